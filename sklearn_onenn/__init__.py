@@ -1,0 +1,37 @@
+"""One-hidden-layer networks that are recovered, not just trained.
+
+The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. Its files, in the order in which they read
+best:
+
+activations.py               the functions phi, with the moments and properties that the theory uses
+_blocks.py                   rows in blocks, and sums over them
+_network.py                  one block: outputs, residuals, gradients, Gauss-Newton products
+_moments.py                  one block: Hermite moments
+_joint_diagonalization.py    symmetric slices to the components of a symmetric tensor
+_whitening.py                mean, covariance and rank of the rows; weights between coordinates
+_algorithm_1.py              Algorithm 1 of the paper, from raw moments
+_initialization.py           tensor initialization
+_descent.py                  Algorithm 2: gradient descent over fresh parts of the rows
+_gauss_newton.py             the polish on all rows
+_starts.py                   which starts to try, when to stop, which one won
+_regressor.py                the estimator
+datasets.py                  data from a planted network
+metrics.py                   how far an estimated network is from the planted one
+
+The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
+One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
+"""
+
+from . import activations, datasets, metrics
+from ._initialization import tensor_initialization
+from ._regressor import OneHiddenLayerRegressor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "OneHiddenLayerRegressor",
+    "activations",
+    "datasets",
+    "metrics",
+    "tensor_initialization",
+]

@@ -1,0 +1,160 @@
+"""Rows in blocks, and sums over them.
+
+All that the method needs from the data are sums over rows. A function of one block returns a
+small array (or a tuple of them); :meth:`RowBlocks.sum` adds the results in the order of the
+blocks. The partition into blocks depends on the shape of the data alone, BLAS runs on one thread
+inside a block, and blocks run side by side: so the bits of a sum do not depend on the number of
+threads.
+"""
+
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+Block = namedtuple("Block", ["index", "X", "y", "weight"])
+Block.__doc__ = "Rows X (m, d), targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
+
+# Entries of X in a block: 2^17 doubles are 1 MiB, which stays in the second-level cache of a core
+# together with the products that are taken of it.
+BLOCK_ENTRIES = 2**17
+MIN_BLOCK_ROWS = 512
+
+
+@cache
+def _threadpool_controller():
+    """The BLAS libraries of this process; found once, because the search takes milliseconds."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def block_threads():
+    """One BLAS thread inside a block, and a pool that runs blocks side by side.
+
+    Yields
+    ------
+    executor : ThreadPoolExecutor or None
+        As many threads as BLAS was allowed to use (None when that is one).
+    """
+    controller = _threadpool_controller()
+    blas = [library.num_threads for library in controller.lib_controllers
+            if library.user_api == "blas"]
+    n_threads = max(blas, default=1)
+    with controller.limit(limits=1, user_api="blas"):
+        if n_threads == 1:
+            yield None
+        else:
+            with ThreadPoolExecutor(n_threads) as executor:
+                yield executor
+
+
+class RowBlocks:
+    """Rows of a data set in blocks of fixed size, with ordered sums over them.
+
+    Parameters
+    ----------
+    X : array of shape (n_rows, n_features)
+        Never copied as a whole: blocks are views.
+    y : array of shape (n_rows, n_outputs)
+    sample_weight : array of shape (n_rows,) or None
+    executor : concurrent.futures.Executor or None
+        Runs blocks side by side; see :func:`block_threads`.
+
+    Attributes
+    ----------
+    n_rows, n_features, n_outputs : int
+    weight_sum : float
+        Sum of the weights; the number of rows without weights. This is the n of every formula.
+    rows_read : int
+        Rows that sums have read so far, over this object and all that were taken from it.
+    """
+
+    def __init__(self, X, y, sample_weight=None, *, executor=None, counter=None):
+        self.X, self.y = X, y
+        self.weight = None if sample_weight is None else sample_weight.reshape(-1, 1)
+        self.executor = executor
+        self.n_rows, self.n_features = X.shape
+        self.n_outputs = y.shape[1]
+        self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
+        self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // self.n_features)
+        self._counter = [0] if counter is None else counter
+
+    @property
+    def dtype(self):
+        """Floating type of the rows."""
+        return self.X.dtype
+
+    @property
+    def rows_read(self):
+        """Rows read so far by all sums."""
+        return self._counter[0]
+
+    @property
+    def n_blocks(self):
+        """Number of blocks."""
+        return -(-self.n_rows // self.block_rows)
+
+    def block(self, index):
+        """Rows of one block, as views."""
+        rows = slice(index * self.block_rows, (index + 1) * self.block_rows)
+        weight = None if self.weight is None else self.weight[rows]
+        return Block(index, self.X[rows], self.y[rows], weight)
+
+    def take(self, rows):
+        """Some of the rows (slice or index array) as blocks of their own, sharing the count."""
+        weight = None if self.weight is None else self.weight[rows].ravel()
+        return RowBlocks(
+            self.X[rows], self.y[rows], weight, executor=self.executor, counter=self._counter
+        )
+
+    def counted_anew(self):
+        """The same rows with a count of their own."""
+        weight = None if self.weight is None else self.weight.ravel()
+        return RowBlocks(self.X, self.y, weight, executor=self.executor)
+
+    def with_targets(self, y):
+        """The same rows with other targets, such as residuals."""
+        weight = None if self.weight is None else self.weight.ravel()
+        return RowBlocks(self.X, y, weight, executor=self.executor, counter=self._counter)
+
+    def sum(self, function):
+        """Sum of ``function(block)`` over the blocks, in float64 and in block order.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a :class:`Block`, returns an array or a tuple of arrays.
+
+        Returns
+        -------
+        total : array or tuple of arrays, float64
+        """
+        self._counter[0] += self.n_rows
+        total = None
+        for result in self.map(function):
+            parts = result if isinstance(result, tuple) else (result,)
+            if total is None:
+                total = [np.array(part, dtype=np.float64) for part in parts]
+            else:
+                for accumulated, part in zip(total, parts, strict=True):
+                    accumulated += part
+        return tuple(total) if isinstance(result, tuple) else total[0]
+
+    def map(self, function):
+        """Results of ``function(block)``, in block order; runs of blocks go to the threads."""
+        if self.executor is None or self.n_blocks == 1:
+            return [function(self.block(index)) for index in range(self.n_blocks)]
+        runs = np.array_split(np.arange(self.n_blocks), self.executor._max_workers)
+
+        def one_run(run):
+            return [function(self.block(index)) for index in run]
+
+        return [result for results in self.executor.map(one_run, runs) for result in results]
+
+
+def weighted(array, weight):
+    """``array`` (m, ...) with its rows multiplied by ``weight`` (m, 1), or as it is."""
+    return array if weight is None else array * weight

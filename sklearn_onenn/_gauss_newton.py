@@ -1,0 +1,286 @@
+"""The polish: Levenberg-damped Gauss-Newton steps by preconditioned conjugate gradients.
+
+1. Linearize the network at the current weights: J (rows by weights), residual R.
+2. Solve (J^T J / n + lambda D) s = -gradient by conjugate gradients; a product with J^T J costs two
+   products with the rows. D is the diagonal of J^T J / n by units, so that the damping does not
+   depend on how a unit's scale is shared between w_i and v_i.
+3. Accept the step if it lowers the loss; divide lambda by 5, or multiply it by 4.
+
+The preconditioner is the Gauss-Newton matrix of Gaussian rows. Let u be the coordinates of a row on a
+subspace that contains span(W). Then the slopes depend on u alone, the rest of the row is
+independent of it, and J^T J / n is exactly
+    E[q q^T] on the weights along the subspace, biases and output weights,
+    C (x) I  on the weights across it, C = E[(D V)^T (D V)],
+with q the derivative of F by the former. With the whole space for the subspace it is the
+matrix itself, for any rows.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import block_diag, cho_factor, cho_solve, qr
+
+from ._blocks import weighted
+from ._network import Network, linearize
+
+# Up to this many weights W the preconditioner is the whole matrix.
+WHOLE_MATRIX_WEIGHTS = 300
+# Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
+SPAN_UNITS = 24
+# Rows per column from which the matrix E[q q^T] is estimated.
+ROWS_PER_COLUMN = 8
+
+
+@dataclass(frozen=True)
+class PolishResult:
+    """Where the polish ended.
+
+    Attributes
+    ----------
+    evaluation : Evaluation
+        The loss and its derivatives at the last accepted weights.
+    losses : list of float
+        Data loss after every accepted step, the start included.
+    n_iter : int
+        Linearizations that were solved.
+    reason : str
+        "exact fit", "converged", "no descent" or "max_iter".
+    """
+
+    evaluation: object
+    losses: list
+    n_iter: int
+    reason: str
+
+    @property
+    def network(self):
+        """The weights reached."""
+        return self.evaluation.network
+
+
+def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, callback=None):
+    """Minimize the squared loss from a start.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+        Start, in white coordinates.
+    max_iter : int
+        Bound on the linearizations.
+    tol : float
+        Stop when a step is expected to lower the loss by less than this share of it.
+    exact_loss : float
+        Stop when the data loss is not above this: the rounding error of an exact fit.
+    callback : callable or None
+        Called with the data loss after every accepted step; a true answer stops.
+
+    Returns
+    -------
+    PolishResult
+    """
+    here = problem.evaluate(network)
+    losses = [here.data_loss]
+    damping, n_iter, reason, preconditioner = 1e-3, 0, "max_iter", None
+    while n_iter < max_iter:
+        if here.data_loss <= exact_loss:
+            reason = "exact fit"
+            break
+        if preconditioner is None:
+            preconditioner = Preconditioner(here)
+        n_iter += 1
+        step, decrease = damped_step(here, preconditioner, damping)
+        if decrease <= tol * here.loss:
+            reason = "converged"
+            break
+        there = problem.evaluate(here.network.unpack(here.network.pack() + step))
+        if not there.loss < here.loss:  # not finite counts as no descent
+            damping *= 4
+            if damping > 1e12:
+                reason = "no descent"
+                break
+            continue
+        ratio = (here.loss - there.loss) / decrease
+        damping = max(damping / 5, 1e-12) if ratio > 0.25 else damping * 2
+        here, preconditioner = there, None
+        losses.append(here.data_loss)
+        if callback is not None and callback(here.data_loss):
+            reason = "callback"
+            break
+    return PolishResult(here, losses, n_iter, reason)
+
+
+def damped_step(here, preconditioner, damping):
+    """Solve (J^T J / n + damping D) s = -gradient.
+
+    Returns
+    -------
+    step : array
+        Packed like :meth:`Network.pack`.
+    decrease : float
+        Decrease of the loss that the linear model expects.
+    """
+    shape = here.network
+    solve = preconditioner.solver(damping)
+    diagonal = damping * preconditioner.diagonal
+    gradient = here.gradient.pack()
+
+    def product(direction):
+        return here.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
+
+    step, residual = conjugate_gradients(product, -gradient, solve)
+    # Model: f + g.s + s.H.s/2, and H s = -g - residual without the damping's share.
+    curvature = -gradient - residual - diagonal * step
+    return step, -(gradient @ step) - 0.5 * (curvature @ step)
+
+
+def conjugate_gradients(product, right, solve, *, rtol=0.1, max_iter=40):
+    """Preconditioned conjugate gradients from zero.
+
+    Stops when the residual is ``rtol`` of the right-hand side in the norm of the preconditioner.
+
+    Returns
+    -------
+    solution, residual : arrays
+    """
+    x, r = np.zeros_like(right), right.copy()
+    z = solve(r)
+    p, rho = z, r @ z
+    goal = rtol**2 * rho
+    for _ in range(max_iter):
+        if not rho > goal:
+            break
+        q = product(p)
+        curvature = p @ q
+        if not curvature > 0:
+            break
+        length = rho / curvature
+        x += length * p
+        r -= length * q
+        z = solve(r)
+        rho, previous = r @ z, rho
+        p = z + (rho / previous) * p
+    return x, r
+
+
+class Preconditioner:
+    """The Gauss-Newton matrix of Gaussian rows at a network; see the head of this file.
+
+    Parameters
+    ----------
+    here : Evaluation
+
+    Attributes
+    ----------
+    basis : array of shape (r, s)
+        Orthonormal basis of the subspace on which the matrix is exact.
+    diagonal : array
+        D of the Levenberg damping, packed like :meth:`Network.pack`.
+    """
+
+    def __init__(self, here):
+        problem, network = here.problem, here.network
+        r, k = network.W.shape
+        self.shape = network
+        self.basis = subspace(network.W)
+        self.C, self.M = normal_matrices(here, self.basis)
+        strength = problem.alpha / problem.rows.weight_sum
+        if strength:
+            ridge = Network(np.zeros((0, k)), np.zeros(k), network.V + 1, 0 * network.c).pack() > 0
+            self.M += strength * block_diag(
+                np.kron(self.basis.T @ problem.penalty @ self.basis, np.eye(k)), np.diag(ridge)
+            )
+            self.C += strength * np.trace(problem.penalty) / r * np.eye(k)
+        self.units = floored(np.diag(self.C))
+        inside = network_like(network, self.basis.shape[1]).unpack(np.diag(self.M))
+        self.outputs = replace(inside, V=floored(inside.V), c=np.ones_like(inside.c))
+        self.diagonal = self._levenberg(r)
+
+    def _levenberg(self, n_rows):
+        """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
+        units = self.units
+        return replace(self.outputs, W=np.tile(units, (n_rows, 1)), b=units).pack()
+
+    def solver(self, damping):
+        """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
+        basis, shape = self.basis, self.shape
+        inside = network_like(shape, basis.shape[1])
+        across = safe_factor(self.C + damping * np.diag(self.units))
+        along = safe_factor(self.M + damping * np.diag(self._levenberg(basis.shape[1])))
+
+        def solve(vector):
+            right = shape.unpack(vector)
+            W = basis.T @ right.W
+            solved = inside.unpack(cho_solve(along, replace(right, W=W).pack()))
+            outside = cho_solve(across, (right.W - basis @ W).T).T
+            return replace(solved, W=basis @ solved.W + outside).pack()
+
+        return solve
+
+
+def network_like(network, n_rows):
+    """Zeros in the shape of ``network`` with ``n_rows`` rows of W."""
+    zero = network.unpack(np.zeros_like(network.pack()))
+    return replace(zero, W=np.zeros((n_rows, network.W.shape[1])))
+
+
+def floored(scale):
+    """Scales with a floor relative to the largest: a dead unit must not make D singular."""
+    return scale + 1e-6 * scale.max() + np.finfo(float).tiny
+
+
+def safe_factor(matrix):
+    """Cholesky factor of a semidefinite matrix, lifted by as little as rounding demands."""
+    lift = 0.0
+    scale = np.finfo(float).eps * max(np.trace(matrix), np.finfo(float).tiny)
+    while True:
+        try:
+            return cho_factor(matrix + lift * np.eye(len(matrix)), lower=True)
+        except np.linalg.LinAlgError:
+            lift = max(10 * lift, scale)
+
+
+def subspace(W):
+    """Orthonormal basis (r, s) of the directions on which the preconditioner is exact."""
+    r, k = W.shape
+    if r * k <= WHOLE_MATRIX_WEIGHTS or (k >= r and k <= SPAN_UNITS):
+        return np.eye(r)
+    if k > SPAN_UNITS:
+        return np.zeros((r, 0))
+    return qr(W, mode="economic")[0]
+
+
+def normal_matrices(here, basis):
+    """C (k, k) and M = E[q q^T] of the head of this file, from some of the rows.
+
+    The derivative q of an output is taken by the weights along ``basis``, biases and output
+    weights, packed as a :class:`Network` whose W has s rows.
+    """
+    problem, network = here.problem, here.network
+    r, k = network.W.shape
+    m = len(network.c)
+    s = basis.shape[1]
+    n_columns = (s + 1) * k + (k + 1) * m
+    step = max(1, problem.rows.n_rows // (ROWS_PER_COLUMN * n_columns))
+    rows = problem.rows.take(slice(None, None, step))
+    at_rows, activation = here.at_rows, problem.activation
+    project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
+    free = float(problem.fit_intercept)
+
+    def sums(block):
+        at = linearize(block, at_rows, activation)
+        u = block.X @ project + shift
+        C, M = np.zeros((k, k)), np.zeros((n_columns, n_columns))
+        for output in range(m):
+            slopes = at.D * at_rows.V[:, output]
+            q = np.zeros((len(u), n_columns))
+            q[:, : s * k] = (u[:, :, None] * slopes[:, None, :]).reshape(len(u), -1)
+            q[:, s * k : (s + 1) * k] = free * slopes
+            q[:, (s + 1) * k + output : (s + 1) * k + k * m : m] = at.Phi
+            q[:, (s + 1) * k + k * m + output] = free
+            M += q.T @ weighted(q, block.weight)
+            C += slopes.T @ weighted(slopes, block.weight)
+        return C, M
+
+    C, M = rows.sum(sums)
+    return C / rows.weight_sum, M / rows.weight_sum

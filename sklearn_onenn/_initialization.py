@@ -1,0 +1,183 @@
+"""Where fits start: tensor initialization (Algorithm 1) and random starts."""
+
+from dataclasses import replace
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_X_y
+
+from ._algorithm_1 import check_activation, raw_moment_start
+from ._blocks import RowBlocks, block_threads, weighted
+from ._network import Network, forward
+from ._residual_start import residual_moment_start
+from ._whitening import identity_coordinates, whitening
+from .activations import get_activation
+
+
+def tensor_initialization(
+    X,
+    y,
+    k,
+    *,
+    activation,
+    moments="residual",
+    split=False,
+    fit_intercept=False,
+    sample_weight=None,
+    random_state=None,
+):
+    """Algorithm 1: start of a one-hidden-layer network from moments of the data.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Raw moments take the rows for N(0, I) draws; residual moments whiten them first.
+    y : array-like of shape (n_samples,)
+    k : int
+        Hidden units.
+    activation : str or Activation
+        A name from :data:`sklearn_onenn.activations.ACTIVATIONS`, or an instance.
+    moments : {"residual", "raw"}, default="residual"
+        Moments of the residual of a fit of lower degree, which have the same expectation and less
+        noise, or those of y itself, as in the paper.
+    split : bool, default=False
+        Give each step of the algorithm a third of the rows, as the theorem has it. Raw moments only.
+    fit_intercept : bool, default=False
+        Whether the network has hidden biases. Without, ``b`` is zero.
+    sample_weight : array-like of shape (n_samples,), default=None
+    random_state : int, RandomState instance or None, default=None
+        Draws the random projections of the tensor, and the thirds of ``split``.
+
+    Returns
+    -------
+    W : ndarray of shape (n_features, k)
+    b : ndarray of shape (k,)
+    v : ndarray of shape (k,)
+        -1 or 1 for homogeneous activations.
+
+    Raises
+    ------
+    ValueError
+        When the activation has no usable moments or violates property 3.2 (identity, square), and for
+        unusable data or parameters.
+
+    References
+    ----------
+    K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
+    One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175, Algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn_onenn import tensor_initialization
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> X, y, teacher = make_one_hidden_layer(4000, 10, 3, activation="relu", random_state=0)
+    >>> W, b, v = tensor_initialization(X, y, 3, activation="relu", random_state=0)
+    >>> W.shape, b.shape, v.shape
+    ((10, 3), (3,), (3,))
+    """
+    activation = get_activation(activation)
+    if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
+        raise ValueError(f"k must be an integer >= 1, got {k!r}.")
+    if moments not in ("residual", "raw"):
+        raise ValueError(f"moments must be 'residual' or 'raw', got {moments!r}.")
+    X, y = check_X_y(X, y, dtype=[np.float64, np.float32], ensure_min_samples=2, y_numeric=True)
+    weight = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    random_state = check_random_state(random_state)
+    with block_threads() as executor:
+        rows = RowBlocks(X, y.astype(X.dtype)[:, None], weight, executor=executor)
+        raw = moments == "raw"
+        coordinates = identity_coordinates(X.shape[1]) if raw else whitening(rows)
+        start = tensor_start(
+            rows, coordinates, k, activation, moments, split=split, random_state=random_state
+        )
+    start = with_output_size(start, 1.0, activation.degree)
+    W, b = coordinates.weights_to_rows(start.W, start.b)
+    return W, b if fit_intercept else np.zeros(k), start.V[:, 0]
+
+
+def tensor_start(rows, coordinates, k, activation, moments, *, split, random_state):
+    """Tensor initialization in white coordinates.
+
+    Parameters
+    ----------
+    rows : RowBlocks
+    coordinates : Coordinates
+        In which rows are taken for N(0, I).
+    k : int
+    activation : Activation
+    moments : {"residual", "raw"}
+    split : bool
+        Give each step of Algorithm 1 a third of the rows. Raw moments only.
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    Network
+        With output intercept, in the coordinates. Units beyond the rank of the rows have random
+        directions and zero output weights.
+    """
+    check_activation(activation)
+    n_found = min(k, coordinates.rank)
+    if moments == "raw":
+        start = raw_moment_start(
+            rows, coordinates, n_found, activation, split=split, random_state=random_state
+        )
+    else:
+        start = residual_moment_start(rows, coordinates, n_found, activation, random_state)
+    return filled(start, k, random_state)
+
+
+def filled(network, k, random_state):
+    """The network with k units: new ones have random directions and no output weight."""
+    r, n_found = network.W.shape
+    n_new = k - n_found
+    if n_new == 0:
+        return network
+    W = random_state.standard_normal((r, n_new)) / np.sqrt(r)
+    return replace(
+        network,
+        W=np.concatenate([network.W, W], axis=1),
+        b=np.concatenate([network.b, random_state.standard_normal(n_new)]),
+        V=np.concatenate([network.V, np.zeros((n_new, network.V.shape[1]))]),
+    )
+
+
+def random_start(rows, coordinates, k, activation, *, fit_intercept, random_state):
+    """Random directions of length one in white coordinates, output weights by least squares."""
+    r = coordinates.rank
+    W = random_state.standard_normal((r, k))
+    W /= np.linalg.norm(W, axis=0)
+    b = random_state.standard_normal(k) if fit_intercept else np.zeros(k)
+    return with_fitted_outputs(rows, coordinates, W, b, activation, fit_intercept=fit_intercept)
+
+
+def with_fitted_outputs(rows, coordinates, W, b, activation, *, fit_intercept):
+    """The network with the hidden layer W, b of the coordinates and output weights in least squares."""
+    k, m = W.shape[1], rows.n_outputs
+    at_rows = Network(*coordinates.weights_to_rows(W, b), np.eye(k), np.zeros(k)).astype(rows.dtype)
+
+    def sums(block):
+        Phi = forward(block.X, at_rows, activation)
+        if fit_intercept:
+            Phi = np.concatenate([Phi, np.ones((len(Phi), 1), Phi.dtype)], axis=1)
+        wPhi = weighted(Phi, block.weight)
+        return wPhi.T @ Phi, wPhi.T @ block.y
+
+    gram, cross = rows.sum(sums)
+    gram[np.diag_indices(k)] += 1e-8 * np.trace(gram[:k, :k]) / k + np.finfo(float).tiny
+    V = np.linalg.solve(gram, cross)
+    return Network(W, b, V[:k], V[k] if fit_intercept else np.zeros(m))
+
+
+def with_output_size(network, size, degree):
+    """The same network with |v_i| = size in every homogeneous unit that is not dead."""
+    length = np.linalg.norm(network.V, axis=1)
+    alive = length > 0
+    if degree is None or not alive.any():
+        return network
+    scale = np.where(alive, length / size, 1.0)
+    root = scale ** (1 / degree)
+    return replace(network, W=network.W * root, b=network.b * root, V=network.V / scale[:, None])

@@ -1,0 +1,226 @@
+"""The network and its squared loss on rows: value, gradient and Gauss-Newton products.
+
+The network is F(x) = V^T phi(W^T x + b) + c with W (d, k), b (k,), V (k, m), c (m,). Each function of
+a block costs two products with the rows: X W on the way in, X^T G on the way out.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._blocks import weighted
+
+
+@dataclass(frozen=True)
+class Network:
+    """Weights of a one-hidden-layer network, or a direction in their space.
+
+    Attributes
+    ----------
+    W : array of shape (d, k)
+    b : array of shape (k,)
+    V : array of shape (k, n_outputs)
+    c : array of shape (n_outputs,)
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    V: np.ndarray
+    c: np.ndarray
+
+    def pack(self):
+        """All weights as one vector."""
+        return np.concatenate([self.W.ravel(), self.b, self.V.ravel(), self.c])
+
+    def unpack(self, vector):
+        """The network of this shape whose weights are ``vector``."""
+        d, k = self.W.shape
+        m = len(self.c)
+        W, b, V, c = np.split(vector, [d * k, d * k + k, d * k + k + k * m])
+        return Network(W.reshape(d, k), b, V.reshape(k, m), c)
+
+    def astype(self, dtype):
+        """Weights in another floating type (no copy where it is the same)."""
+        return Network(*(a.astype(dtype, copy=False) for a in (self.W, self.b, self.V, self.c)))
+
+
+def forward(X, network, activation):
+    """Predictions (rows, n_outputs) of one block of rows."""
+    P = X @ network.W
+    P += network.b
+    return activation.value(P) @ network.V + network.c
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """One block at one network: units Phi and slopes D (rows, k), residual R (rows, n_outputs)."""
+
+    Phi: np.ndarray
+    D: np.ndarray
+    R: np.ndarray
+
+
+def linearize(block, network, activation):
+    """Units, slopes and residual F(x) - y of one block."""
+    P = block.X @ network.W
+    P += network.b
+    Phi, D = activation.value_and_derivative(P)
+    R = Phi @ network.V
+    R += network.c
+    R -= block.y
+    return Linearization(Phi, D, R)
+
+
+def adjoint(block, linear, V, R):
+    """Transposed Jacobian of one block on R (rows, n_outputs): the parts of a gradient."""
+    R = weighted(R, block.weight)
+    G = R * V.T if R.shape[1] == 1 else R @ V.T
+    G *= linear.D
+    # A product with ones is several times faster than a sum along the rows.
+    ones = np.ones(len(G), dtype=G.dtype)
+    return (G.T @ block.X).T, ones @ G, linear.Phi.T @ R, ones @ R
+
+
+def jacobian_product(block, linear, V, direction):
+    """Change (rows, n_outputs) of the predictions of one block along a direction."""
+    Q = block.X @ direction.W
+    Q += direction.b
+    Q *= linear.D
+    F = Q @ V
+    F += linear.Phi @ direction.V
+    F += direction.c
+    return F
+
+
+class SquaredLoss:
+    """f(W, b, V, c) = 1/2 mean |F(x) - y|^2 + alpha / (2 n) (tr W^T P W + |V|^2) over rows.
+
+    Weights are given in white coordinates, rows are read as they are.
+
+    Parameters
+    ----------
+    rows : RowBlocks
+    activation : Activation
+    coordinates : Coordinates
+    fit_intercept : bool
+        False keeps b and c at zero.
+    alpha : float
+        Penalty. P is the squared length of a weight vector with the columns at unit scale.
+    """
+
+    def __init__(self, rows, activation, coordinates, *, fit_intercept=True, alpha=0.0):
+        self.rows, self.activation, self.coordinates = rows, activation, coordinates
+        self.fit_intercept, self.alpha = fit_intercept, alpha
+        scaled = coordinates.scale[:, None] * coordinates.transform
+        self.penalty = scaled.T @ scaled
+
+    def on(self, rows, *, alpha=None):
+        """The same loss on other rows, or with another penalty."""
+        return SquaredLoss(
+            rows, self.activation, self.coordinates,
+            fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
+        )  # fmt: skip
+
+    def to_rows(self, network):
+        """Weights of the white coordinates as weights of the rows, in the type of the rows."""
+        W, b = self.coordinates.weights_to_rows(network.W, network.b)
+        return replace(network, W=W, b=b).astype(self.rows.dtype)
+
+    def _gradient_from_rows(self, W, b, V, c):
+        """Sums over rows as the gradient in white coordinates."""
+        n = self.rows.weight_sum
+        W = self.coordinates.transform.T @ (W - np.outer(self.coordinates.mean, b))
+        if not self.fit_intercept:
+            b, c = np.zeros_like(b), np.zeros_like(c)
+        return Network(W / n, b / n, V / n, c / n)
+
+    def _add_penalty(self, gradient, network):
+        if self.alpha == 0:
+            return gradient
+        strength = self.alpha / self.rows.weight_sum
+        return replace(
+            gradient,
+            W=gradient.W + strength * (self.penalty @ network.W),
+            V=gradient.V + strength * network.V,
+        )
+
+    def penalty_value(self, network):
+        """alpha / (2 n) (tr W^T P W + |V|^2)."""
+        if self.alpha == 0:
+            return 0.0
+        square = np.vdot(network.W, self.penalty @ network.W) + np.vdot(network.V, network.V)
+        return 0.5 * self.alpha / self.rows.weight_sum * square
+
+    def data_loss(self, network):
+        """1/2 mean |F(x) - y|^2."""
+        at_rows = self.to_rows(network)
+
+        def squares(block):
+            R = forward(block.X, at_rows, self.activation) - block.y
+            return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
+
+        return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
+
+    def evaluate(self, network):
+        """Loss and gradient.
+
+        Returns
+        -------
+        Evaluation
+            It keeps units and slopes of every block, so that Gauss-Newton products there cost two
+            products with the rows.
+        """
+        at_rows = self.to_rows(network)
+        linear = {}
+
+        def sums(block):
+            linear[block.index] = at = linearize(block, at_rows, self.activation)
+            squares = np.vdot(at.R, weighted(at.R, block.weight))
+            return squares.astype(np.float64), *adjoint(block, at, at_rows.V, at.R)
+
+        squares, *parts = self.rows.sum(sums)
+        data_loss = 0.5 * float(squares) / self.rows.weight_sum
+        gradient = self._add_penalty(self._gradient_from_rows(*parts), network)
+        return Evaluation(self, network, at_rows, linear, data_loss, gradient)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The squared loss at a network.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+    network, at_rows : Network
+        Weights in white coordinates, and those of the rows in their floating type.
+    linear : dict of int -> Linearization
+        By index of block.
+    data_loss : float
+        1/2 mean |F(x) - y|^2.
+    gradient : Network
+    """
+
+    problem: SquaredLoss
+    network: Network
+    at_rows: Network
+    linear: dict
+    data_loss: float
+    gradient: Network
+
+    @property
+    def loss(self):
+        """Loss with the penalty."""
+        return self.data_loss + self.problem.penalty_value(self.network)
+
+    def gauss_newton_product(self, direction):
+        """(J^T J / n + penalty) applied to a direction, both in white coordinates."""
+        problem = self.problem
+        step = problem.to_rows(direction)
+        V = self.at_rows.V
+
+        def product(block):
+            at = self.linear[block.index]
+            return adjoint(block, at, V, jacobian_product(block, at, V, step))
+
+        parts = problem.rows.sum(product)
+        return problem._add_penalty(problem._gradient_from_rows(*parts), direction)

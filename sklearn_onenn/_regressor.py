@@ -1,0 +1,384 @@
+"""The estimator: validate, whiten, search over starts, store."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ._blocks import RowBlocks, block_threads
+from ._initialization import with_output_size
+from ._network import Network, SquaredLoss, forward
+from ._starts import Plan, penalized, search
+from ._whitening import identity_coordinates, whitening
+from .activations import Activation, get_activation
+
+
+class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
+    """One-hidden-layer network, recovered by tensor initialization and descent.
+
+    The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. ``fit`` starts it from a symmetric tensor
+    decomposition of the data's moments (Algorithm 1 of [1]_), descends on fresh parts of the rows
+    (Algorithm 2), and polishes it by Gauss-Newton steps on all rows. On data from such a
+    network this recovers the network itself; on other data it is a regressor like any other.
+
+    Parameters
+    ----------
+    k : int, default=5
+        Number of hidden units.
+
+    activation : str or Activation, default="relu"
+        phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
+        "softplus", "identity", "square", or an instance of
+        :class:`sklearn_onenn.activations.Activation`.
+
+    fit_intercept : bool, default=True
+        Whether units have biases b and the output has an intercept c. False is the model of the paper.
+
+    init : {"tensor", "random"} or tuple of arrays, default="tensor"
+        Where to start: tensor initialization, random directions, or arrays (W, b, v) of shapes
+        (n_features, k), (k,), (k,).
+
+    moments : {"residual", "raw"}, default="residual"
+        Moments for the tensor initialization: those of the residual of a fit of lower degree, which
+        have the same expectation and far less noise, or those of y itself, as in the paper.
+
+    resample : bool, default=True
+        Take each row at most once in descent, in disjoint random parts of at least four rows per
+        weight; with too few rows for two parts, and with False, every step takes all rows. With raw
+        moments the initialization is split in three as well.
+
+    polish : bool, default=True
+        Finish with Gauss-Newton steps on all rows, output weights included. Without, descent goes on
+        until ``tol``, ``max_iter`` or the end of the rows, with the start's output weights.
+
+    learning_rate : "auto" or float, default="auto"
+        Step of the descent, in units of ``y`` as given. "auto" is the inverse of the largest curvature
+        at the start.
+
+    max_iter : int, default=200
+        Bound on the iterations of each stage.
+
+    tol : float, default=1e-9
+        A stage on all rows stops when a step lowers the loss by less than this share of it.
+
+    n_init : "auto" or int, default="auto"
+        Number of starts. "auto" goes on only while the fit does not look recovered: until the loss
+        vanishes, or two starts end in the same optimum, or eight were tried.
+
+    alpha : "auto" or float, default="auto"
+        Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
+        and y at unit scale. "auto" is the residual variance over the mean squared weight of the
+        fit without penalty, hence zero on noise-free data.
+
+    whiten : bool, default=True
+        Center and whiten the rows inside; weights are reported for the rows as given.
+
+    warm_start : bool, default=False
+        Start from the weights of the last fit.
+
+    n_jobs : int or None, default=None
+        Starts that run side by side, as threads. The result does not depend on it.
+
+    verbose : int, default=0
+        1 prints a line for every start.
+
+    random_state : int, RandomState instance or None, default=None
+        Random projections, random starts and parts of the rows.
+
+    Attributes
+    ----------
+    coefs_ : list of 2 ndarrays
+        W of shape (n_features, k) and V of shape (k, 1). Homogeneous units have |v_i| = 1, odd units
+        v_i > 0; units are in decreasing order of the norm of w_i.
+    intercepts_ : list of 2 ndarrays
+        b of shape (k,) and c of shape (1,).
+    init_coefs_, init_intercepts_ : list of 2 ndarrays
+        The start that led to them.
+    loss_ : float
+        Half the mean squared residual, without the penalty.
+    loss_curve_ : list of float
+        Loss at every iteration of descent and polish.
+    n_iter_ : int
+        Iterations of all stages.
+    n_passes_ : float
+        Rows read, as a multiple of the rows there are, over all starts.
+    n_starts_ : int
+        Starts that were tried.
+    init_path_ : str
+        Kind of the start that won: "tensor", "random" or "given".
+    stop_reason_ : str
+        Why the last stage ended.
+    alpha_ : float
+        Penalty that was used.
+    n_outputs_ : int
+        Always 1.
+    out_activation_ : str
+        Always "identity".
+    n_features_in_ : int
+        Number of columns seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had any.
+
+    References
+    ----------
+    .. [1] K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
+       One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
+
+    Examples
+    --------
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> X, y, teacher = make_one_hidden_layer(2000, 10, 3, activation="relu", random_state=0)
+    >>> model = OneHiddenLayerRegressor(k=3, random_state=0).fit(X, y)
+    >>> bool(model.loss_ < 1e-12)
+    True
+    """
+
+    _parameter_constraints = {
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "activation": [str, Activation],
+        "fit_intercept": ["boolean"],
+        "init": [StrOptions({"tensor", "random"}), tuple, list],
+        "moments": [StrOptions({"residual", "raw"})],
+        "resample": ["boolean"],
+        "polish": ["boolean"],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "whiten": ["boolean"],
+        "warm_start": ["boolean"],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        k=5,
+        *,
+        activation="relu",
+        fit_intercept=True,
+        init="tensor",
+        moments="residual",
+        resample=True,
+        polish=True,
+        learning_rate="auto",
+        max_iter=200,
+        tol=1e-9,
+        n_init="auto",
+        alpha="auto",
+        whiten=True,
+        warm_start=False,
+        n_jobs=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.k = k
+        self.activation = activation
+        self.fit_intercept = fit_intercept
+        self.init = init
+        self.moments = moments
+        self.resample = resample
+        self.polish = polish
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_init = n_init
+        self.alpha = alpha
+        self.whiten = whiten
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Recover the network from data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            At least two rows.
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w rows. Rows of weight zero are left out.
+
+        Returns
+        -------
+        self : OneHiddenLayerRegressor
+        """
+        X, y, weight = self._validate_rows(X, y, sample_weight)
+        activation = get_activation(self.activation)
+        random_state = check_random_state(self.random_state)
+        y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
+        y = ((y - y_mean) / y_scale).astype(X.dtype)[:, None]
+        with block_threads() as executor:
+            rows = RowBlocks(X, y, weight, executor=executor)
+            white, coordinates = self._coordinates(rows)
+            alpha = 0.0 if self.alpha == "auto" else self.alpha
+            problem = SquaredLoss(
+                rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
+            )
+            plan = self._plan(white, problem, y_mean, y_scale)
+            fit = search(problem, self.k, plan, random_state)
+            if self.alpha == "auto":
+                fit, alpha = penalized(problem, fit, plan)
+        self._store(fit, problem, alpha, y_mean, y_scale)
+        return self
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        network = Network(
+            self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]
+        ).astype(X.dtype)
+        activation = get_activation(self.activation)
+        rows = RowBlocks(X, np.empty((len(X), 0), dtype=X.dtype))
+        outputs = rows.map(lambda block: forward(block.X, network, activation))
+        return np.concatenate(outputs)[:, 0]
+
+    def _validate_rows(self, X, y, sample_weight):
+        """X as it is where it can be, y as float64, weights or None; rows of weight zero left out."""
+        X, y = validate_data(
+            self, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
+        )
+        y = column_or_1d(y, dtype=np.float64, warn=True)
+        if sample_weight is None:
+            return X, y, None
+        weight = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
+        used = weight > 0
+        if not used.any():
+            raise ValueError("sample_weight must have positive entries, got zeros only.")
+        return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
+
+    def _coordinates(self, rows):
+        """Coordinates for the moments, and those in which steps are taken."""
+        if not self.whiten:
+            return (identity_coordinates(rows.n_features),) * 2
+        white = whitening(rows)
+        # Without biases the model knows no shift: steps are taken on the rows as they are.
+        return white, white if self.fit_intercept else whitening(rows, center=False)
+
+    def _plan(self, white, problem, y_mean, y_scale):
+        """What the search over starts needs of the parameters."""
+        rate = self.learning_rate
+        return Plan(
+            init=self._given_start(problem, y_mean, y_scale),
+            white=white,
+            moments=self.moments,
+            resample=self.resample,
+            polish=self.polish,
+            learning_rate=rate if rate == "auto" else rate * y_scale**2,
+            output_size=1 / y_scale,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_init=self.n_init,
+            n_jobs=self.n_jobs,
+            verbose=self.verbose,
+        )
+
+    def _given_start(self, problem, y_mean, y_scale):
+        """Starting weights in the coordinates of the problem, or the name of an initialization."""
+        if self.warm_start and hasattr(self, "coefs_"):
+            (W, V), (b, c) = self.coefs_, self.intercepts_
+            arrays = W, b, V[:, 0]
+        elif isinstance(self.init, str):
+            return self.init
+        else:
+            arrays, c = self.init, np.full(1, y_mean)
+        d, k = problem.rows.n_features, self.k
+        if len(arrays) != 3:
+            raise ValueError(f"init must hold the 3 arrays W, b, v, got {len(arrays)}.")
+        arrays = [np.asarray(array, dtype=np.float64) for array in arrays]
+        for name, array, shape in zip("Wbv", arrays, [(d, k), (k,), (k,)], strict=True):
+            if array.shape != shape or not np.isfinite(array).all():
+                raise ValueError(
+                    f"init: {name} must be finite and of shape {shape}, got shape {array.shape}."
+                )
+        W, b, v = arrays
+        W, b = problem.coordinates.weights_from_rows(W, b)
+        if not self.fit_intercept:
+            b = np.zeros(k)
+        return Network(W, b, v[:, None] / y_scale, (c - y_mean) / y_scale)
+
+    def _store(self, fit, problem, alpha, y_mean, y_scale):
+        """Fitted attributes, in the units and coordinates of the caller."""
+        if not (np.isfinite(fit.loss) and np.isfinite(fit.network.pack()).all()):
+            raise ValueError(
+                "The fit is not finite. Bring the columns of X to unit scale, or lower learning_rate."
+            )
+        if fit.reason == "max_iter":
+            warnings.warn(
+                f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations of a "
+                f"stage; increase max_iter or tol.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        for prefix, network in (("init_", fit.start), ("", fit.network)):
+            network = caller_network(network, problem, y_mean, y_scale)
+            setattr(self, f"{prefix}coefs_", [network.W, network.V])
+            setattr(self, f"{prefix}intercepts_", [network.b, network.c])
+        self.loss_ = fit.loss * y_scale**2
+        self.loss_curve_ = [loss * y_scale**2 for loss in fit.losses]
+        self.n_iter_ = fit.n_iter
+        self.n_passes_ = fit.rows_read / problem.rows.n_rows
+        self.n_starts_ = fit.n_starts
+        self.init_path_ = fit.path
+        self.stop_reason_ = fit.reason
+        self.alpha_ = alpha
+        self.n_outputs_ = 1
+        self.out_activation_ = "identity"
+
+
+def target_scale(y, weight, *, center):
+    """Mean and standard deviation of y (0 and root mean square without an intercept)."""
+    mean = np.average(y, weights=weight) if center else 0.0
+    # In units of the largest entry, so that squares neither overflow nor vanish.
+    largest = np.abs(y - mean).max()
+    # What rounding leaves of a constant is not a scale.
+    if largest <= 8 * np.finfo(float).eps * abs(mean):
+        return mean, 1.0
+    return mean, largest * np.sqrt(np.average(((y - mean) / largest) ** 2, weights=weight))
+
+
+def caller_network(network, problem, y_mean, y_scale):
+    """A network of white coordinates and scaled targets, in canonical form for the caller."""
+    activation = problem.activation
+    W, b = problem.coordinates.weights_to_rows(network.W, network.b)
+    network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
+    network = with_output_size(network, 1.0, activation.degree)
+    network = with_positive_outputs(network, activation, problem.fit_intercept)
+    order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
+    network = Network(network.W[:, order], network.b[order], network.V[order], network.c)
+    return network.astype(problem.rows.dtype)
+
+
+def with_positive_outputs(network, activation, fit_intercept):
+    """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
+    point = activation.symmetry == "point" and fit_intercept
+    if activation.symmetry != "odd" and not point:
+        return network
+    sign = np.where(network.V[:, 0] < 0, -1.0, 1.0)
+    c = network.c
+    if point:  # v phi(z) = -v phi(-z) + 2 v phi(0)
+        c = c + 2 * activation.value(np.zeros(1)) * network.V[sign < 0].sum(axis=0)
+    return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)

@@ -1,0 +1,255 @@
+"""Which starts to try, when to stop, and which one won.
+
+A start is initialized, descended and polished; its loss after that is what counts. The first start is
+the tensor initialization. Further ones are taken only while the fit does not look recovered.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from joblib import effective_n_jobs
+from scipy.optimize import linear_sum_assignment
+from sklearn.utils import check_random_state
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._descent import gradient_descent
+from ._gauss_newton import gauss_newton
+from ._initialization import random_start, tensor_start, with_output_size
+
+MAX_STARTS = 8
+# A fit is exact when its loss is below this share of the variance of y: no further start.
+EXACT = 1e-12
+# Two starts end in the same optimum when their losses and directions agree so well.
+SAME_LOSS = 1e-6
+SAME_COSINE = 0.999
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to fit: the parameters of the estimator that the search over starts reads.
+
+    Attributes are named as there; ``init`` may be a :class:`Network` in the coordinates of the problem.
+    ``white`` are the coordinates in which the moments take rows for N(0, I).
+    The learning rate is that of targets at unit variance, ``output_size`` the |v_i| that homogeneous
+    units have in descent, where v stays.
+    """
+
+    init: object
+    white: object
+    moments: str
+    resample: bool
+    polish: bool
+    learning_rate: object
+    output_size: float
+    max_iter: int
+    tol: float
+    n_init: object
+    n_jobs: object
+    verbose: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One start, followed to its end.
+
+    Attributes
+    ----------
+    start, network : Network
+        Before and after descent and polish, in white coordinates.
+    loss : float
+        1/2 mean squared residual on all rows.
+    losses : list of float
+        Loss after every iteration of every stage.
+    n_iter : int
+    reason : str
+    path : str
+        "tensor", "random" or "given".
+    rows_read : int
+    n_starts : int
+        Starts that were tried in all.
+    """
+
+    start: object
+    network: object
+    loss: float
+    losses: list
+    n_iter: int
+    reason: str
+    path: str
+    rows_read: int
+    n_starts: int = 1
+
+
+def exact_loss(dtype):
+    """Loss, relative to the variance of y, at which an exact fit has reached its rounding error."""
+    return np.finfo(dtype).eps ** 1.5
+
+
+def search(problem, k, plan, random_state):
+    """Try starts until one looks recovered.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        Its targets have unit variance.
+    k : int
+    plan : Plan
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    Fit
+        The one of lowest loss.
+    """
+    paths = start_paths(plan)
+    # One seed a start: the result does not depend on how many run side by side.
+    seeds = random_state.randint(np.iinfo(np.int32).max, size=len(paths))
+    batch = effective_n_jobs(plan.n_jobs)
+    fits = []
+    with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
+        for first in range(0, len(paths), batch):
+            several = zip(paths[first : first + batch], seeds[first : first + batch], strict=True)
+            for fit in parallel(delayed(one_start)(problem, k, plan, *start) for start in several):
+                fits.append(fit)
+                if plan.verbose:
+                    print(f"start {len(fits)} ({fit.path}): loss {fit.loss:.3e}, {fit.reason}")
+                if plan.n_init == "auto" and looks_recovered(fits, problem.rows.dtype):
+                    return best_of(fits)
+    return best_of(fits)
+
+
+def start_paths(plan):
+    """Names of the starts to try, in order."""
+    if not isinstance(plan.init, str):
+        return ["given"]
+    n_starts = MAX_STARTS if plan.n_init == "auto" else plan.n_init
+    # Random starts come in between: what misled the moments once may do so again.
+    return [plan.init if index % 2 == 0 else "random" for index in range(n_starts)]
+
+
+def one_start(problem, k, plan, path, seed):
+    """Initialize, descend, polish.
+
+    Returns
+    -------
+    Fit
+    """
+    random_state = check_random_state(seed)
+    problem = problem.on(problem.rows.counted_anew())
+    exact = exact_loss(problem.rows.dtype)
+    limits = {"tol": plan.tol, "exact_loss": exact}
+    if path == "given":
+        start = plan.init
+    elif path == "random":
+        start = random_start(
+            problem.rows, problem.coordinates, k, problem.activation,
+            fit_intercept=problem.fit_intercept, random_state=random_state,
+        )  # fmt: skip
+    else:
+        start = moment_start(problem, k, plan, random_state)
+    start = with_output_size(start, plan.output_size, problem.activation.degree)
+    descent = gradient_descent(
+        problem,
+        start,
+        resample=plan.resample,
+        learning_rate=plan.learning_rate,
+        # Before a polish descent reads the rows once: one step where it takes them all.
+        max_iter=plan.max_iter,
+        one_pass=plan.polish,
+        random_state=random_state,
+        **limits,
+    )
+    network, losses, n_iter, reason = (
+        descent.network, descent.losses, len(descent.losses), descent.reason,
+    )  # fmt: skip
+    loss = problem.data_loss(network)
+    if plan.polish:
+        if not loss <= problem.data_loss(start):
+            network = start
+        polish = gauss_newton(problem, network, max_iter=plan.max_iter, **limits)
+        network, loss, reason = polish.network, polish.losses[-1], polish.reason
+        losses, n_iter = losses + polish.losses, n_iter + polish.n_iter
+    return Fit(start, network, loss, losses, n_iter, reason, path, problem.rows.rows_read)
+
+
+def moment_start(problem, k, plan, random_state):
+    """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
+    start = tensor_start(
+        problem.rows, plan.white, k, problem.activation, plan.moments,
+        split=plan.resample, random_state=random_state,
+    )  # fmt: skip
+    W, b = plan.white.weights_to_rows(start.W, start.b)
+    if not problem.fit_intercept:
+        b, start = np.zeros_like(b), replace(start, c=np.zeros_like(start.c))
+    W, b = problem.coordinates.weights_from_rows(W, b)
+    return replace(start, W=W, b=b)
+
+
+def looks_recovered(fits, dtype):
+    """Whether the last fit is exact, or the best optimum was reached twice."""
+    best = best_of(fits)
+    if best.loss <= max(EXACT, exact_loss(dtype)):
+        return True
+    return any(same_optimum(fit, best) for fit in fits if fit.network is not best.network)
+
+
+def same_optimum(one, other):
+    """Whether two fits have the same loss and, matched, the same directions."""
+    if abs(one.loss - other.loss) > SAME_LOSS * max(one.loss, other.loss):
+        return False
+    A, B = (
+        W / np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
+        for W in (one.network.W, other.network.W)
+    )
+    cosine = np.abs(A.T @ B)
+    return bool(cosine[linear_sum_assignment(-cosine)].min() > SAME_COSINE)
+
+
+def best_of(fits):
+    """The fit of lowest loss, with the work of all."""
+    best = min(fits, key=lambda fit: fit.loss)
+    return replace(best, rows_read=sum(fit.rows_read for fit in fits), n_starts=len(fits))
+
+
+def penalized(problem, fit, plan):
+    """Polish again with the penalty that the residuals of a fit call for.
+
+    alpha is the residual variance over the mean squared weight: the maximum a posteriori estimate for
+    weights that are a priori normal. An exact fit has none.
+
+    Returns
+    -------
+    fit : Fit
+    alpha : float
+    """
+    if not plan.polish or fit.loss <= max(EXACT, exact_loss(problem.rows.dtype)):
+        return fit, 0.0
+    network = balanced(fit.network, problem.penalty, problem.activation.degree)
+    n_weights = network.W.size + network.V.size
+    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
+    n = problem.rows.weight_sum
+    variance = 2 * fit.loss * n / max(n - n_weights, 1.0)
+    alpha = float(variance * n_weights / square)
+    again = problem.on(problem.rows.counted_anew(), alpha=alpha)
+    polish = gauss_newton(again, network, max_iter=plan.max_iter, tol=plan.tol)
+    return replace(
+        fit,
+        network=polish.network,
+        loss=polish.losses[-1],
+        losses=fit.losses + polish.losses,
+        n_iter=fit.n_iter + polish.n_iter,
+        reason=polish.reason,
+        rows_read=fit.rows_read + again.rows.rows_read,
+    ), alpha
+
+
+def balanced(network, penalty, degree):
+    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
+    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
+    v = (network.V**2).sum(axis=1)
+    alive = (w > 0) & (v > 0)
+    if degree is None or not alive.any():
+        return network
+    # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
+    s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
+    return replace(network, W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])

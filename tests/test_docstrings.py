@@ -1,0 +1,131 @@
+"""Everything public is documented in the numpydoc way, with examples that the tests run."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+
+import sklearn_onenn
+
+MODULES = [
+    importlib.import_module(f"sklearn_onenn.{module.name}")
+    for module in pkgutil.iter_modules(sklearn_onenn.__path__)
+    if not module.name.startswith("_")
+]
+
+
+def is_code(member):
+    """Whether this is a function or a class of the package."""
+    return (inspect.isclass(member) or inspect.isfunction(member)) and (
+        member.__module__.startswith("sklearn_onenn")
+    )
+
+
+def public_objects():
+    """Functions and classes of the package's ``__all__``, and those that public modules define."""
+    found = {name: getattr(sklearn_onenn, name) for name in sklearn_onenn.__all__}
+    for module in MODULES:
+        for name, member in vars(module).items():
+            if not name.startswith("_") and getattr(member, "__module__", "") == module.__name__:
+                found[f"{module.__name__}.{name}"] = member
+    return {name: member for name, member in found.items() if is_code(member)}
+
+
+def public_methods():
+    """Public methods that the package defines, of its public classes."""
+    return {
+        f"{owner_name}.{name}": method
+        for owner_name, owner in public_objects().items()
+        if inspect.isclass(owner)
+        for name, method in inspect.getmembers(owner, inspect.isfunction)
+        if not name.startswith("_") and is_code(method)
+    }
+
+
+def sections(docstring):
+    """Sections of a numpydoc docstring by title; the text before the first is the summary."""
+    text = "summary\n-------\n" + inspect.cleandoc(docstring or "")
+    parts = re.split(r"^(\w[\w ]*)\n-{3,}$", text, flags=re.MULTILINE)
+    return {title: body.strip("\n") for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def documented(section):
+    """Names that a Parameters or Attributes section documents, in order."""
+    heads = re.findall(r"^(\*{0,2}\w.*?)(?: ?:.*)?$", section, flags=re.MULTILINE)
+    return [name.strip("* ") for head in heads for name in head.split(",")]
+
+
+def problems(member, docstring, required):
+    """Sentences about what a docstring lacks."""
+    found = sections(docstring)
+    missing = [f"no {title} section" for title in required if not found.get(title)]
+    if not found["summary"].split("\n\n")[0].endswith("."):
+        missing.append("no summary")
+    if "Examples" in required and not doctest.DocTestParser().get_examples(docstring or ""):
+        missing.append("no runnable example")
+    wanted = [name for name in inspect.signature(member).parameters if name != "self"]
+    parameters = documented(found.get("Parameters", ""))
+    attributes = documented(found.get("Attributes", ""))  # where records document their fields
+    if parameters != [name for name in wanted if name in parameters]:
+        missing.append(f"Parameters are {wanted}, documented are {parameters}")
+    undocumented = sorted(set(wanted) - {*parameters, *attributes})
+    return missing + [f"parameter {name} is not documented" for name in undocumented]
+
+
+@pytest.mark.parametrize("name", public_objects())
+def test_public_names_are_documented(name):
+    member = public_objects()[name]
+    required = ["Examples"] if inspect.isclass(member) else ["Examples", "Returns"]
+    if hasattr(member, "fit"):
+        required.append("Attributes")
+    assert problems(member, member.__doc__, required) == []
+
+
+@pytest.mark.parametrize("name", public_methods())
+def test_public_methods_are_documented(name):
+    method = public_methods()[name]
+    assert problems(method, inspect.getdoc(method), ["Returns"]) == []
+
+
+def test_examples_are_run(pytestconfig):
+    assert pytestconfig.getoption("doctestmodules")
+    assert "sklearn_onenn" in pytestconfig.getini("testpaths")
+
+
+GOOD = """Add two numbers.
+
+    Parameters
+    ----------
+    a, b : float
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> 1 + 1
+    2
+    """
+
+
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        (GOOD, ""),
+        (None, "no summary"),
+        (GOOD.replace("Add two numbers.", "Adds"), "no summary"),
+        (GOOD.replace("Returns", "Yields"), "no Returns section"),
+        (GOOD.replace(">>>", ""), "no runnable example"),
+        (GOOD.replace("a, b", "a"), "parameter b is not documented"),
+        (GOOD.replace("a, b", "b, a"), "Parameters are ['a', 'b'], documented are ['b', 'a']"),
+        (GOOD.replace("a, b", "a, b, c"), "documented are ['a', 'b', 'c']"),
+    ],
+)
+def test_a_poor_docstring_is_seen(docstring, expected):
+    found = problems(lambda a, b: a + b, docstring, ["Returns", "Examples"])
+    assert bool(found) == bool(expected)
+    assert expected in " ".join(found)
