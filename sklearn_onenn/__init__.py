@@ -9,8 +9,9 @@ _network.py                  one block: outputs, residuals, gradients, Gauss-New
 _moments.py                  one block: Hermite moments
 _joint_diagonalization.py    symmetric slices to the components of a symmetric tensor
 _whitening.py                mean, covariance and rank of the rows; weights between coordinates
-_algorithm_1.py              Algorithm 1 of the paper, from raw moments
-_initialization.py           tensor initialization
+_algorithm_1.py              a start from raw moments: Algorithm 1 of the paper
+_residual_start.py           a start from the moments of residuals, with less noise
+_initialization.py           tensor initialization with either, and random starts
 _descent.py                  Algorithm 2: gradient descent over fresh parts of the rows
 _gauss_newton.py             the polish on all rows
 _starts.py                   which starts to try, when to stop, which one won

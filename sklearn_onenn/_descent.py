@@ -6,7 +6,7 @@ of W (K. Zhong et al., arXiv:1706.03175, Algorithm 2 and Theorem 5.6). All steps
 rows once. With too few rows for two parts every step takes all of them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -110,9 +110,7 @@ def disjoint_parts(n_rows, n_weights, random_state):
 
 def descend(network, gradient, learning_rate):
     """One step on everything but v."""
-    return replace(
-        network,
-        W=network.W - learning_rate * gradient.W,
+    return network._replace(W=network.W - learning_rate * gradient.W,
         b=network.b - learning_rate * gradient.b,
         c=network.c - learning_rate * gradient.c,
     )
@@ -135,10 +133,10 @@ def largest_curvature(here, random_state):
     network, curvature = here.network, 1.0
     direction = network.unpack(random_state.standard_normal(network.pack().shape))
     for _ in range(POWER_STEPS):
-        direction = replace(direction, V=np.zeros_like(network.V))
+        direction = direction._replace(V=np.zeros_like(network.V))
         length = np.linalg.norm(direction.pack())
         if length == 0:
             return curvature
         direction = here.gauss_newton_product(network.unpack(direction.pack() / length))
-        curvature = np.linalg.norm(replace(direction, V=np.zeros_like(network.V)).pack())
+        curvature = np.linalg.norm(direction._replace(V=np.zeros_like(network.V)).pack())
     return curvature or 1.0

@@ -15,10 +15,11 @@ with q the derivative of F by the former. With the whole space for the subspace 
 matrix itself, for any rows.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag, cho_factor, cho_solve, qr
+from scipy.linalg import qr
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ._blocks import weighted
 from ._network import Network, linearize
@@ -128,8 +129,11 @@ def damped_step(here, preconditioner, damping):
     def product(direction):
         return here.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
 
-    step, residual = conjugate_gradients(product, -gradient, solve)
-    # Model: f + g.s + s.H.s/2, and H s = -g - residual without the damping's share.
+    if preconditioner.exact:
+        step, residual = solve(-gradient), 0.0
+    else:
+        step, residual = conjugate_gradients(product, -gradient, solve)
+    # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
     curvature = -gradient - residual - diagonal * step
     return step, -(gradient @ step) - 0.5 * (curvature @ step)
 
@@ -174,6 +178,8 @@ class Preconditioner:
     ----------
     basis : array of shape (r, s)
         Orthonormal basis of the subspace on which the matrix is exact.
+    exact : bool
+        Whether it is the Gauss-Newton matrix itself.
     diagonal : array
         D of the Levenberg damping, packed like :meth:`Network.pack`.
     """
@@ -183,45 +189,43 @@ class Preconditioner:
         r, k = network.W.shape
         self.shape = network
         self.basis = subspace(network.W)
-        self.C, self.M = normal_matrices(here, self.basis)
+        s = self.basis.shape[1]
+        self.C, self.M, all_rows = normal_matrices(here, self.basis)
+        self.exact = all_rows and s == r
         strength = problem.alpha / problem.rows.weight_sum
         if strength:
-            ridge = Network(np.zeros((0, k)), np.zeros(k), network.V + 1, 0 * network.c).pack() > 0
-            self.M += strength * block_diag(
-                np.kron(self.basis.T @ problem.penalty @ self.basis, np.eye(k)), np.diag(ridge)
-            )
+            w = self.basis.T @ problem.penalty @ self.basis
+            self.M[: s * k, : s * k] += strength * np.kron(w, np.eye(k))
+            outputs = np.arange((s + 1) * k, (s + 1) * k + network.V.size)
+            self.M[outputs, outputs] += strength
             self.C += strength * np.trace(problem.penalty) / r * np.eye(k)
         self.units = floored(np.diag(self.C))
-        inside = network_like(network, self.basis.shape[1]).unpack(np.diag(self.M))
-        self.outputs = replace(inside, V=floored(inside.V), c=np.ones_like(inside.c))
+        self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
+        self.outputs = floored(self.inside.unpack(np.diag(self.M)).V)
         self.diagonal = self._levenberg(r)
 
     def _levenberg(self, n_rows):
         """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
-        units = self.units
-        return replace(self.outputs, W=np.tile(units, (n_rows, 1)), b=units).pack()
+        W = np.tile(self.units, (n_rows, 1))
+        return Network(W, self.units, self.outputs, np.ones_like(self.shape.c)).pack()
 
     def solver(self, damping):
         """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
-        basis, shape = self.basis, self.shape
-        inside = network_like(shape, basis.shape[1])
-        across = safe_factor(self.C + damping * np.diag(self.units))
-        along = safe_factor(self.M + damping * np.diag(self._levenberg(basis.shape[1])))
+        basis, shape, inside = self.basis, self.shape, self.inside
+        r, s = basis.shape
+        along = safe_factor(self.M, damping * self._levenberg(s))
+        if s == r:  # the basis is the identity
+            return along
+        across = safe_factor(self.C, damping * self.units)
 
         def solve(vector):
             right = shape.unpack(vector)
             W = basis.T @ right.W
-            solved = inside.unpack(cho_solve(along, replace(right, W=W).pack()))
-            outside = cho_solve(across, (right.W - basis @ W).T).T
-            return replace(solved, W=basis @ solved.W + outside).pack()
+            solved = inside.unpack(along(right._replace(W=W).pack()))
+            outside = across((right.W - basis @ W).T).T
+            return solved._replace(W=basis @ solved.W + outside).pack()
 
         return solve
-
-
-def network_like(network, n_rows):
-    """Zeros in the shape of ``network`` with ``n_rows`` rows of W."""
-    zero = network.unpack(np.zeros_like(network.pack()))
-    return replace(zero, W=np.zeros((n_rows, network.W.shape[1])))
 
 
 def floored(scale):
@@ -229,21 +233,26 @@ def floored(scale):
     return scale + 1e-6 * scale.max() + np.finfo(float).tiny
 
 
-def safe_factor(matrix):
-    """Cholesky factor of a semidefinite matrix, lifted by as little as rounding demands."""
+def safe_factor(matrix, diagonal):
+    """Solver of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
+
+    LAPACK is called directly: for small networks the checks around it cost more than the work.
+    """
     lift = 0.0
     scale = np.finfo(float).eps * max(np.trace(matrix), np.finfo(float).tiny)
     while True:
-        try:
-            return cho_factor(matrix + lift * np.eye(len(matrix)), lower=True)
-        except np.linalg.LinAlgError:
-            lift = max(10 * lift, scale)
+        lifted = matrix.copy()
+        lifted[np.diag_indices_from(lifted)] += diagonal + lift
+        factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
+        if not failed:
+            return lambda right: dpotrs(factor, right, lower=1)[0]
+        lift = max(10 * lift, scale)
 
 
 def subspace(W):
     """Orthonormal basis (r, s) of the directions on which the preconditioner is exact."""
     r, k = W.shape
-    if r * k <= WHOLE_MATRIX_WEIGHTS or (k >= r and k <= SPAN_UNITS):
+    if r * k <= WHOLE_MATRIX_WEIGHTS or r <= k <= SPAN_UNITS:
         return np.eye(r)
     if k > SPAN_UNITS:
         return np.zeros((r, 0))
@@ -255,32 +264,42 @@ def normal_matrices(here, basis):
 
     The derivative q of an output is taken by the weights along ``basis``, biases and output
     weights, packed as a :class:`Network` whose W has s rows.
+
+    Returns
+    -------
+    C, M : arrays
+    all_rows : bool
+        Whether all rows were used.
     """
     problem, network = here.problem, here.network
-    r, k = network.W.shape
-    m = len(network.c)
+    k, m = network.V.shape
     s = basis.shape[1]
     n_columns = (s + 1) * k + (k + 1) * m
     step = max(1, problem.rows.n_rows // (ROWS_PER_COLUMN * n_columns))
-    rows = problem.rows.take(slice(None, None, step))
-    at_rows, activation = here.at_rows, problem.activation
+    rows = problem.rows if step == 1 else problem.rows.take(slice(None, None, step))
     project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
+    W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
     free = float(problem.fit_intercept)
 
     def sums(block):
-        at = linearize(block, at_rows, activation)
+        if step == 1:
+            at = here.linear[block.index]
+        else:
+            at = linearize(block, here.at_rows, problem.activation)
         u = block.X @ project + shift
-        C, M = np.zeros((k, k)), np.zeros((n_columns, n_columns))
+        C, M = 0.0, 0.0
         for output in range(m):
-            slopes = at.D * at_rows.V[:, output]
+            slopes = at.D * here.at_rows.V[:, output]
             q = np.zeros((len(u), n_columns))
-            q[:, : s * k] = (u[:, :, None] * slopes[:, None, :]).reshape(len(u), -1)
-            q[:, s * k : (s + 1) * k] = free * slopes
-            q[:, (s + 1) * k + output : (s + 1) * k + k * m : m] = at.Phi
-            q[:, (s + 1) * k + k * m + output] = free
-            M += q.T @ weighted(q, block.weight)
-            C += slopes.T @ weighted(slopes, block.weight)
+            np.multiply(
+                u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(len(u), s, k)
+            )
+            q[:, W_end:V_start] = free * slopes
+            q[:, V_start + output : V_end : m] = at.Phi
+            q[:, V_end + output] = free
+            M = M + q.T @ weighted(q, block.weight)
+            C = C + slopes.T @ weighted(slopes, block.weight)
         return C, M
 
     C, M = rows.sum(sums)
-    return C / rows.weight_sum, M / rows.weight_sum
+    return C / rows.weight_sum, M / rows.weight_sum, step == 1

@@ -1,6 +1,5 @@
 """Where fits start: tensor initialization (Algorithm 1) and random starts."""
 
-from dataclasses import replace
 from numbers import Integral
 
 import numpy as np
@@ -137,9 +136,7 @@ def filled(network, k, random_state):
     if n_new == 0:
         return network
     W = random_state.standard_normal((r, n_new)) / np.sqrt(r)
-    return replace(
-        network,
-        W=np.concatenate([network.W, W], axis=1),
+    return network._replace(W=np.concatenate([network.W, W], axis=1),
         b=np.concatenate([network.b, random_state.standard_normal(n_new)]),
         V=np.concatenate([network.V, np.zeros((n_new, network.V.shape[1]))]),
     )
@@ -180,4 +177,4 @@ def with_output_size(network, size, degree):
         return network
     scale = np.where(alive, length / size, 1.0)
     root = scale ** (1 / degree)
-    return replace(network, W=network.W * root, b=network.b * root, V=network.V / scale[:, None])
+    return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])

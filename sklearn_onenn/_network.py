@@ -4,15 +4,15 @@ The network is F(x) = V^T phi(W^T x + b) + c with W (d, k), b (k,), V (k, m), c 
 a block costs two products with the rows: X W on the way in, X^T G on the way out.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ._blocks import weighted
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """Weights of a one-hidden-layer network, or a direction in their space.
 
     Attributes
@@ -34,14 +34,19 @@ class Network:
 
     def unpack(self, vector):
         """The network of this shape whose weights are ``vector``."""
-        d, k = self.W.shape
-        m = len(self.c)
-        W, b, V, c = np.split(vector, [d * k, d * k + k, d * k + k + k * m])
-        return Network(W.reshape(d, k), b, V.reshape(k, m), c)
+        W_end = self.W.size
+        b_end = W_end + len(self.b)
+        V_end = b_end + self.V.size
+        return Network(
+            vector[:W_end].reshape(self.W.shape),
+            vector[W_end:b_end],
+            vector[b_end:V_end].reshape(self.V.shape),
+            vector[V_end:],
+        )
 
     def astype(self, dtype):
         """Weights in another floating type (no copy where it is the same)."""
-        return Network(*(a.astype(dtype, copy=False) for a in (self.W, self.b, self.V, self.c)))
+        return Network(*(weights.astype(dtype, copy=False) for weights in self))
 
 
 def forward(X, network, activation):
@@ -124,7 +129,7 @@ class SquaredLoss:
     def to_rows(self, network):
         """Weights of the white coordinates as weights of the rows, in the type of the rows."""
         W, b = self.coordinates.weights_to_rows(network.W, network.b)
-        return replace(network, W=W, b=b).astype(self.rows.dtype)
+        return network._replace(W=W, b=b).astype(self.rows.dtype)
 
     def _gradient_from_rows(self, W, b, V, c):
         """Sums over rows as the gradient in white coordinates."""
@@ -138,8 +143,7 @@ class SquaredLoss:
         if self.alpha == 0:
             return gradient
         strength = self.alpha / self.rows.weight_sum
-        return replace(
-            gradient,
+        return gradient._replace(
             W=gradient.W + strength * (self.penalty @ network.W),
             V=gradient.V + strength * network.V,
         )

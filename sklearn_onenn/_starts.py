@@ -180,9 +180,9 @@ def moment_start(problem, k, plan, random_state):
     )  # fmt: skip
     W, b = plan.white.weights_to_rows(start.W, start.b)
     if not problem.fit_intercept:
-        b, start = np.zeros_like(b), replace(start, c=np.zeros_like(start.c))
+        b, start = np.zeros_like(b), start._replace(c=np.zeros_like(start.c))
     W, b = problem.coordinates.weights_from_rows(W, b)
-    return replace(start, W=W, b=b)
+    return start._replace(W=W, b=b)
 
 
 def looks_recovered(fits, dtype):
@@ -252,4 +252,4 @@ def balanced(network, penalty, degree):
         return network
     # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
     s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
-    return replace(network, W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])
+    return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])

@@ -120,7 +120,9 @@ def make_one_hidden_layer(
     Raises
     ------
     ValueError
-        If a parameter is outside its range or the activation is unknown.
+        If a parameter is outside its range or the name of the activation is unknown.
+    TypeError
+        If the activation is neither a name nor an instance.
 
     References
     ----------

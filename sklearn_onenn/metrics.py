@@ -49,7 +49,10 @@ def recovery_error(W, v, W_true, v_true, *, activation):
     Raises
     ------
     ValueError
-        If the shapes differ, a value is not finite, or a planted unit is zero.
+        If the shapes differ, a value is not finite, a planted unit is zero, or the name of the
+        activation is unknown.
+    TypeError
+        If the activation is neither a name nor an instance.
 
     References
     ----------

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "sklearn_onenn"
 LAYERS = [
     {"activations", "_blocks"},
     {"_network", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
-    {"_algorithm_1", "_descent", "_gauss_newton", "theory"},
+    {"_algorithm_1", "_residual_start", "_descent", "_gauss_newton", "theory"},
     {"_initialization"},
     {"_starts"},
     {"_regressor", "datasets"},
@@ -29,7 +29,9 @@ NUMERICAL = {name for name in LAYER if LAYER[name] <= LAYER["_starts"]} | {"data
 NUMERICAL_IMPORTS = {"numpy", "scipy", "sklearn.utils.check_random_state"}
 MORE_IMPORTS = {
     "_blocks": {"threadpoolctl"},
-    "_initialization": {"sklearn.utils"},  # validates what the user passes, as the next two do
+    "_starts": {"sklearn.utils.parallel"},
+    # Public functions, which validate what they are given:
+    "_initialization": {"sklearn.utils"},
     "datasets": {"sklearn.utils"},
     "metrics": {"sklearn.utils"},
 }
