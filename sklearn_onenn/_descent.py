@@ -110,7 +110,8 @@ def disjoint_parts(n_rows, n_weights, random_state):
 
 def descend(network, gradient, learning_rate):
     """One step on everything but v."""
-    return network._replace(W=network.W - learning_rate * gradient.W,
+    return network._replace(
+        W=network.W - learning_rate * gradient.W,
         b=network.b - learning_rate * gradient.b,
         c=network.c - learning_rate * gradient.c,
     )

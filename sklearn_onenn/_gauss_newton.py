@@ -4,7 +4,8 @@
 2. Solve (J^T J / n + lambda D) s = -gradient by conjugate gradients; a product with J^T J costs two
    products with the rows. D is the diagonal of J^T J / n by units, so that the damping does not
    depend on how a unit's scale is shared between w_i and v_i.
-3. Accept the step if it lowers the loss; divide lambda by 5, or multiply it by 4.
+3. Accept the step if it lowers the loss. lambda follows the ratio of the decrease to the expected
+   one (H. B. Nielsen, 1999, Damping parameter in Marquardt's method, IMM-REP-1999-05).
 
 The preconditioner is the Gauss-Newton matrix of Gaussian rows. Let u be the coordinates of a row on a
 subspace that contains span(W). Then the slopes depend on u alone, the rest of the row is
@@ -24,6 +25,7 @@ from scipy.linalg.lapack import dpotrf, dpotrs
 from ._blocks import weighted
 from ._network import Network, linearize
 
+EPSILON, TINY = np.finfo(float).eps, np.finfo(float).tiny
 # Up to this many weights W the preconditioner is the whole matrix.
 WHOLE_MATRIX_WEIGHTS = 300
 # Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
@@ -82,7 +84,7 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
     """
     here = problem.evaluate(network)
     losses = [here.data_loss]
-    damping, n_iter, reason, preconditioner = 1e-3, 0, "max_iter", None
+    damping, growth, n_iter, reason, preconditioner = 1e-3, 2.0, 0, "max_iter", None
     while n_iter < max_iter:
         if here.data_loss <= exact_loss:
             reason = "exact fit"
@@ -96,13 +98,15 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
             break
         there = problem.evaluate(here.network.unpack(here.network.pack() + step))
         if not there.loss < here.loss:  # not finite counts as no descent
-            damping *= 4
+            damping *= growth
+            growth *= 2
             if damping > 1e12:
                 reason = "no descent"
                 break
             continue
         ratio = (here.loss - there.loss) / decrease
-        damping = max(damping / 5, 1e-12) if ratio > 0.25 else damping * 2
+        damping = max(damping * max(0.1, 1 - (2 * ratio - 1) ** 3), 1e-12)
+        growth = 2.0
         here, preconditioner = there, None
         losses.append(here.data_loss)
         if callback is not None and callback(here.data_loss):
@@ -199,15 +203,17 @@ class Preconditioner:
             outputs = np.arange((s + 1) * k, (s + 1) * k + network.V.size)
             self.M[outputs, outputs] += strength
             self.C += strength * np.trace(problem.penalty) / r * np.eye(k)
-        self.units = floored(np.diag(self.C))
+        self.units = floored(self.C.diagonal())
         self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
-        self.outputs = floored(self.inside.unpack(np.diag(self.M)).V)
+        self.outputs = floored(self.inside.unpack(self.M.diagonal()).V)
+        self._ones = np.ones_like(network.c)
         self.diagonal = self._levenberg(r)
 
     def _levenberg(self, n_rows):
         """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
-        W = np.tile(self.units, (n_rows, 1))
-        return Network(W, self.units, self.outputs, np.ones_like(self.shape.c)).pack()
+        units = self.units
+        W = np.broadcast_to(units, (n_rows, len(units)))
+        return Network(W, units, self.outputs, self._ones).pack()
 
     def solver(self, damping):
         """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
@@ -230,7 +236,7 @@ class Preconditioner:
 
 def floored(scale):
     """Scales with a floor relative to the largest: a dead unit must not make D singular."""
-    return scale + 1e-6 * scale.max() + np.finfo(float).tiny
+    return scale + 1e-6 * scale.max() + TINY
 
 
 def safe_factor(matrix, diagonal):
@@ -239,10 +245,10 @@ def safe_factor(matrix, diagonal):
     LAPACK is called directly: for small networks the checks around it cost more than the work.
     """
     lift = 0.0
-    scale = np.finfo(float).eps * max(np.trace(matrix), np.finfo(float).tiny)
+    scale = EPSILON * max(matrix.trace(), TINY)
     while True:
         lifted = matrix.copy()
-        lifted[np.diag_indices_from(lifted)] += diagonal + lift
+        lifted.flat[:: len(matrix) + 1] += diagonal + lift
         factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
         if not failed:
             return lambda right: dpotrs(factor, right, lower=1)[0]
@@ -291,9 +297,7 @@ def normal_matrices(here, basis):
         for output in range(m):
             slopes = at.D * here.at_rows.V[:, output]
             q = np.zeros((len(u), n_columns))
-            np.multiply(
-                u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(len(u), s, k)
-            )
+            np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(len(u), s, k))
             q[:, W_end:V_start] = free * slopes
             q[:, V_start + output : V_end : m] = at.Phi
             q[:, V_end + output] = free

@@ -136,7 +136,8 @@ def filled(network, k, random_state):
     if n_new == 0:
         return network
     W = random_state.standard_normal((r, n_new)) / np.sqrt(r)
-    return network._replace(W=np.concatenate([network.W, W], axis=1),
+    return network._replace(
+        W=np.concatenate([network.W, W], axis=1),
         b=np.concatenate([network.b, random_state.standard_normal(n_new)]),
         V=np.concatenate([network.V, np.zeros((n_new, network.V.shape[1]))]),
     )

@@ -178,7 +178,9 @@ def _u_wedge(slices, B):
         except np.linalg.LinAlgError:
             break
         B /= np.linalg.norm(B, axis=1, keepdims=True)
-    candidates = [_unit_columns(linalg.pinv(rows)) for rows in (B, start) if np.isfinite(rows).all()]
+    candidates = [
+        _unit_columns(linalg.pinv(rows)) for rows in (B, start) if np.isfinite(rows).all()
+    ]
     return min(candidates, key=lambda U: np.sum(_fit_weights(slices, U)[1] ** 2))
 
 
@@ -219,7 +221,7 @@ def _polish(slices, U, max_iter, tol):
             new = _fit_weights(slices, U_new)
             misfit_new = np.sum(new[1] ** 2)
             change = np.abs(U_new - U).max()
-            if misfit_new < misfit or change <= tol or damping>1e8:
+            if misfit_new < misfit or change <= tol or damping > 1e8:
                 break
             damping *= 4
         if not misfit_new < misfit:

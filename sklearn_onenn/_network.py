@@ -134,7 +134,7 @@ class SquaredLoss:
     def _gradient_from_rows(self, W, b, V, c):
         """Sums over rows as the gradient in white coordinates."""
         n = self.rows.weight_sum
-        W = self.coordinates.transform.T @ (W - np.outer(self.coordinates.mean, b))
+        W = self.coordinates.transform.T @ (W - self.coordinates.mean[:, None] * b)
         if not self.fit_intercept:
             b, c = np.zeros_like(b), np.zeros_like(c)
         return Network(W / n, b / n, V / n, c / n)

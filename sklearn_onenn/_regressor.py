@@ -13,9 +13,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._blocks import RowBlocks, block_threads
 from ._initialization import with_output_size
 from ._network import Network, SquaredLoss, forward
-from ._starts import Plan, penalized, search
+from ._starts import Plan, finish, search
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
+
+# Up to this many rows equal ones are merged.
+MERGED_ROWS = 500
 
 
 class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
@@ -63,12 +66,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     max_iter : int, default=200
         Bound on the iterations of each stage.
 
-    tol : float, default=1e-9
+    tol : float, default=1e-7
         A stage on all rows stops when a step lowers the loss by less than this share of it.
 
     n_init : "auto" or int, default="auto"
         Number of starts. "auto" goes on only while the fit does not look recovered: until the loss
-        vanishes, or two starts end in the same optimum, or eight were tried.
+        vanishes, or two starts end in the same optimum, or six were tried.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
@@ -171,7 +174,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         polish=True,
         learning_rate="auto",
         max_iter=200,
-        tol=1e-9,
+        tol=1e-7,
         n_init="auto",
         alpha="auto",
         whiten=True,
@@ -215,6 +218,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self : OneHiddenLayerRegressor
         """
         X, y, weight = self._validate_rows(X, y, sample_weight)
+        if len(X) <= MERGED_ROWS:
+            X, y, weight = merge_equal_rows(X, y, weight)
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
@@ -227,9 +232,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
             )
             plan = self._plan(white, problem, y_mean, y_scale)
-            fit = search(problem, self.k, plan, random_state)
-            if self.alpha == "auto":
-                fit, alpha = penalized(problem, fit, plan)
+            fit, alpha = finish(problem, search(problem, self.k, plan, random_state), plan)
         self._store(fit, problem, alpha, y_mean, y_scale)
         return self
 
@@ -262,12 +265,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         y = column_or_1d(y, dtype=np.float64, warn=True)
         if sample_weight is None:
             return X, y, None
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-        )
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         used = weight > 0
-        if not used.any():
-            raise ValueError("sample_weight must have positive entries, got zeros only.")
+        if np.count_nonzero(used) < 2:
+            raise ValueError(
+                f"sample_weight must have at least 2 positive entries, got {np.count_nonzero(used)}."
+            )
         return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
 
     def _coordinates(self, rows):
@@ -292,6 +295,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             max_iter=self.max_iter,
             tol=self.tol,
             n_init=self.n_init,
+            alpha=self.alpha,
             n_jobs=self.n_jobs,
             verbose=self.verbose,
         )
@@ -347,6 +351,21 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.alpha_ = alpha
         self.n_outputs_ = 1
         self.out_activation_ = "identity"
+
+
+def merge_equal_rows(X, y, weight):
+    """Distinct rows in lexicographic order, with the sums of their weights.
+
+    On few rows many optima are as good as one another, and which of them is reached hangs on
+    rounding. Merged and sorted, repeated rows and their weights give the same bits, in any order.
+    """
+    rows, inverse, counts = np.unique(
+        np.column_stack([X, y]), axis=0, return_inverse=True, return_counts=True
+    )
+    if weight is not None:
+        counts = np.bincount(inverse.ravel(), weights=weight)
+    weight = None if np.all(counts == 1) else counts.astype(X.dtype)
+    return rows[:, :-1].astype(X.dtype), np.ascontiguousarray(rows[:, -1]), weight
 
 
 def target_scale(y, weight, *, center):

@@ -232,7 +232,9 @@ def oriented_units(rows, coordinates, U, activation):
     best = None
     for scale in scales:
         both = np.concatenate([scale * U, -scale * U], axis=1)
-        gram, cross = rows.sum(lambda block, W=both: unit_regression(block, coordinates, W, activation))
+        gram, cross = rows.sum(
+            lambda block, W=both: unit_regression(block, coordinates, W, activation)
+        )
         coefficients = lstsq(gram, cross, cond=1e-9)[0]
         size = np.abs(coefficients[1:]).sum(axis=1)
         stay = np.where(size[:k] >= size[k:], 0, k) + np.arange(k)

@@ -7,7 +7,6 @@ the tensor initialization. Further ones are taken only while the fit does not lo
 from dataclasses import dataclass, replace
 
 import numpy as np
-from joblib import effective_n_jobs
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
@@ -16,11 +15,13 @@ from ._descent import gradient_descent
 from ._gauss_newton import gauss_newton
 from ._initialization import random_start, tensor_start, with_output_size
 
-MAX_STARTS = 8
+MAX_STARTS = 6
+# Starts are compared at this tolerance of the polish; the one that wins is polished to the end.
+SCREENING_TOL = 1e-5
 # A fit is exact when its loss is below this share of the variance of y: no further start.
 EXACT = 1e-12
 # Two starts end in the same optimum when their losses and directions agree so well.
-SAME_LOSS = 1e-6
+SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
 
 
@@ -44,6 +45,7 @@ class Plan:
     max_iter: int
     tol: float
     n_init: object
+    alpha: object
     n_jobs: object
     verbose: int
 
@@ -101,28 +103,40 @@ def search(problem, k, plan, random_state):
     Fit
         The one of lowest loss.
     """
-    paths = start_paths(plan)
+    paths = start_paths(problem, k, plan)
     # One seed a start: the result does not depend on how many run side by side.
     seeds = random_state.randint(np.iinfo(np.int32).max, size=len(paths))
-    batch = effective_n_jobs(plan.n_jobs)
+    starts = [delayed(one_start)(problem, k, plan, *start)
+              for start in zip(paths, seeds, strict=True)]  # fmt: skip
+    if plan.n_init == "auto":
+        return first_recovered(starts, problem.rows.dtype, plan)
+    return best_of(Parallel(n_jobs=plan.n_jobs, prefer="threads")(starts))
+
+
+def first_recovered(starts, dtype, plan):
+    """Run starts in order until one looks recovered, as many at a time as there are jobs."""
     fits = []
     with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
-        for first in range(0, len(paths), batch):
-            several = zip(paths[first : first + batch], seeds[first : first + batch], strict=True)
-            for fit in parallel(delayed(one_start)(problem, k, plan, *start) for start in several):
+        batch = parallel._effective_n_jobs()
+        for first in range(0, len(starts), batch):
+            for fit in parallel(starts[first : first + batch]):
                 fits.append(fit)
                 if plan.verbose:
                     print(f"start {len(fits)} ({fit.path}): loss {fit.loss:.3e}, {fit.reason}")
-                if plan.n_init == "auto" and looks_recovered(fits, problem.rows.dtype):
+                if looks_recovered(fits, dtype):
                     return best_of(fits)
     return best_of(fits)
 
 
-def start_paths(plan):
+def start_paths(problem, k, plan):
     """Names of the starts to try, in order."""
     if not isinstance(plan.init, str):
         return ["given"]
-    n_starts = MAX_STARTS if plan.n_init == "auto" else plan.n_init
+    n_starts = plan.n_init
+    if n_starts == "auto":
+        # With fewer rows than weights no network can be told from another: the first will do.
+        n_weights = k * (problem.coordinates.rank + problem.rows.n_outputs)
+        n_starts = MAX_STARTS if problem.rows.weight_sum > n_weights else 1
     # Random starts come in between: what misled the moments once may do so again.
     return [plan.init if index % 2 == 0 else "random" for index in range(n_starts)]
 
@@ -166,6 +180,7 @@ def one_start(problem, k, plan, path, seed):
     if plan.polish:
         if not loss <= problem.data_loss(start):
             network = start
+        limits["tol"] = max(plan.tol, SCREENING_TOL)
         polish = gauss_newton(problem, network, max_iter=plan.max_iter, **limits)
         network, loss, reason = polish.network, polish.losses[-1], polish.reason
         losses, n_iter = losses + polish.losses, n_iter + polish.n_iter
@@ -211,36 +226,45 @@ def best_of(fits):
     return replace(best, rows_read=sum(fit.rows_read for fit in fits), n_starts=len(fits))
 
 
-def penalized(problem, fit, plan):
-    """Polish again with the penalty that the residuals of a fit call for.
+def finish(problem, fit, plan):
+    """Polish the best start to the end, with the penalty that its residuals call for.
 
-    alpha is the residual variance over the mean squared weight: the maximum a posteriori estimate for
-    weights that are a priori normal. An exact fit has none.
+    An automatic alpha is the residual variance over the mean squared weight: the maximum a posteriori
+    estimate for weights that are a priori normal. An exact fit has none.
 
     Returns
     -------
     fit : Fit
     alpha : float
     """
-    if not plan.polish or fit.loss <= max(EXACT, exact_loss(problem.rows.dtype)):
-        return fit, 0.0
+    exact = fit.loss <= max(EXACT, exact_loss(problem.rows.dtype))
+    alpha = plan.alpha
+    if alpha == "auto":
+        alpha = 0.0 if exact or not plan.polish else residual_alpha(problem, fit)
+    if not plan.polish or exact:
+        return fit, alpha
+    problem = problem.on(problem.rows.counted_anew(), alpha=alpha)
     network = balanced(fit.network, problem.penalty, problem.activation.degree)
-    n_weights = network.W.size + network.V.size
-    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
-    n = problem.rows.weight_sum
-    variance = 2 * fit.loss * n / max(n - n_weights, 1.0)
-    alpha = float(variance * n_weights / square)
-    again = problem.on(problem.rows.counted_anew(), alpha=alpha)
-    polish = gauss_newton(again, network, max_iter=plan.max_iter, tol=plan.tol)
-    return replace(
+    polish = gauss_newton(problem, network, max_iter=plan.max_iter, tol=plan.tol)
+    fit = replace(
         fit,
         network=polish.network,
         loss=polish.losses[-1],
         losses=fit.losses + polish.losses,
         n_iter=fit.n_iter + polish.n_iter,
         reason=polish.reason,
-        rows_read=fit.rows_read + again.rows.rows_read,
-    ), alpha
+        rows_read=fit.rows_read + problem.rows.rows_read,
+    )
+    return fit, alpha
+
+
+def residual_alpha(problem, fit):
+    """Residual variance over mean squared weight."""
+    network = balanced(fit.network, problem.penalty, problem.activation.degree)
+    n, n_weights = problem.rows.weight_sum, network.W.size + network.V.size
+    variance = 2 * fit.loss * n / max(n - n_weights, n / 4)
+    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
+    return float(variance * n_weights / max(square, np.finfo(float).tiny))
 
 
 def balanced(network, penalty, degree):

@@ -103,12 +103,14 @@ def mean_and_covariance(rows, *, center=True):
     are taken about the mean of the first block, so that an offset does not cancel digits.
     """
     first = rows.block(0)
-    origin = (first.X.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features))
+    origin = first.X.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
     origin = origin.astype(rows.dtype)
 
     def sums(block):
         X = block.X - origin if center else block.X
-        return weighted(X, block.weight).sum(axis=0, dtype=np.float64), X.T @ weighted(X, block.weight)
+        return weighted(X, block.weight).sum(axis=0, dtype=np.float64), X.T @ weighted(
+            X, block.weight
+        )
 
     first_sum, second_sum = rows.sum(sums)
     shift = first_sum / rows.weight_sum

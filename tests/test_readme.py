@@ -29,12 +29,12 @@ def test_example_recovers_the_planted_network():
 
 def test_commands_are_one_line_each_and_start_from_nothing():
     commands = blocks("bash")
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert len(commands) == 2
     for command in commands:
         assert command.count("\n") == 1
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
-        assert re.search(r'"\.\[(\w+)\]"', command)[1] in extras
+        assert re.search(r'"\.\[(\w+)\]"', command)[1] in project["optional-dependencies"]
         for script in re.findall(r"\S+\.py", command):
             assert (ROOT / script).is_file()
 
