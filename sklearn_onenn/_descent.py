@@ -137,7 +137,7 @@ def largest_curvature(here, random_state):
         direction = direction._replace(V=np.zeros_like(network.V))
         length = np.linalg.norm(direction.pack())
         if length == 0:
-            return curvature
+            return 1.0
         direction = here.gauss_newton_product(network.unpack(direction.pack() / length))
         curvature = np.linalg.norm(direction._replace(V=np.zeros_like(network.V)).pack())
     return curvature or 1.0

@@ -19,7 +19,7 @@ matrix itself, for any rows.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import qr
+from scipy.linalg import block_diag, qr
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ._blocks import weighted
@@ -142,7 +142,7 @@ def damped_step(here, preconditioner, damping):
     return step, -(gradient @ step) - 0.5 * (curvature @ step)
 
 
-def conjugate_gradients(product, right, solve, *, rtol=0.1, max_iter=40):
+def conjugate_gradients(product, right, solve, *, rtol=0.03, max_iter=40):
     """Preconditioned conjugate gradients from zero.
 
     Stops when the residual is ``rtol`` of the right-hand side in the norm of the preconditioner.
@@ -191,23 +191,37 @@ class Preconditioner:
     def __init__(self, here):
         problem, network = here.problem, here.network
         r, k = network.W.shape
-        self.shape = network
+        self.shape, self.fit_intercept = network, problem.fit_intercept
         self.basis = subspace(network.W)
         s = self.basis.shape[1]
         self.C, self.M, all_rows = normal_matrices(here, self.basis)
         self.exact = all_rows and s == r
-        strength = problem.alpha / problem.rows.weight_sum
-        if strength:
-            w = self.basis.T @ problem.penalty @ self.basis
-            self.M[: s * k, : s * k] += strength * np.kron(w, np.eye(k))
-            outputs = np.arange((s + 1) * k, (s + 1) * k + network.V.size)
-            self.M[outputs, outputs] += strength
-            self.C += strength * np.trace(problem.penalty) / r * np.eye(k)
+        self.ridge_C, self.ridge_M = self._ridges(problem)
+        self.C, self.M = self.C + self.ridge_C, self.M + self.ridge_M
         self.units = floored(self.C.diagonal())
         self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
         self.outputs = floored(self.inside.unpack(self.M.diagonal()).V)
         self._ones = np.ones_like(network.c)
         self.diagonal = self._levenberg(r)
+
+    def _ridges(self, problem):
+        """Shares of the penalty in C and M; across the subspace its mean eigenvalue stands for it."""
+        k, m = self.shape.V.shape
+        strength = problem.alpha / problem.rows.weight_sum
+        if strength == 0:
+            return 0.0, 0.0
+        along = strength * self.basis.T @ problem.penalty @ self.basis
+        across = strength * np.trace(problem.penalty) / len(problem.penalty)
+        blocks = np.kron(along, np.eye(k)), np.zeros((k, k)), strength * np.eye(k * m)
+        return across * np.eye(k), block_diag(*blocks, np.zeros((m, m)))
+
+    def determined_weights(self):
+        """Weights that the rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
+        (r, k), s = self.shape.W.shape, self.basis.shape[1]
+        n_along = len(self.M) - (0 if self.fit_intercept else k + len(self.shape.c))
+        along = n_along - np.trace(safe_factor(self.M, 0.0)(self.ridge_M * np.eye(len(self.M))))
+        across = k - np.trace(safe_factor(self.C, 0.0)(self.ridge_C * np.eye(k)))
+        return along + (r - s) * across
 
     def _levenberg(self, n_rows):
         """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""

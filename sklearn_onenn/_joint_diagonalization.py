@@ -1,13 +1,12 @@
 """Symmetric slices with one common diagonalizer, and the components of a symmetric tensor.
 
-The model is ``S_l ~ U diag(lambda_l) U^T`` for ``l = 1 .. L`` with ``U`` (k, k) invertible but
-not orthogonal and weights ``lambda_l`` of both signs, fitted by least squares. Three steps,
-each for what it is good at: generalized eigenvectors are exact without noise and poor with it;
-U-WEDGE sweeps [1]_ walk from almost any start into the right basin within a few sweeps, but do
-not minimize the misfit; Gauss-Newton on the misfit is the accurate end of it.
+``S_l ~ U diag(lambda_l) U^T``, U invertible but not orthogonal, weights lambda_l of both signs, is
+fitted by least squares in three steps. Generalized eigenvectors are exact without noise and poor
+with it. A few U-WEDGE sweeps [1]_ go from there, or from a rotation, to the right basin but do not
+minimize the misfit. Gauss-Newton does.
 
-Slices whose noise differs are to be divided by the standard deviation of their noise first:
-then the least-squares fit is the maximum likelihood fit, and nothing else has to change.
+Slices of unequal noise: divide each by the standard deviation of its noise. Then least squares is
+maximum likelihood and nothing else has to change; without it the noisiest slices rule the fit.
 
 References
 ----------
@@ -17,74 +16,67 @@ References
    AISTATS 2015, arXiv:1501.07320.
 """
 
-import itertools
+from contextlib import suppress
+from itertools import permutations
 
 import numpy as np
-from scipy import linalg
 from sklearn.utils import check_random_state
 
-# Sweeps a start gets before Gauss-Newton takes over: more were measured to change nothing.
-_SWEEPS = 20
-# Accuracy (largest change of an entry of U) at which starts are compared with each other.
-_COMPARE_TOL = 1e-4
-# Directions of R^k whose root mean square over the slices is below this share of the largest
-# are empty up to rounding (the share is squared in the Gram matrix it is read from).
-_EMPTY = 1e-7
+# Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
+# and only keeps the normal equations solvable when columns are parallel. The second is for starts:
+# wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
+_RIDGE, _START_RIDGE = 1e-13, 0.1
 
 
-def joint_components(slices, *, n_starts=8, random_state=None, max_iter=100, tol=1e-8):
-    """Common non-orthogonal components of symmetric matrices, by least squares.
-
-    Minimizes ``sum_l |S_l - U diag(lambda_l) U^T|_F^2`` over U and the weights lambda.
+def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol=1e-6):
+    """Least-squares fit of ``S_l ~ U diag(lambda_l) U^T`` to symmetric matrices S_l.
 
     Parameters
     ----------
     slices : array of shape (L, k, k)
-        Symmetric matrices (the symmetric part is taken). For slices of unequal noise, divide
-        each by its noise level first (and multiply its weights afterwards).
-    n_starts : int, default=8
+        Symmetric matrices (the symmetric part is taken), finite, of equal noise.
+    n_starts : int, default=6
         Most starts to try. No further start is made once two have ended in the best optimum.
-    random_state : int, RandomState or None, default=None
-        Draws the linear combinations of slices that the starts come from.
-    max_iter : int, default=100
-        Most Gauss-Newton steps, for each start and for the end.
-    tol : float, default=1e-8
-        Stop when no entry of U (unit columns) changes by more than this.
+    random_state : int, RandomState, Generator or None, default=None
+    max_iter, tol : int, default=100, and float, default=1e-6
+        Gauss-Newton ends after max_iter steps or when no entry of U changes by more than tol.
 
     Returns
     -------
     U : array of shape (k, k)
-        Components: unit columns, the largest entry of each positive, sorted by the norm of
-        their weights, largest first. Directions that no slice has are filled up orthogonally.
+        Components: unit columns, the largest entry of each positive, sorted by the norm of their
+        weights, largest first. Directions that no slice has are filled up orthogonally.
     weights : array of shape (L, k)
-        Least-squares weights ``lambda_l`` given U.
+        Least-squares weights lambda_l given U.
     residual : float
         ``|S - fit|_F / |S|_F`` over all slices; 0 when all slices are zero.
     """
-    slices = _as_symmetric(_checked("slices", slices))
-    rng = _generator(random_state)
-    scale = np.abs(slices).max()
-    if scale == 0:
-        return np.eye(slices.shape[1]), np.zeros(slices.shape[:2]), 0.0
-    U = _components(slices / scale, n_starts, rng, max_iter, tol)
-    U, weights, residual = _ordered_fit(slices / scale, U)
-    return U, scale * weights, residual
+    slices, scale = _checked("slices", slices)
+    slices = (slices + slices.transpose(0, 2, 1)) / 2
+    U = _components(slices, _generator(random_state), n_starts, max_iter, tol)
+    _, weights, residuals, _ = _fit(slices, U)
+    # Fitting what is left undoes the ridge and the rounding of the normal equations.
+    _, correction, residuals, _ = _fit(residuals, U)
+    weights = weights + correction
+    residual = np.linalg.norm(residuals) / (np.linalg.norm(slices) or 1.0)
+    order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
+    return (U * _signs(U))[:, order], scale * weights[:, order], float(residual)
 
 
 def tensor_components(tensor, *, n_projections=100, random_state=None):
     """Components of a symmetric tensor ``T ~ sum_i weights_i u_i (x) u_i (x) u_i``.
 
-    Joint diagonalization of projections ``T(I, I, a)`` in two stages [2]_: random unit vectors
-    a first, then the dual vectors of the components found, so that each slice of the second
-    stage is mostly one component.
+    Joint diagonalization of projections ``T(I, I, a)``, first on random unit vectors a [2]_, then
+    from there on an orthonormal basis, where the misfit is that of T. The second stage of [2]_ has
+    the dual vectors of the components instead: these multiply the noise by the condition number of
+    U, and least squares on them was measured to be worse, much so from condition 10 on.
 
     Parameters
     ----------
     tensor : array of shape (k, k, k)
-        Symmetric in its three axes.
+        Symmetric (the symmetric part is taken), finite.
     n_projections : int, default=100
-        Random projections of the first stage; at least k of them see the whole tensor.
-    random_state : int, RandomState or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
 
     Returns
     -------
@@ -93,76 +85,75 @@ def tensor_components(tensor, *, n_projections=100, random_state=None):
     weights : array of shape (k,)
         Least-squares weights, of both signs.
     """
-    tensor = _checked("tensor", tensor)
-    k = len(tensor)
-    if tensor.shape != (k, k, k):
+    tensor, scale = _checked("tensor", tensor)
+    if len(tensor) != tensor.shape[1]:
         raise ValueError(f"tensor must have shape (k, k, k); got {tensor.shape}.")
+    tensor = sum(tensor.transpose(axes) for axes in permutations(range(3))) / 6
     rng = _generator(random_state)
-    scale = np.abs(tensor).max()
-    if scale == 0:
-        return np.eye(k), np.zeros(k)
-    tensor = tensor / scale
-    tensor = sum(tensor.transpose(axes) for axes in itertools.permutations(range(3))) / 6
-    directions = rng.standard_normal((n_projections, k))
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    U = _components(np.tensordot(directions, tensor, 1), 8, rng, 100, 1e-8)
-    duals = linalg.pinv(U)
-    duals /= np.linalg.norm(duals, axis=1, keepdims=True)
-    U = _polish(np.tensordot(duals, tensor, 1), U, 100, 1e-8)[0]
-    cubes = (U[:, None, None] * U[None, :, None] * U[None, None, :]).reshape(k**3, k)
-    weights = linalg.lstsq(cubes, tensor.ravel())[0]
+    directions = _unit_columns(rng.standard_normal((len(tensor), n_projections))).T
+    U, _ = _polish(tensor, _components(np.tensordot(directions, tensor, 1), rng))
+    U = U * _signs(U)
+    values = np.einsum("ipq,pi,qi->i", np.tensordot(U.T, tensor, 1), U, U)
+    weights = np.linalg.pinv((U.T @ U) ** 3, hermitian=True) @ values
     order = np.argsort(-np.abs(weights), kind="stable")
-    sign = _signs(U)
-    return (U * sign)[:, order], scale * (weights * sign)[order]
+    return U[:, order], scale * weights[order]
 
 
-def _components(slices, n_starts, rng, max_iter, tol):
-    """U (k, k) with unit columns that fits slices of largest entry 1."""
-    basis, empty = _range(slices)
-    slices = _without_redundancy(basis.T @ slices @ basis)
-    U = _best_start(_principal(slices), n_starts, rng, max_iter)
+def _components(slices, rng, n_starts=6, max_iter=100, tol=1e-6):
+    """U (k, k) with unit columns that fits the slices: found in their range, completed outside."""
+    energy, basis = np.linalg.eigh(np.tensordot(slices, slices, ((0, 2), (0, 2))))
+    reached = energy >= 1e-14 * energy[-1]  # less is rounding
+    slices = basis[:, reached].T @ slices @ basis[:, reached]
+    # Starts on few slices cost less, for any L, and see less noise; the end uses all slices.
+    U = _best_start(_principal(slices, rng), rng, n_starts, max_iter)
     U, _ = _polish(slices, U, max_iter, tol)
-    return np.hstack([basis @ U, empty])
+    return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _best_start(slices, n_starts, rng, max_iter):
-    """Optimum of least misfit over the starts, stopping once it has been reached twice."""
+def _principal(slices, rng):
+    """The at most k orthogonal mixes of most energy: k are all that slices without noise span."""
+    flat, mix = slices.reshape(len(slices), -1), rng.standard_normal(slices.shape[:2])
+    for _ in range(2):
+        mix = np.linalg.qr(flat @ (flat.T @ mix))[0]
+    return np.tensordot(mix.T, slices, 1)
+
+
+def _best_start(slices, rng, n_starts, max_iter):
+    """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
     found = []
     for start in range(n_starts):
-        U = _u_wedge(slices, _draw_start(slices, rng, orthogonal=start % 2 == 1))
-        found.append(_polish(slices, U, max_iter, _COMPARE_TOL))
+        pencil = start % 2 == 0
+        # Many sweeps lead all starts to the same place, right or wrong; few keep them different.
+        U = _u_wedge(slices, _draw_start(slices, rng, pencil), n_sweeps=5 if pencil else 2)
+        U, _ = _polish(slices, U, max_iter, tol=1e-2, ridge=_START_RIDGE)
+        found.append(_polish(slices, U, max_iter, tol=1e-4))
         best, *others = sorted(misfit for _, misfit in found)
-        if others and others[0] <= best * (1 + 1e-6) + 1e-12 * np.sum(slices**2):
+        if others and others[0] <= (1 + 1e-5) * best + 1e-12 * np.sum(slices**2):
             break
     return min(found, key=lambda pair: pair[1])[0]
 
 
-def _draw_start(slices, rng, orthogonal):
-    """Rows B (k, k) that diagonalize random combinations of the slices: one (orthogonal) or two.
-
-    ``A v = w C v`` with A, C = U diag U^T has the columns of inv(U)^T as eigenvectors; the
-    orthogonal alternative cannot be ill-conditioned, however bad the pencil is.
-    """
+def _draw_start(slices, rng, pencil):
+    """Rows B (k, k) that diagonalize two random combinations of the slices, or one by rotation."""
     A, C = np.tensordot(rng.standard_normal((2, len(slices))), slices, 1)
-    if orthogonal:
-        return np.linalg.eigh(A)[1].T
-    try:
-        values, vectors = np.linalg.eig(np.linalg.solve(C, A))
-    except np.linalg.LinAlgError:
-        return np.eye(len(A))
-    # A complex pair spans a real plane: the real part for one, the imaginary for the other.
-    B = np.where(values.imag < 0, vectors.imag, vectors.real).T
-    return B / np.linalg.norm(B, axis=1, keepdims=True)
+    B = np.linalg.eigh(A)[1].T
+    if pencil:
+        with suppress(np.linalg.LinAlgError):
+            # A v = w C v with A, C = U diag U^T: the v are the columns of inv(U)^T. A complex pair
+            # spans a real plane: the real part for one, the imaginary part for the other.
+            values, vectors = np.linalg.eig(np.linalg.solve(C, A))
+            B = _unit_columns(np.where(values.imag < 0, vectors.imag, vectors.real)).T
+    return B
 
 
-def _u_wedge(slices, B):
-    """U (k, k) after sweeps of U-WEDGE [1]_ from B ~ inv(U); the start's where they did harm.
+def _u_wedge(slices, B, n_sweeps):
+    """U (k, k) after sweeps of U-WEDGE [1]_ from B ~ inv(U), or at B where they did harm.
 
     With T_l = B S_l B^T ~ A diag A^T and A = I + a small, entry (i, j) is
     T_l[i, j] ~ a_ij T_l[j, j] + a_ji T_l[i, i]: a 2 x 2 least-squares problem for each pair.
     """
     start = B
-    for _ in range(_SWEEPS):
+    for _ in range(n_sweeps):
         T = B @ slices @ B.T
         diagonals = np.diagonal(T, axis1=1, axis2=2)
         energy = diagonals.T @ diagonals
@@ -173,135 +164,70 @@ def _u_wedge(slices, B):
         determinant = np.maximum(both - energy**2, 1e-10 * both) + np.finfo(float).tiny
         A = (right * own[:, None] - right.T * energy) / determinant
         np.fill_diagonal(A, 1.0)
-        try:
-            B = np.linalg.solve(A, B)
-        except np.linalg.LinAlgError:
-            break
-        B /= np.linalg.norm(B, axis=1, keepdims=True)
-    candidates = [
-        _unit_columns(linalg.pinv(rows)) for rows in (B, start) if np.isfinite(rows).all()
-    ]
-    return min(candidates, key=lambda U: np.sum(_fit_weights(slices, U)[1] ** 2))
+        with suppress(np.linalg.LinAlgError):
+            B = _unit_columns(np.linalg.solve(A, B).T).T
+    ends = [_unit_columns(np.linalg.pinv(end)) for end in (B, start) if np.isfinite(end).all()]
+    return min(ends, key=lambda U: _fit(slices, U)[0])
 
 
-def _polish(slices, U, max_iter, tol):
-    """Levenberg-damped Gauss-Newton for ``sum_l |S_l - U diag(lambda_l) U^T|^2 / 2``.
-
-    The weights are eliminated (variable projection). With G = U^T U, P = sum_l lambda_l
-    lambda_l^T and K = G * G the reduced Gauss-Newton matrix acts on a change D of U as
-
-        2 D (P * G) + 2 U (P * (D^T U)) - 4 U (G * (inv(K) (G * (U^T D)) P)),
-
-    k x k products only, so conjugate gradients never form the k^2 x k^2 matrix.
-
-    Returns
-    -------
-    U : array of shape (k, k)
-    misfit : float
-        The sum of squares.
-    """
-    k = U.shape[0]
-    weights, residuals, K_inverse = _fit_weights(slices, U)
-    misfit, damping = np.sum(residuals**2), 1e-3
+def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
+    """Levenberg-damped Gauss-Newton from U: unit columns and the sum of squares reached."""
+    fit, damping = _fit(slices, U, ridge), 1e-3
     for _ in range(max_iter):
-        G, P = U.T @ U, weights.T @ weights
-        PG = P * G
-        pulled = (weights.T @ residuals.reshape(len(slices), -1)).reshape(k, k, k)
-        descent = 2 * np.einsum("ipq,qi->pi", pulled, U)
-        scale = 2 * np.diag(P) + np.finfo(float).tiny
-        while True:
-
-            def curvature(D):
-                C = U.T @ D
-                schur = U @ (P * C.T - 2 * (G * (K_inverse @ (G * C) @ P)))
-                return 2 * (D @ PG + schur) + damping * scale * D
-
-            step = _conjugate_gradients(curvature, descent, (1 + damping) * scale)
-            U_new = _unit_columns(U + step)
-            new = _fit_weights(slices, U_new)
-            misfit_new = np.sum(new[1] ** 2)
-            change = np.abs(U_new - U).max()
-            if misfit_new < misfit or change <= tol or damping > 1e8:
-                break
-            damping *= 4
-        if not misfit_new < misfit:
+        U_new = _unit_columns(U + _gauss_newton_step(U, *fit[1:], damping))
+        fit_new = _fit(slices, U_new, ridge)
+        change, gain = np.abs(U_new - U).max(), fit[0] - fit_new[0]
+        damping = max(damping / 5, 1e-10) if gain > 0 else damping * 4
+        if gain > 0:
+            U, fit = U_new, fit_new
+        if change <= tol or 0 < gain <= 1e-2 * tol * fit[0]:
             break
-        U, misfit, (weights, residuals, K_inverse) = U_new, misfit_new, new
-        damping = max(damping / 5, 1e-10)
-        if change <= tol:
-            break
-    return U, misfit
+    return U, fit[0]
+
+
+def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
+    """Change of U (k, k), the weights being eliminated (variable projection).
+
+    With G = U^T U, P = sum_l lambda_l lambda_l^T, the Gram matrix K = G * G of the u_i u_i^T, half
+    the reduced Gauss-Newton matrix takes a change D of U, by k x k products only, to
+
+        D (P * G) + U (P * (D^T U)) - 2 U (G * (inv(K) (G * (U^T D)) P)).
+    """
+    G, P = U.T @ U, weights.T @ weights
+    pulled = np.tensordot(weights.T, residuals, 1)
+    # Components without weight have no curvature of their own: keep the diagonal positive.
+    scale = np.diag(P) + 1e-14 * P.max() + np.finfo(float).tiny
+
+    def curvature(D):
+        C = U.T @ D
+        coupling = P * C.T - 2 * (G * (K_inverse @ (G * C) @ P))
+        return D @ (P * G) + U @ coupling + damping * scale * D
+
+    return _conjugate_gradients(curvature, np.einsum("ipq,qi->pi", pulled, U), scale)
 
 
 def _conjugate_gradients(operator, right, diagonal, rtol=1e-2, max_iter=200):
-    """Solve ``operator(x) = right`` (all k x k), preconditioned by a diagonal."""
-    x, r = np.zeros_like(right), right
-    p = z = r / diagonal
-    rz, enough = np.vdot(r, z), rtol * np.linalg.norm(right)
+    """Solve ``operator(x) = right`` to rtol, preconditioned by the diagonal; all are k x k."""
+    x, r, p, rz = np.zeros_like(right), right, np.zeros_like(right), np.inf
     for _ in range(max_iter):
-        if not np.linalg.norm(r) > enough:
+        if not np.linalg.norm(r) > rtol * np.linalg.norm(right):
             break
-        Ap = operator(p)
-        length = rz / np.vdot(p, Ap)
-        x, r = x + length * p, r - length * Ap
         z = r / diagonal
         rz, rz_old = np.vdot(r, z), rz
         p = z + rz / rz_old * p
+        curved = operator(p)
+        length = rz / np.vdot(p, curved)
+        x, r = x + length * p, r - length * curved
     return x
 
 
-def _fit_weights(slices, U):
-    """Least-squares weights (L, k), residual slices (L, k, k) and the inverse of K = (U^T U)^2."""
-    L, k, _ = slices.shape
-    products = (U[:, None, :] * U).reshape(k * k, U.shape[1])
-    # Parallel columns make K singular: a ridge at rounding level, seen by no other fit.
-    K_inverse = np.linalg.inv((U.T @ U) ** 2 + 1e-13 * np.eye(U.shape[1]))
-    weights = slices.reshape(L, -1) @ products @ K_inverse
+def _fit(slices, U, ridge=_RIDGE):
+    """Ridge fit of weights to the products u_i u_i^T: objective, weights, residuals, inv(Gram)."""
+    products = (U[:, None, :] * U).reshape(-1, U.shape[1])
+    K_inverse = np.linalg.inv((U.T @ U) ** 2 + ridge * np.eye(len(U)))
+    weights = slices.reshape(len(slices), -1) @ products @ K_inverse
     residuals = slices - (weights @ products.T).reshape(slices.shape)
-    return weights, residuals, K_inverse
-
-
-def _ordered_fit(slices, U):
-    """U in canonical order and sign, its least-squares weights and the relative misfit."""
-    L, k, _ = slices.shape
-    U = U * _signs(U)
-    flat = slices.reshape(L, -1)
-    products = (U[:, None, :] * U).reshape(k * k, k)
-    weights = linalg.lstsq(products, flat.T)[0].T
-    residual = np.linalg.norm(flat - weights @ products.T) / np.linalg.norm(flat)
-    order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
-    return U[:, order], weights[:, order], float(residual)
-
-
-def _range(slices):
-    """Orthonormal bases (k, r) of what the slices reach, and (k, k - r) of what none reaches."""
-    side = np.concatenate(slices, axis=1)
-    energy, vectors = np.linalg.eigh(side @ side.T)
-    reached = energy > _EMPTY**2 * energy[-1]
-    return vectors[:, reached], vectors[:, ~reached]
-
-
-def _without_redundancy(slices):
-    """At most k (k + 1) / 2 slices with the same least-squares problem: an orthogonal mix."""
-    L, k, _ = slices.shape
-    if 2 * L <= k * (k + 1):
-        return slices
-    rows, columns = np.triu_indices(k)
-    factor = np.where(rows == columns, 1.0, np.sqrt(2.0))
-    mixed = np.linalg.qr(slices[:, rows, columns] * factor, mode="r") / factor
-    result = np.empty((len(mixed), k, k))
-    result[:, rows, columns] = result[:, columns, rows] = mixed
-    return result
-
-
-def _principal(slices):
-    """The k orthogonal mixes of the slices with most energy: noise-free slices span no more."""
-    L, k, _ = slices.shape
-    if L <= k:
-        return slices
-    flat = slices.reshape(L, -1)
-    _, mix = linalg.eigh(flat @ flat.T, subset_by_index=[L - k, L - 1])
-    return np.tensordot(mix.T, slices, 1)
+    return np.sum(residuals**2) + ridge * np.sum(weights**2), weights, residuals, K_inverse
 
 
 def _unit_columns(U):
@@ -309,24 +235,19 @@ def _unit_columns(U):
 
 
 def _signs(U):
-    largest = np.abs(U).argmax(axis=0)
-    return np.where(U[largest, np.arange(U.shape[1])] < 0, -1.0, 1.0)
+    return np.where(U.max(axis=0) < -U.min(axis=0), -1.0, 1.0)
 
 
-def _generator(random_state):
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    return check_random_state(random_state)
+def _generator(seed):
+    return seed if isinstance(seed, np.random.Generator) else check_random_state(seed)
 
 
 def _checked(name, array):
+    """The array over its largest absolute entry, and that entry (1 for zeros)."""
     array = np.asarray(array, dtype=float)
     if array.ndim != 3 or array.shape[1] != array.shape[2] or 0 in array.shape:
         raise ValueError(f"{name} must have three axes, the last two equal; got {array.shape}.")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite; it holds NaN or infinity.")
-    return array
-
-
-def _as_symmetric(slices):
-    return (slices + slices.transpose(0, 2, 1)) / 2
+        raise ValueError(f"{name} must be finite; it has NaN or infinite entries.")
+    scale = np.abs(array).max() or 1.0
+    return array / scale, scale

@@ -75,8 +75,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
-        and y at unit scale. "auto" is the residual variance over the mean squared weight of the
-        fit without penalty, hence zero on noise-free data.
+        and y at unit scale. "auto" is the residual variance over the mean squared weight, both
+        estimated by the evidence of the fit [2]_; zero where the fit without penalty is exact.
 
     whiten : bool, default=True
         Center and whiten the rows inside; weights are reported for the rows as given.
@@ -131,6 +131,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     ----------
     .. [1] K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
        One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
+
+    .. [2] D. J. C. MacKay, "A Practical Bayesian Framework for Backpropagation Networks", Neural
+       Computation, 1992, doi:10.1162/neco.1992.4.3.448.
 
     Examples
     --------

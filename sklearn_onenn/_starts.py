@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._descent import gradient_descent
+from ._evidence import evidence_alpha
 from ._gauss_newton import gauss_newton
 from ._initialization import random_start, tensor_start, with_output_size
 
@@ -229,51 +230,31 @@ def best_of(fits):
 def finish(problem, fit, plan):
     """Polish the best start to the end, with the penalty that its residuals call for.
 
-    An automatic alpha is the residual variance over the mean squared weight: the maximum a posteriori
-    estimate for weights that are a priori normal. An exact fit has none.
-
     Returns
     -------
     fit : Fit
     alpha : float
+        An exact fit has none.
     """
     exact = fit.loss <= max(EXACT, exact_loss(problem.rows.dtype))
-    alpha = plan.alpha
+    alpha, network, losses, n_iter = plan.alpha, fit.network, [], 0
+    problem = problem.on(problem.rows.counted_anew())
     if alpha == "auto":
-        alpha = 0.0 if exact or not plan.polish else residual_alpha(problem, fit)
+        alpha = 0.0
+        if plan.polish and not exact:
+            alpha, network, losses, n_iter = evidence_alpha(problem, network, max_iter=plan.max_iter)
     if not plan.polish or exact:
         return fit, alpha
-    problem = problem.on(problem.rows.counted_anew(), alpha=alpha)
-    network = balanced(fit.network, problem.penalty, problem.activation.degree)
-    polish = gauss_newton(problem, network, max_iter=plan.max_iter, tol=plan.tol)
+    polish = gauss_newton(
+        problem.on(problem.rows, alpha=alpha), network, max_iter=plan.max_iter, tol=plan.tol
+    )
     fit = replace(
         fit,
         network=polish.network,
         loss=polish.losses[-1],
-        losses=fit.losses + polish.losses,
-        n_iter=fit.n_iter + polish.n_iter,
+        losses=fit.losses + losses + polish.losses,
+        n_iter=fit.n_iter + n_iter + polish.n_iter,
         reason=polish.reason,
         rows_read=fit.rows_read + problem.rows.rows_read,
     )
     return fit, alpha
-
-
-def residual_alpha(problem, fit):
-    """Residual variance over mean squared weight."""
-    network = balanced(fit.network, problem.penalty, problem.activation.degree)
-    n, n_weights = problem.rows.weight_sum, network.W.size + network.V.size
-    variance = 2 * fit.loss * n / max(n - n_weights, n / 4)
-    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
-    return float(variance * n_weights / max(square, np.finfo(float).tiny))
-
-
-def balanced(network, penalty, degree):
-    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
-    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
-    v = (network.V**2).sum(axis=1)
-    alive = (w > 0) & (v > 0)
-    if degree is None or not alive.any():
-        return network
-    # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
-    s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
-    return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])

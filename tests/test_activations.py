@@ -393,6 +393,12 @@ def test_moments_at_extreme_arguments_are_limits(activation):
     assert orders == [0, 0]
 
 
+def test_moments_at_huge_scales_are_those_of_a_step():
+    # erf(s z) -> sign(z) and gelu(s z) / s -> relu(z)
+    assert Erf().hermite_coefficient(1, 1e200) == pytest.approx(math.sqrt(2 / math.pi), rel=1e-14)
+    assert GELU().hermite_coefficient(1, 1e200) == pytest.approx(0.5e200, rel=1e-14)
+
+
 # Properties
 
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"activations", "_blocks"},
     {"_network", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_residual_start", "_descent", "_gauss_newton", "theory"},
-    {"_initialization"},
+    {"_initialization", "_evidence"},
     {"_starts"},
     {"_regressor", "datasets"},
     {"certificate", "displays", "_callbacks", "dask", "onnx"},

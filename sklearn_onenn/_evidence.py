@@ -1,0 +1,78 @@
+"""How much to penalize: the alpha that maximizes the evidence.
+
+With noise of variance s^2 and weights that are a priori normal of variance t^2, the penalized loss is
+minimal at the most probable weights when alpha = s^2 / t^2. Both are estimated from the fit itself:
+    gamma = p - alpha tr(H^{-1} P)             the weights that the data determine,
+    s^2 = RSS / (n - gamma),   t^2 = |w|^2 / gamma,
+with H the penalized Gauss-Newton matrix times n and P the penalty's (D. J. C. MacKay, 1992,
+doi:10.1162/neco.1992.4.3.448; F. D. Foresee, M. T. Hagan, 1997, doi:10.1109/ICNN.1997.614194).
+Fit and estimate alternate.
+"""
+
+import numpy as np
+
+from ._gauss_newton import Preconditioner, gauss_newton
+
+# The weights of a fit without penalty may have grown without bound: the first round shrinks them.
+FIRST_ALPHA = 1.0
+MAX_ROUNDS = 8
+# Rounds end when alpha changes by less than this factor.
+SETTLED = 1.3
+ROUND_TOL = 1e-4
+
+
+def evidence_alpha(problem, network, *, max_iter):
+    """The penalty of largest evidence, and the weights most probable under it.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        Without penalty.
+    network : Network
+        A minimum of it.
+    max_iter : int
+        Bound on the linearizations of each round.
+
+    Returns
+    -------
+    alpha : float
+    network : Network
+    losses : list of float
+    n_iter : int
+    """
+    alpha, losses, n_iter = FIRST_ALPHA, [], 0
+    network = balanced(network, problem.penalty, problem.activation.degree)
+    for _ in range(MAX_ROUNDS):
+        polish = gauss_newton(
+            problem.on(problem.rows, alpha=alpha), network, max_iter=max_iter, tol=ROUND_TOL
+        )
+        network = polish.network
+        losses += polish.losses
+        n_iter += polish.n_iter
+        previous, alpha = alpha, updated_alpha(polish.evaluation)
+        if alpha == 0 or max(alpha, previous) < SETTLED * min(alpha, previous):
+            break
+    return alpha, network, losses, n_iter
+
+
+def updated_alpha(here):
+    """alpha from the residuals and weights of a fit."""
+    problem, network = here.problem, here.network
+    n, p = problem.rows.weight_sum, network.pack().size
+    gamma = Preconditioner(here).determined_weights()
+    # With fewer rows than weights the fit says nothing of the noise: some rows must be left.
+    variance = 2 * here.data_loss * n / max(n - gamma, n / (n + p) * n)
+    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
+    return float(variance * gamma / max(square, np.finfo(float).tiny))
+
+
+def balanced(network, penalty, degree):
+    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
+    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
+    v = (network.V**2).sum(axis=1)
+    alive = (w > 0) & (v > 0)
+    if degree is None or not alive.any():
+        return network
+    # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
+    s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
+    return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])

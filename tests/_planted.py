@@ -1,0 +1,92 @@
+"""Small networks and rows with known answers, for several test files."""
+
+import numpy as np
+
+from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._network import Network, SquaredLoss, forward
+from sklearn_onenn._whitening import identity_coordinates, whitening
+from sklearn_onenn.activations import ACTIVATIONS
+
+INSTANCES = [cls() for cls in dict.fromkeys(ACTIVATIONS.values())]
+# Those that a tensor start can recover.
+USABLE = [activation for activation in INSTANCES if activation.properties().rho_positive]
+
+
+def random_network(d, k, m=1, *, seed=0):
+    """A network with weights of both signs and different sizes, without structure."""
+    rng = np.random.RandomState(seed)
+    return Network(
+        W=rng.standard_normal((d, k)) / np.sqrt(d),
+        b=0.5 * rng.standard_normal(k),
+        V=rng.choice([-1, 1], (k, m)) * rng.uniform(0.5, 1.5, (k, m)),
+        c=rng.standard_normal(m),
+    )
+
+
+def without_intercepts(network):
+    """The network with b = 0 and c = 0."""
+    return network._replace(b=np.zeros_like(network.b), c=np.zeros_like(network.c))
+
+
+def gaussian_problem(network, n, activation, *, noise=0.0, seed=0, dtype=np.float64, **loss):
+    """Squared loss on n rows from N(0, I) whose targets are the network's, plus noise."""
+    rng = np.random.RandomState(seed)
+    X = rng.standard_normal((n, len(network.W)))
+    y = forward(X, network, activation)
+    y += noise * rng.standard_normal(y.shape)
+    rows = RowBlocks(X.astype(dtype), y.astype(dtype))
+    return SquaredLoss(rows, activation, identity_coordinates(X.shape[1]), **loss)
+
+
+def whitened(problem):
+    """The same loss in white coordinates."""
+    return SquaredLoss(
+        problem.rows, problem.activation, whitening(problem.rows),
+        fit_intercept=problem.fit_intercept, alpha=problem.alpha,
+    )  # fmt: skip
+
+
+def perturbed(network, size, *, seed=1):
+    """The network with noise of this size in all weights W and V."""
+    rng = np.random.RandomState(seed)
+    return network._replace(
+        W=network.W + size * rng.standard_normal(network.W.shape),
+        V=network.V + size * rng.standard_normal(network.V.shape),
+    )
+
+
+def differences(function, point, step=1e-6):
+    """Derivative of a function of a vector, by central differences: one row for each entry."""
+    return np.array([
+        (function(point + step * e) - function(point - step * e)) / (2 * step)
+        for e in np.eye(len(point))
+    ])  # fmt: skip
+
+
+def exact_gaussian_rows(W, d):
+    """Rows in R^d and weights that sum to 1, whose mean is the Gaussian one for two units.
+
+    The two columns of W (2, 2) are extended by zeros. In the plane the rule takes polar coordinates
+    with the angles split where a unit changes sign: exact up to rounding for functions of W^T x
+    that are smooth on both sides, times polynomials of degree below 8 in x.
+    """
+    directions = np.arctan2(W[1], W[0])
+    kinks = np.sort(np.mod(np.concatenate([directions, directions + np.pi]) + np.pi / 2, 2 * np.pi))
+    angle, angle_weight = legendre(np.append(kinks, kinks[0] + 2 * np.pi), 40)
+    radius, radius_weight = legendre(np.linspace(0, 10, 5), 16)
+    radius_weight = radius_weight * radius * np.exp(-(radius**2) / 2) / (2 * np.pi)
+    plane = np.multiply.outer(radius, np.array([np.cos(angle), np.sin(angle)]).T).reshape(-1, 2)
+    weight = np.multiply.outer(radius_weight, angle_weight).ravel()
+    nodes, node_weight = np.polynomial.hermite_e.hermegauss(4)
+    X = plane
+    for _ in range(d - 2):
+        X = np.column_stack([np.tile(X, (len(nodes), 1)), np.repeat(nodes, len(X))])
+        weight = np.multiply.outer(node_weight / node_weight.sum(), weight).ravel()
+    return X, weight
+
+
+def legendre(edges, n_nodes):
+    """Nodes and weights of the Gauss-Legendre rule on every interval between edges."""
+    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+    half = np.diff(edges)[:, None] / 2
+    return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
