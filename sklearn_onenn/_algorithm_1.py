@@ -68,7 +68,7 @@ def raw_moment_start(rows, coordinates, k, activation, *, split, random_state):
         In the coordinates, without biases.
     """
     thirds = [rows] * 3
-    if split:
+    if split and rows.n_rows >= 3:
         order = random_state.permutation(rows.n_rows)
         thirds = [rows.take(np.sort(third)) for third in np.array_split(order, 3)]
     V = moment_span(thirds[0], coordinates, k, activation, random_state)

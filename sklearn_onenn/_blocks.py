@@ -123,6 +123,11 @@ class RowBlocks:
         weight = None if self.weight is None else self.weight.ravel()
         return RowBlocks(self.X, y, weight, executor=self.executor, counter=self._counter)
 
+    def with_rows(self, X, y):
+        """Other rows and targets with the same weights, such as projections; a count of their own."""
+        weight = None if self.weight is None else self.weight.ravel()
+        return RowBlocks(X, y, weight, executor=self.executor)
+
     def sum(self, function):
         """Sum of ``function(block)`` over the blocks, in float64 and in block order.
 

@@ -101,7 +101,7 @@ def disjoint_parts(n_rows, n_weights, random_state):
     -------
     parts : list of index arrays, or None when there are too few rows for two
     """
-    n_parts = n_rows // (ROWS_PER_WEIGHT * n_weights)
+    n_parts = n_rows // (ROWS_PER_WEIGHT * max(n_weights, 1))  # none where rows do not vary
     if n_parts < 2:
         return None
     # Sorted within a part: rows are then read in the order in which they lie in memory.

@@ -125,7 +125,7 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
             rows, coordinates, n_found, activation, split=split, random_state=random_state
         )
     else:
-        start = residual_moment_start(rows, coordinates, n_found, activation, random_state)
+        start = residual_moment_start(rows, coordinates, n_found, activation, random_state=random_state)
     return filled(start, k, random_state)
 
 

@@ -26,6 +26,7 @@ from sklearn.utils import check_random_state
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
 # wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
 _RIDGE, _START_RIDGE = 1e-13, 0.1
+_TINY = np.finfo(float).tiny
 
 
 def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol=1e-6):
@@ -125,8 +126,9 @@ def _best_start(slices, rng, n_starts, max_iter):
         pencil = start % 2 == 0
         # Many sweeps lead all starts to the same place, right or wrong; few keep them different.
         U = _u_wedge(slices, _draw_start(slices, rng, pencil), n_sweeps=5 if pencil else 2)
-        U, _ = _polish(slices, U, max_iter, tol=1e-2, ridge=_START_RIDGE)
-        found.append(_polish(slices, U, max_iter, tol=1e-4))
+        V, _ = _polish(slices, U, max_iter, tol=1e-2, ridge=_START_RIDGE)
+        # Without noise U is exact already, and a ridge would lose components of small weight.
+        found.append(_polish(slices, _better(slices, U, V), max_iter, tol=1e-4))
         best, *others = sorted(misfit for _, misfit in found)
         if others and others[0] <= (1 + 1e-5) * best + 1e-12 * np.sum(slices**2):
             break
@@ -156,18 +158,16 @@ def _u_wedge(slices, B, n_sweeps):
     for _ in range(n_sweeps):
         T = B @ slices @ B.T
         diagonals = np.diagonal(T, axis1=1, axis2=2)
-        energy = diagonals.T @ diagonals
-        right = np.einsum("lij,lj->ij", T, diagonals)
-        own = np.diag(energy)
-        both = own[:, None] * own
+        gram, right = diagonals.T @ diagonals, np.einsum("lij,lj->ij", T, diagonals)
+        own = np.diag(gram)[:, None]
         # Two components with proportional weights have no determinate 2 x 2 system.
-        determinant = np.maximum(both - energy**2, 1e-10 * both) + np.finfo(float).tiny
-        A = (right * own[:, None] - right.T * energy) / determinant
+        determinant = np.maximum(own * own.T - gram**2, 1e-10 * own * own.T) + _TINY
+        A = (right * own - right.T * gram) / determinant
         np.fill_diagonal(A, 1.0)
         with suppress(np.linalg.LinAlgError):
             B = _unit_columns(np.linalg.solve(A, B).T).T
-    ends = [_unit_columns(np.linalg.pinv(end)) for end in (B, start) if np.isfinite(end).all()]
-    return min(ends, key=lambda U: _fit(slices, U)[0])
+    ends = [_unit_columns(np.linalg.pinv(end)) for end in (start, B) if np.isfinite(end).all()]
+    return _better(slices, *ends)
 
 
 def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
@@ -196,7 +196,7 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
     G, P = U.T @ U, weights.T @ weights
     pulled = np.tensordot(weights.T, residuals, 1)
     # Components without weight have no curvature of their own: keep the diagonal positive.
-    scale = np.diag(P) + 1e-14 * P.max() + np.finfo(float).tiny
+    scale = np.diag(P) + 1e-14 * P.max() + _TINY
 
     def curvature(D):
         C = U.T @ D
@@ -230,8 +230,12 @@ def _fit(slices, U, ridge=_RIDGE):
     return np.sum(residuals**2) + ridge * np.sum(weights**2), weights, residuals, K_inverse
 
 
+def _better(slices, *candidates):
+    return min(candidates, key=lambda U: _fit(slices, U)[0])
+
+
 def _unit_columns(U):
-    return U / (np.linalg.norm(U, axis=0) + np.finfo(float).tiny)
+    return U / (np.linalg.norm(U, axis=0) + _TINY)
 
 
 def _signs(U):

@@ -73,3 +73,20 @@ def symmetric_product(A, a):
     """[A a] for a symmetric matrix A (k, k) and a vector a (k,), shape (k, k, k)."""
     product = A[:, :, None] * a
     return product + product.transpose(0, 2, 1) + product.transpose(2, 0, 1)
+
+
+def symmetric_pairs(u):
+    """Upper triangle of u u^T of every row, off-diagonal entries times sqrt 2.
+
+    Shape (rows, k (k + 1) / 2); inner products are those of the matrices.
+    """
+    i, j = np.triu_indices(u.shape[1])
+    return u[:, i] * (u[:, j] * np.where(i == j, 1.0, np.sqrt(2.0)).astype(u.dtype))
+
+
+def symmetric_matrices(vectors, k):
+    """Inverse of :func:`symmetric_pairs`: vectors (L, k (k + 1) / 2) as matrices (L, k, k)."""
+    i, j = np.triu_indices(k)
+    matrices = np.zeros((len(vectors), k, k))
+    matrices[:, i, j] = matrices[:, j, i] = vectors / np.where(i == j, 1.0, np.sqrt(2.0))
+    return matrices

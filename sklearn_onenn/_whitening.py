@@ -43,6 +43,11 @@ class Coordinates:
         dtype = X.dtype
         return (X - self.mean.astype(dtype)) @ self.transform.astype(dtype)
 
+    def project(self, X, U, offset=0.0):
+        """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
+        W, b = self.weights_to_rows(U, np.full(U.shape[1], offset))
+        return X @ W.astype(X.dtype) + b.astype(X.dtype)
+
     def weights_to_rows(self, W, b):
         """Weights W (r, k), biases b (k,) of the white coordinates as those of the rows."""
         W = self.transform @ W
