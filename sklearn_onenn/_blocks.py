@@ -16,9 +16,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 Block = namedtuple("Block", ["index", "X", "y", "weight"])
-Block.__doc__ = (
-    "Rows X (m, d), targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
-)
+Block.__doc__ = "Rows X (m, d), targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
 
 # Entries of X in a block: 2^17 doubles are 1 MiB, which stays in the second-level cache of a core
 # together with the products that are taken of it.
@@ -42,9 +40,7 @@ def block_threads():
         As many threads as BLAS was allowed to use (None when that is one).
     """
     controller = _threadpool_controller()
-    blas = [
-        library.num_threads for library in controller.lib_controllers if library.user_api == "blas"
-    ]
+    blas = [library.num_threads for library in controller.lib_controllers if library.user_api == "blas"]
     n_threads = max(blas, default=1)
     with controller.limit(limits=1, user_api="blas"):
         if n_threads == 1:

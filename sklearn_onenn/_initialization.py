@@ -7,11 +7,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from ._algorithm_1 import check_activation, raw_moment_start
-from ._blocks import RowBlocks, block_threads, weighted
-from ._network import Network, forward
+from ._blocks import RowBlocks, block_threads
 from ._residual_start import residual_moment_start
+from ._span import AffineFit, unit_span
+from ._units import ADDED, eliminated, enlarged, refit, residuals, with_fitted_outputs
 from ._whitening import identity_coordinates, whitening
 from .activations import get_activation
+
+# Steps for the network of twice the width that is pruned.
+PRUNED_STEPS = 30
 
 
 def tensor_initialization(
@@ -143,31 +147,33 @@ def filled(network, k, random_state):
     )
 
 
-def random_start(rows, coordinates, k, activation, *, fit_intercept, random_state):
-    """Random directions of length one in white coordinates, output weights by least squares."""
-    r = coordinates.rank
+def random_start(problem, k, random_state):
+    """Random directions of length one, in both orientations, and output weights by least squares."""
+    r = problem.coordinates.rank
     W = random_state.standard_normal((r, k))
     W /= np.linalg.norm(W, axis=0)
-    b = random_state.standard_normal(k) if fit_intercept else np.zeros(k)
-    return with_fitted_outputs(rows, coordinates, W, b, activation, fit_intercept=fit_intercept)
+    b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
+    return with_fitted_outputs(problem, W, b)
 
 
-def with_fitted_outputs(rows, coordinates, W, b, activation, *, fit_intercept):
-    """The network with the hidden layer W, b of the coordinates and output weights in least squares."""
-    k, m = W.shape[1], rows.n_outputs
-    at_rows = Network(*coordinates.weights_to_rows(W, b), np.eye(k), np.zeros(k)).astype(rows.dtype)
+def pruned_start(problem, k, random_state):
+    """Twice as many random units as wanted, fitted, then eliminated until k are left."""
+    larger = refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)[1]
+    return eliminated(problem, larger, k, 2 * k)[1]
 
-    def sums(block):
-        Phi = forward(block.X, at_rows, activation)
-        if fit_intercept:
-            Phi = np.concatenate([Phi, np.ones((len(Phi), 1), Phi.dtype)], axis=1)
-        wPhi = weighted(Phi, block.weight)
-        return wPhi.T @ Phi, wPhi.T @ block.y
 
-    gram, cross = rows.sum(sums)
-    gram[np.diag_indices(k)] += 1e-8 * np.trace(gram[:k, :k]) / k + np.finfo(float).tiny
-    V = np.linalg.solve(gram, cross)
-    return Network(W, b, V[:k], V[k] if fit_intercept else np.zeros(m))
+def repaired_start(problem, network, random_state):
+    """A fit with units along the leading directions of its residual, eliminated to as many as before."""
+    k = network.W.shape[1]
+    rows = residuals(problem, network)
+    affine = AffineFit(rows, problem.coordinates)
+    slopes, targets = affine(rows.y)
+    n_added = min(ADDED, k, problem.coordinates.rank)
+    if n_added == problem.coordinates.rank:
+        directions = np.eye(n_added)
+    else:
+        directions = unit_span(affine, targets, slopes, n_added, random_state)
+    return eliminated(problem, enlarged(network, directions), k, k + n_added)[1]
 
 
 def with_output_size(network, size, degree):

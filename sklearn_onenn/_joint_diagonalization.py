@@ -10,10 +10,8 @@ maximum likelihood and nothing else has to change; without it the noisiest slice
 
 References
 ----------
-.. [1] P. Tichavsky, A. Yeredor, "Fast approximate joint diagonalization incorporating weight
-   matrices", IEEE Transactions on Signal Processing 57(3), 2009, doi:10.1109/TSP.2008.2009271.
-.. [2] V. Kuleshov, A. Chaganty, P. Liang, "Tensor factorization via matrix factorization",
-   AISTATS 2015, arXiv:1501.07320.
+.. [1] P. Tichavsky, A. Yeredor, IEEE Trans. Signal Process. 2009, doi:10.1109/TSP.2008.2009271.
+.. [2] V. Kuleshov, A. Chaganty, P. Liang, AISTATS 2015, arXiv:1501.07320.
 """
 
 from contextlib import suppress
@@ -25,8 +23,7 @@ from sklearn.utils import check_random_state
 # Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
 # wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
-_RIDGE, _START_RIDGE = 1e-13, 0.1
-_TINY = np.finfo(float).tiny
+_RIDGE, _START_RIDGE, _TINY = 1e-13, 0.1, np.finfo(float).tiny
 
 
 def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol=1e-6):
@@ -52,7 +49,7 @@ def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol
     residual : float
         ``|S - fit|_F / |S|_F`` over all slices; 0 when all slices are zero.
     """
-    slices, scale = _checked("slices", slices)
+    slices, scale = _checked("slices", slices, "L, k, k")
     slices = (slices + slices.transpose(0, 2, 1)) / 2
     U = _components(slices, _generator(random_state), n_starts, max_iter, tol)
     _, weights, residuals, _ = _fit(slices, U)
@@ -86,9 +83,7 @@ def tensor_components(tensor, *, n_projections=100, random_state=None):
     weights : array of shape (k,)
         Least-squares weights, of both signs.
     """
-    tensor, scale = _checked("tensor", tensor)
-    if len(tensor) != tensor.shape[1]:
-        raise ValueError(f"tensor must have shape (k, k, k); got {tensor.shape}.")
+    tensor, scale = _checked("tensor", tensor, "k, k, k")
     tensor = sum(tensor.transpose(axes) for axes in permutations(range(3))) / 6
     rng = _generator(random_state)
     directions = _unit_columns(rng.standard_normal((len(tensor), n_projections))).T
@@ -105,22 +100,19 @@ def _components(slices, rng, n_starts=6, max_iter=100, tol=1e-6):
     energy, basis = np.linalg.eigh(np.tensordot(slices, slices, ((0, 2), (0, 2))))
     reached = energy >= 1e-14 * energy[-1]  # less is rounding
     slices = basis[:, reached].T @ slices @ basis[:, reached]
-    # Starts on few slices cost less, for any L, and see less noise; the end uses all slices.
-    U = _best_start(_principal(slices, rng), rng, n_starts, max_iter)
+    U = _best_start(slices, rng, n_starts, max_iter)
     U, _ = _polish(slices, U, max_iter, tol)
     return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _principal(slices, rng):
-    """The at most k orthogonal mixes of most energy: k are all that slices without noise span."""
+def _best_start(slices, rng, n_starts, max_iter):
+    """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
+    # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
+    # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
     flat, mix = slices.reshape(len(slices), -1), rng.standard_normal(slices.shape[:2])
     for _ in range(2):
         mix = np.linalg.qr(flat @ (flat.T @ mix))[0]
-    return np.tensordot(mix.T, slices, 1)
-
-
-def _best_start(slices, rng, n_starts, max_iter):
-    """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
+    slices = np.tensordot(mix.T, slices, 1)
     found = []
     for start in range(n_starts):
         pencil = start % 2 == 0
@@ -141,8 +133,8 @@ def _draw_start(slices, rng, pencil):
     B = np.linalg.eigh(A)[1].T
     if pencil:
         with suppress(np.linalg.LinAlgError):
-            # A v = w C v with A, C = U diag U^T: the v are the columns of inv(U)^T. A complex pair
-            # spans a real plane: the real part for one, the imaginary part for the other.
+            # A v = w C v with A, C = U diag U^T: v are the columns of inv(U)^T. A complex pair
+            # spans a real plane, the real part stands for one and the imaginary for the other.
             values, vectors = np.linalg.eig(np.linalg.solve(C, A))
             B = _unit_columns(np.where(values.imag < 0, vectors.imag, vectors.real)).T
     return B
@@ -188,15 +180,13 @@ def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
 def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
     """Change of U (k, k), the weights being eliminated (variable projection).
 
-    With G = U^T U, P = sum_l lambda_l lambda_l^T, the Gram matrix K = G * G of the u_i u_i^T, half
-    the reduced Gauss-Newton matrix takes a change D of U, by k x k products only, to
-
-        D (P * G) + U (P * (D^T U)) - 2 U (G * (inv(K) (G * (U^T D)) P)).
+    With G = U^T U, P = sum_l lambda_l lambda_l^T and the Gram matrix K = G * G of the u_i u_i^T,
+    the reduced Gauss-Newton matrix takes a change D of U, by k x k products only, to twice
+    ``D (P * G) + U (P * (D^T U)) - 2 U (G * (inv(K) (G * (U^T D)) P))``.
     """
     G, P = U.T @ U, weights.T @ weights
     pulled = np.tensordot(weights.T, residuals, 1)
-    # Components without weight have no curvature of their own: keep the diagonal positive.
-    scale = np.diag(P) + 1e-14 * P.max() + _TINY
+    scale = np.diag(P) + 1e-14 * P.max() + _TINY  # positive without weights, too
 
     def curvature(D):
         C = U.T @ D
@@ -246,11 +236,12 @@ def _generator(seed):
     return seed if isinstance(seed, np.random.Generator) else check_random_state(seed)
 
 
-def _checked(name, array):
+def _checked(name, array, shape):
     """The array over its largest absolute entry, and that entry (1 for zeros)."""
     array = np.asarray(array, dtype=float)
-    if array.ndim != 3 or array.shape[1] != array.shape[2] or 0 in array.shape:
-        raise ValueError(f"{name} must have three axes, the last two equal; got {array.shape}.")
+    equal = array.shape[-shape.count("k") :]
+    if array.ndim != 3 or len(set(equal)) > 1 or array.size == 0:
+        raise ValueError(f"{name} must have shape ({shape}), not empty; got {array.shape}.")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite; it has NaN or infinite entries.")
     scale = np.abs(array).max() or 1.0

@@ -41,9 +41,7 @@ def third_moment_slice(z, r, a):
 def third_moment_slice_product(z, r, a, V):
     """Sum of r He_3(z)(., V, a), shape (d, k), without the d x d matrix."""
     first = first_moment(z, r)
-    return (
-        second_moment_product(z, r * (z @ a), V) - np.outer(first, a @ V) - np.outer(a, first @ V)
-    )
+    return second_moment_product(z, r * (z @ a), V) - np.outer(first, a @ V) - np.outer(a, first @ V)
 
 
 def third_moment(u, r):

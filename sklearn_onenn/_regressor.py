@@ -113,7 +113,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     n_starts_ : int
         Starts that were tried.
     init_path_ : str
-        Kind of the start that won: "tensor", "random" or "given".
+        Kind of the start that won: "tensor", "random", "given", "repaired" (the first fit, with units
+        along the directions of its residual in place of others) or "pruned" (from twice the width).
     stop_reason_ : str
         Why the last stage ended.
     alpha_ : float

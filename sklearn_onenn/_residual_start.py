@@ -54,12 +54,13 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     slices = leading_slices(stack, k, k)
     power = singular_values(stack)[k - 1] * sd
     U, _, _ = joint_components(slices, random_state=random_state)
-    network = oriented_units(projected, U, activation)
+    span = identity_coordinates(k)
+    network = oriented_units(SquaredLoss(projected, activation, span), U)
 
     n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
     step = max(1, projected.n_rows // n_rows)
     few = projected if step == 1 else projected.take(slice(None, None, step))
-    problem = SquaredLoss(few, activation, identity_coordinates(k))
+    problem = SquaredLoss(few, activation, span)
     loss, network = refit(problem, network, REFIT_STEPS)
     power *= np.sqrt(few.weight_sum / projected.weight_sum)
     loss, network = repair(problem, network, loss, power)

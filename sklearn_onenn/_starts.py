@@ -5,6 +5,7 @@ the tensor initialization. Further ones are taken only while the fit does not lo
 """
 
 from dataclasses import dataclass, replace
+from itertools import cycle, islice
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -14,9 +15,17 @@ from sklearn.utils.parallel import Parallel, delayed
 from ._descent import gradient_descent
 from ._evidence import evidence_alpha
 from ._gauss_newton import gauss_newton
-from ._initialization import random_start, tensor_start, with_output_size
+from ._initialization import (
+    pruned_start,
+    random_start,
+    repaired_start,
+    tensor_start,
+    with_output_size,
+)
 
 MAX_STARTS = 6
+FURTHER_PATHS = "repaired", "pruned", "random"
+DEPENDENT = "tensor", "repaired"
 # Starts are compared at this tolerance of the polish; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
 # A fit is exact when its loss is below this share of the variance of y: no further start.
@@ -66,7 +75,7 @@ class Fit:
     n_iter : int
     reason : str
     path : str
-        "tensor", "random" or "given".
+        "tensor", "random", "given", "repaired" or "pruned".
     rows_read : int
     n_starts : int
         Starts that were tried in all.
@@ -107,25 +116,19 @@ def search(problem, k, plan, random_state):
     paths = start_paths(problem, k, plan)
     # One seed a start: the result does not depend on how many run side by side.
     seeds = random_state.randint(np.iinfo(np.int32).max, size=len(paths))
-    starts = [delayed(one_start)(problem, k, plan, *start)
-              for start in zip(paths, seeds, strict=True)]  # fmt: skip
-    if plan.n_init == "auto":
-        return first_recovered(starts, problem.rows.dtype, plan)
-    return best_of(Parallel(n_jobs=plan.n_jobs, prefer="threads")(starts))
-
-
-def first_recovered(starts, dtype, plan):
-    """Run starts in order until one looks recovered, as many at a time as there are jobs."""
-    fits = []
+    fits = [one_start(problem, k, plan, paths[0], seeds[0])]
+    starts = [
+        delayed(one_start)(problem, k, plan, path, seed, fits[0].network)
+        for path, seed in zip(paths[1:], seeds[1:], strict=True)
+    ]
     with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         batch = parallel._effective_n_jobs()
         for first in range(0, len(starts), batch):
+            if finished(fits, problem.rows.dtype, plan):
+                break
             for fit in parallel(starts[first : first + batch]):
-                fits.append(fit)
-                if plan.verbose:
-                    print(f"start {len(fits)} ({fit.path}): loss {fit.loss:.3e}, {fit.reason}")
-                if looks_recovered(fits, dtype):
-                    return best_of(fits)
+                if not finished(fits, problem.rows.dtype, plan):
+                    fits.append(fit)
     return best_of(fits)
 
 
@@ -138,12 +141,19 @@ def start_paths(problem, k, plan):
         # With fewer rows than weights no network can be told from another: the first will do.
         n_weights = k * (problem.coordinates.rank + problem.rows.n_outputs)
         n_starts = MAX_STARTS if problem.rows.weight_sum > n_weights else 1
-    # Random starts come in between: what misled the moments once may do so again.
-    return [plan.init if index % 2 == 0 else "random" for index in range(n_starts)]
+    # What misled the moments once would mislead them again: the rest starts elsewhere.
+    return [plan.init, *islice(cycle(FURTHER_PATHS), int(n_starts) - 1)]
 
 
-def one_start(problem, k, plan, path, seed):
+def one_start(problem, k, plan, path, seed, first=None):
     """Initialize, descend, polish.
+
+    Parameters
+    ----------
+    path : str
+    seed : int
+    first : Network
+        Where the first start ended, for the path that repairs it.
 
     Returns
     -------
@@ -156,10 +166,11 @@ def one_start(problem, k, plan, path, seed):
     if path == "given":
         start = plan.init
     elif path == "random":
-        start = random_start(
-            problem.rows, problem.coordinates, k, problem.activation,
-            fit_intercept=problem.fit_intercept, random_state=random_state,
-        )  # fmt: skip
+        start = random_start(problem, k, random_state)
+    elif path == "pruned":
+        start = pruned_start(problem, k, random_state)
+    elif path == "repaired":
+        start = repaired_start(problem, first, random_state)
     else:
         start = moment_start(problem, k, plan, random_state)
     start = with_output_size(start, plan.output_size, problem.activation.degree)
@@ -201,12 +212,20 @@ def moment_start(problem, k, plan, random_state):
     return start._replace(W=W, b=b)
 
 
-def looks_recovered(fits, dtype):
-    """Whether the last fit is exact, or the best optimum was reached twice."""
+def finished(fits, dtype, plan):
+    """Whether the best fit is exact, or its optimum was reached by independent starts."""
+    if plan.verbose:
+        print(f"start {len(fits)} ({fits[-1].path}): loss {fits[-1].loss:.3e}, {fits[-1].reason}")
+    if plan.n_init != "auto":
+        return False
     best = best_of(fits)
     if best.loss <= max(EXACT, exact_loss(dtype)):
         return True
-    return any(same_optimum(fit, best) for fit in fits if fit.network is not best.network)
+    # A repaired fit and the one that it repairs are one witness.
+    others = [fit for fit in fits if fit.network is not best.network]
+    if best.path in DEPENDENT:
+        others = [fit for fit in others if fit.path not in DEPENDENT]
+    return any(same_optimum(fit, best) for fit in others)
 
 
 def same_optimum(one, other):

@@ -1,7 +1,4 @@
-"""From directions to units: signs, magnitudes and output weights; units that are missing.
-
-All of it works in the span of the units, on rows (n, m) with m about k.
-"""
+"""From directions to units: signs, magnitudes and output weights; units that are missing."""
 
 import numpy as np
 from scipy.linalg import eigh
@@ -23,17 +20,17 @@ SUSPICIOUS = 0.75
 CONDITION = 1e10
 
 
-def oriented_units(rows, U, activation):
+def oriented_units(problem, U):
     """Signs, magnitudes and output weights by regression on phi(s u_i . z) and phi(-s u_i . z).
 
     The orientation with the larger coefficient stays. Homogeneous units take the scale s = 1, which
     the output weight absorbs; for others the best of a few common scales is taken.
     """
-    m, k = U.shape
+    k = U.shape[1]
     best = None
-    for scale in SCALES if activation.degree is None else (1.0,):
+    for scale in SCALES if problem.activation.degree is None else (1.0,):
         W = scale * np.concatenate([U, -U], axis=1)
-        gram, cross = output_equations(rows, Network(W, np.zeros(2 * k), None, None), activation)
+        gram, cross = output_equations(problem, W, np.zeros(2 * k))
         v = solve_outputs(gram, cross, 100 * CONDITION)[0]
         stay = np.where(np.abs(v[:k]) >= np.abs(v[k : 2 * k]), 0, k) + np.arange(k)
         kept = np.r_[stay, 2 * k]
@@ -43,18 +40,25 @@ def oriented_units(rows, U, activation):
     return best[1]
 
 
-def output_equations(rows, hidden, activation):
-    """Normal equations of the targets on the units and 1."""
-    k = hidden.W.shape[1]
-    units = Network(hidden.W, hidden.b, np.eye(k), np.zeros(k)).astype(rows.dtype)
+def with_fitted_outputs(problem, W, b):
+    """The network with the hidden layer W, b and output weights in least squares."""
+    v = solve_outputs(*output_equations(problem, W, b))[0]
+    return Network(W, b, v[:-1, None], v[-1:])
+
+
+def output_equations(problem, W, b):
+    """Normal equations of the targets on the units W, b and 1 (zeros without an intercept)."""
+    k, activation = W.shape[1], problem.activation
+    units = problem.to_rows(Network(W, b, np.eye(k), np.zeros(k)))
+    free = float(problem.fit_intercept)
 
     def sums(block):
         Phi = forward(block.X, units, activation)
-        F = np.concatenate([Phi, np.ones((len(Phi), 1), dtype=Phi.dtype)], axis=1)
+        F = np.concatenate([Phi, np.full((len(Phi), 1), free, dtype=Phi.dtype)], axis=1)
         wF = weighted(F, block.weight)
         return wF.T @ F, wF.T @ block.y[:, 0]
 
-    return rows.sum(sums)
+    return problem.rows.sum(sums)
 
 
 def solve_outputs(gram, cross, condition=CONDITION):
@@ -73,17 +77,23 @@ def refit(problem, network, steps):
     return result.losses[-1], result.network
 
 
+def residuals(problem, network):
+    """The rows with y - F(x) for targets."""
+    at_rows = problem.to_rows(network)
+    rest = problem.rows.map(lambda block: block.y - forward(block.X, at_rows, problem.activation))
+    return problem.rows.with_targets(np.concatenate(rest))
+
+
 def repair(problem, network, loss, power):
-    """Replace units that a residual shows to be missing or merged.
+    """Replace units that a residual shows to be missing or merged; in the span of the units.
 
     Where the slices of the residual show what a missing unit would, or where they could not, the
-    residual's leading directions are added in both orientations, and units are eliminated until as
-    many are left as before.
+    residual's leading directions are added, and as many units eliminated.
 
     Parameters
     ----------
     problem : SquaredLoss
-        In the span.
+        In the span: few columns, white.
     network : Network
     loss : float
         Its loss.
@@ -96,31 +106,14 @@ def repair(problem, network, loss, power):
     network : Network
         The better of the one given and the one repaired.
     """
-    rows, activation = problem.rows, problem.activation
-    k, m = network.W.shape[1], rows.n_features
-
-    def residual(block):
-        return block.y - forward(block.X, network.astype(block.X.dtype), activation)
-
-    stack, sd = noise_stack(rows.with_targets(np.concatenate(rows.map(residual))))
+    k, m = network.W.shape[1], problem.rows.n_features
+    stack, sd = noise_stack(residuals(problem, network))
     power = power / max(sd, np.finfo(float).tiny)
     if singular_values(stack)[0] < SUSPICIOUS * power and power > noise_edge(m):
         return loss, network
-    directions = leading_directions(leading_slices(stack, m, min(ADDED, k, len(stack[0]))))
-    directions *= np.median(np.linalg.norm(network.W, axis=0))
-    n_added = directions.shape[1]
-    larger = Network(
-        np.concatenate([network.W, directions, -directions], axis=1),
-        np.concatenate([network.b, np.zeros(2 * n_added)]),
-        np.zeros((k + 2 * n_added, 1)),
-        network.c,
-    )
-    found, smaller = refit(
-        problem, eliminate(rows, larger, activation, k + n_added), REFIT_STEPS
-    )
-    while smaller.W.shape[1] > k:
-        smaller = eliminate(rows, smaller, activation, smaller.W.shape[1] - 1)
-        found, smaller = refit(problem, smaller, ELIMINATION_STEPS)
+    slices = leading_slices(stack, m, min(ADDED, k, len(stack[0])))
+    larger = enlarged(network, leading_directions(slices))
+    found, smaller = eliminated(problem, larger, k, k + len(slices))
     return (found, smaller) if found < loss else (loss, network)
 
 
@@ -131,10 +124,43 @@ def leading_directions(slices):
     return vectors[np.arange(len(slices)), :, column].T
 
 
-def eliminate(rows, network, activation, k):
-    """Drop the unit that raises the squared error least, until k are left; output weights refitted."""
-    gram, cross = output_equations(rows, network, activation)
-    constant = len(cross) - 1
+def enlarged(network, directions):
+    """The network with units along directions (r, j) of length one, in both orientations."""
+    k, j = network.W.shape[1], directions.shape[1]
+    directions = directions * np.median(np.linalg.norm(network.W, axis=0))
+    return Network(
+        np.concatenate([network.W, directions, -directions], axis=1),
+        np.concatenate([network.b, np.zeros(2 * j)]),
+        np.zeros((k + 2 * j, 1)),
+        network.c,
+    )
+
+
+def eliminated(problem, network, k, first):
+    """Backward elimination to k units, refitted after every few.
+
+    Parameters
+    ----------
+    first : int
+        Units that are kept at first, by their output weights alone.
+
+    Returns
+    -------
+    loss : float
+    network : Network
+    """
+    loss, network = refit(problem, with_fewer_units(problem, network, first), REFIT_STEPS)
+    while network.W.shape[1] > k:
+        n_units = network.W.shape[1]
+        n_left = max(k, n_units - max(1, (n_units - k) // 4))
+        network = with_fewer_units(problem, network, n_left)
+        loss, network = refit(problem, network, ELIMINATION_STEPS)
+    return loss, network
+
+
+def with_fewer_units(problem, network, k):
+    """Drop the unit that raises the squared error least, until k are left; refit output weights."""
+    gram, cross = output_equations(problem, network.W, network.b)
     keep = np.arange(len(cross))
     while True:
         v, inverse, _ = solve_outputs(gram[np.ix_(keep, keep)], cross[keep])
@@ -142,5 +168,5 @@ def eliminate(rows, network, activation, k):
             break
         rise = v[:-1] ** 2 / np.maximum(inverse[:-1], np.finfo(float).tiny)
         keep = np.delete(keep, np.argmin(rise))
-    units = keep[keep != constant]
+    units = keep[:-1]
     return Network(network.W[:, units], network.b[units], v[:-1, None], v[-1:])

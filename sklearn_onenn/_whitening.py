@@ -113,9 +113,7 @@ def mean_and_covariance(rows, *, center=True):
 
     def sums(block):
         X = block.X - origin if center else block.X
-        return weighted(X, block.weight).sum(axis=0, dtype=np.float64), X.T @ weighted(
-            X, block.weight
-        )
+        return weighted(X, block.weight).sum(axis=0, dtype=np.float64), X.T @ weighted(X, block.weight)
 
     first_sum, second_sum = rows.sum(sums)
     shift = first_sum / rows.weight_sum

@@ -596,8 +596,7 @@ def get_activation(activation):
     if isinstance(activation, type) and issubclass(activation, Activation):
         hint = f": pass an instance, {activation.__name__}(), not the class"
     raise TypeError(
-        f"activation must be a name such as 'relu' or an Activation instance, got {activation!r}"
-        + hint
+        f"activation must be a name such as 'relu' or an Activation instance, got {activation!r}" + hint
     )
 
 
