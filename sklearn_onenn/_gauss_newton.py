@@ -211,7 +211,7 @@ class Preconditioner:
         if strength == 0:
             return 0.0, 0.0
         along = strength * self.basis.T @ problem.penalty @ self.basis
-        across = strength * np.trace(problem.penalty) / len(problem.penalty)
+        across = strength * np.trace(problem.penalty) / max(len(problem.penalty), 1)
         blocks = np.kron(along, np.eye(k)), np.zeros((k, k)), strength * np.eye(k * m)
         return across * np.eye(k), block_diag(*blocks, np.zeros((m, m)))
 
@@ -258,6 +258,8 @@ def safe_factor(matrix, diagonal):
 
     LAPACK is called directly: for small networks the checks around it cost more than the work.
     """
+    if not np.isfinite(matrix).all():  # no lift will do: such a step is not taken
+        return lambda right: np.full_like(right, np.nan)
     lift = 0.0
     scale = EPSILON * max(matrix.trace(), TINY)
     while True:

@@ -14,7 +14,7 @@ unchanged in expectation and takes the fit's variance out of its noise.
 
 import numpy as np
 
-from ._joint_diagonalization import joint_components
+from ._joint_diagonalization import wedge_components
 from ._network import SquaredLoss
 from ._slices import leading_slices, noise_stack, singular_values
 from ._span import AffineFit, unit_span
@@ -53,7 +53,7 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     stack, sd = noise_stack(projected)
     slices = leading_slices(stack, k, k)
     power = singular_values(stack)[k - 1] * sd
-    U, _, _ = joint_components(slices, random_state=random_state)
+    U = wedge_components(slices, random_state=random_state)
     span = identity_coordinates(k)
     network = oriented_units(SquaredLoss(projected, activation, span), U)
 

@@ -15,7 +15,7 @@ REFIT_TOL = 1e-3
 # Directions that a repair adds at most, each in both orientations.
 ADDED = 5
 # A repair is tried when the residual shows this share of what a missing unit would show.
-SUSPICIOUS = 0.75
+SUSPICIOUS = 0.4
 # Largest condition of normal equations whose small directions are kept.
 CONDITION = 1e10
 

@@ -12,6 +12,9 @@ from scipy.linalg import eigh
 
 from ._blocks import weighted
 
+# Rows for each column below which the covariance is shrunk.
+SHRINK_BELOW = 3
+
 
 @dataclass(frozen=True)
 class Coordinates:
@@ -78,7 +81,7 @@ def whitening(rows, *, center=True):
     Coordinates
         Columns are brought to unit scale; directions whose variance vanishes relative to that are
         left out (constant, duplicated and one-hot columns); the eigenvalues of the correlation
-        matrix are shrunk to their mean by the oracle approximating estimator
+        matrix are shrunk to their mean, when rows are few, by the oracle approximating estimator
         (Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero, 2010, doi:10.1109/TSP.2010.2053029).
     """
     mean, covariance = mean_and_covariance(rows, center=center)
@@ -124,9 +127,13 @@ def mean_and_covariance(rows, *, center=True):
 
 
 def shrunk_eigenvalues(eigenvalues, n):
-    """Eigenvalues (r,) of a correlation matrix from n rows, shrunk towards their mean."""
+    """Eigenvalues (r,) of a correlation matrix from n rows, shrunk towards their mean if n is small.
+
+    With enough rows for a covariance, exactly white rows serve the moments better: residuals are then
+    orthogonal to them in the sample.
+    """
     r = len(eigenvalues)
-    if r < 2:
+    if r < 2 or n >= SHRINK_BELOW * r:
         return eigenvalues
     trace, square = eigenvalues.sum(), (eigenvalues**2).sum()
     spread = (n + 1 - 2 / r) * (square - trace**2 / r)
