@@ -10,10 +10,14 @@ _moments.py                  one block: Hermite moments
 _joint_diagonalization.py    symmetric slices to the components of a symmetric tensor
 _whitening.py                mean, covariance and rank of the rows; weights between coordinates
 _algorithm_1.py              a start from raw moments: Algorithm 1 of the paper
-_residual_start.py           a start from the moments of residuals, with less noise
-_initialization.py           tensor initialization with either, and random starts
 _descent.py                  Algorithm 2: gradient descent over fresh parts of the rows
 _gauss_newton.py             the polish on all rows
+_span.py                     the span of the units, from residuals
+_slices.py                   symmetric slices of the moments in that span
+_units.py                    from directions to units; units that are missing
+_residual_start.py           the default start: Algorithm 1 with the moments of residuals
+_initialization.py           tensor initialization with either, and further starts
+_evidence.py                 how much to penalize
 _starts.py                   which starts to try, when to stop, which one won
 _regressor.py                the estimator
 datasets.py                  data from a planted network

@@ -78,7 +78,7 @@ class RowBlocks:
         self.n_rows, self.n_features = X.shape
         self.n_outputs = y.shape[1]
         self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
-        self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // self.n_features)
+        self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // max(self.n_features, 1))
         self._counter = [0] if counter is None else counter
 
     @property

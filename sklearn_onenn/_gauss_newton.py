@@ -30,6 +30,8 @@ EPSILON, TINY = np.finfo(float).eps, np.finfo(float).tiny
 WHOLE_MATRIX_WEIGHTS = 300
 # Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
 SPAN_UNITS = 24
+# Relative ridge that keeps a matrix summed in single precision definite.
+SINGLE_LIFT = 1e-6
 # Rows per column from which the matrix E[q q^T] is estimated.
 ROWS_PER_COLUMN = 8
 
@@ -194,8 +196,7 @@ class Preconditioner:
         self.shape, self.fit_intercept = network, problem.fit_intercept
         self.basis = subspace(network.W)
         s = self.basis.shape[1]
-        self.C, self.M, all_rows = normal_matrices(here, self.basis)
-        self.exact = all_rows and s == r
+        self.C, self.M, self.exact = normal_matrices(here, self.basis)
         self.ridge_C, self.ridge_M = self._ridges(problem)
         self.C, self.M = self.C + self.ridge_C, self.M + self.ridge_M
         self.units = floored(self.C.diagonal())
@@ -290,8 +291,8 @@ def normal_matrices(here, basis):
     Returns
     -------
     C, M : arrays
-    all_rows : bool
-        Whether all rows were used.
+    exact : bool
+        Whether M is the Gauss-Newton matrix itself.
     """
     problem, network = here.problem, here.network
     k, m = network.V.shape
@@ -302,17 +303,20 @@ def normal_matrices(here, basis):
     project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
     W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
     free = float(problem.fit_intercept)
+    exact = step == 1 and s == len(basis)
+    # Single precision is enough for conjugate gradients, and half the work.
+    dtype = np.float64 if exact else np.float32
 
     def sums(block):
         if step == 1:
             at = here.linear[block.index]
         else:
             at = linearize(block, here.at_rows, problem.activation)
-        u = block.X @ project + shift
+        u = (block.X @ project + shift).astype(dtype)
         C, M = 0.0, 0.0
         for output in range(m):
-            slopes = at.D * here.at_rows.V[:, output]
-            q = np.zeros((len(u), n_columns))
+            slopes = (at.D * here.at_rows.V[:, output]).astype(dtype)
+            q = np.zeros((len(u), n_columns), dtype)
             np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(len(u), s, k))
             q[:, W_end:V_start] = free * slopes
             q[:, V_start + output : V_end : m] = at.Phi
@@ -322,4 +326,6 @@ def normal_matrices(here, basis):
         return C, M
 
     C, M = rows.sum(sums)
-    return C / rows.weight_sum, M / rows.weight_sum, step == 1
+    if not exact:
+        M.flat[:: n_columns + 1] *= 1 + SINGLE_LIFT
+    return C / rows.weight_sum, M / rows.weight_sum, exact

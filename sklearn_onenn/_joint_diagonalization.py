@@ -37,7 +37,7 @@ def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol
         Most starts to try. No further start is made once two have ended in the best optimum.
     random_state : int, RandomState, Generator or None, default=None
     max_iter, tol : int, default=100, and float, default=1e-6
-        Gauss-Newton ends after max_iter steps or when no entry of U changes by more than tol.
+        The final fit ends after max_iter steps or when no entry of U changes by more than tol.
 
     Returns
     -------
@@ -127,12 +127,12 @@ def _components(slices, rng, n_starts=6, max_iter=100, tol=1e-6):
     energy, basis = np.linalg.eigh(np.tensordot(slices, slices, ((0, 2), (0, 2))))
     reached = energy >= 1e-14 * energy[-1]  # less is rounding
     slices = basis[:, reached].T @ slices @ basis[:, reached]
-    U = _best_start(slices, rng, n_starts, max_iter)
+    U = _best_start(slices, rng, n_starts)
     U, _ = _polish(slices, U, max_iter, tol)
     return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _best_start(slices, rng, n_starts, max_iter):
+def _best_start(slices, rng, n_starts):
     """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
     # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
     # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
@@ -145,9 +145,9 @@ def _best_start(slices, rng, n_starts, max_iter):
         pencil = start % 2 == 0
         # Many sweeps lead all starts to the same place, right or wrong; few keep them different.
         U = _u_wedge(slices, _draw_start(slices, rng, pencil), n_sweeps=5 if pencil else 2)
-        V, _ = _polish(slices, U, max_iter, tol=1e-2, ridge=_START_RIDGE)
+        V, _ = _polish(slices, U, max_iter=15, tol=1e-2, ridge=_START_RIDGE)
         # Without noise U is exact already, and a ridge would lose components of small weight.
-        found.append(_polish(slices, _better(slices, U, V), max_iter, tol=1e-4))
+        found.append(_polish(slices, _better(slices, U, V), max_iter=30, tol=1e-4))
         best, *others = sorted(misfit for _, misfit in found)
         if others and others[0] <= (1 + 1e-5) * best + 1e-12 * np.sum(slices**2):
             break
@@ -212,7 +212,7 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
     ``D (P * G) + U (P * (D^T U)) - 2 U (G * (inv(K) (G * (U^T D)) P))``.
     """
     G, P = U.T @ U, weights.T @ weights
-    pulled = np.tensordot(weights.T, residuals, 1)
+    pulled = np.einsum("ipq,qi->pi", np.tensordot(weights.T, residuals, 1), U)
     scale = np.diag(P) + 1e-14 * P.max() + _TINY  # positive without weights, too
 
     def curvature(D):
@@ -220,16 +220,17 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
         coupling = P * C.T - 2 * (G * (K_inverse @ (G * C) @ P))
         return D @ (P * G) + U @ coupling + damping * scale * D
 
-    return _conjugate_gradients(curvature, np.einsum("ipq,qi->pi", pulled, U), scale)
+    # The first term alone is what nearly parallel columns make singular: it preconditions.
+    return _conjugate_gradients(curvature, pulled, np.linalg.inv(P * G + np.diag(damping * scale)))
 
 
-def _conjugate_gradients(operator, right, diagonal, rtol=1e-2, max_iter=200):
-    """Solve ``operator(x) = right`` to rtol, preconditioned by the diagonal; all are k x k."""
+def _conjugate_gradients(operator, right, preconditioner, rtol=1e-2, max_iter=50):
+    """Solve ``operator(x) = right`` to rtol; ``z = r @ preconditioner``; all are k x k."""
     x, r, p, rz = np.zeros_like(right), right, np.zeros_like(right), np.inf
     for _ in range(max_iter):
         if not np.linalg.norm(r) > rtol * np.linalg.norm(right):
             break
-        z = r / diagonal
+        z = r @ preconditioner
         rz, rz_old = np.vdot(r, z), rz
         p = z + rz / rz_old * p
         curved = operator(p)

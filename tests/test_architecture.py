@@ -15,8 +15,10 @@ PACKAGE = ROOT / "sklearn_onenn"
 LAYERS = [
     {"activations", "_blocks"},
     {"_network", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
-    {"_algorithm_1", "_residual_start", "_descent", "_gauss_newton", "theory"},
-    {"_initialization", "_evidence"},
+    {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "theory"},
+    {"_units", "_evidence"},
+    {"_residual_start"},
+    {"_initialization"},
     {"_starts"},
     {"_regressor", "datasets"},
     {"certificate", "displays", "_callbacks", "dask", "onnx"},

@@ -50,10 +50,10 @@ def test_blocks_partition_the_rows_in_order(small_blocks, n):
     )
 
 
-@pytest.mark.parametrize("d", [1, 10, 1000, 10**6])
+@pytest.mark.parametrize("d", [0, 1, 10, 1000, 10**6])
 def test_size_of_a_block_depends_on_the_shape_alone(d):
     rows = RowBlocks(np.broadcast_to(np.float32(0), (10**7, d)), np.zeros((10**7, 1)))
-    assert rows.block_rows == max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // d)
+    assert rows.block_rows == max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // max(d, 1))
     assert (rows.n_blocks - 1) * rows.block_rows < 10**7 <= rows.n_blocks * rows.block_rows
 
 
@@ -170,6 +170,15 @@ def test_take_and_with_targets_keep_rows_together(small_blocks, taken):
     assert other.X is X
     assert_allclose(other.sum(gram)[1], 2 * rows.sum(gram)[1], rtol=1e-14)
     assert RowBlocks(X, y).take(taken).weight is None
+
+
+def test_with_rows_keeps_the_weights_and_counts_for_itself():
+    X, y, weight = data(40)
+    rows = RowBlocks(X, y, weight)
+    projected = rows.with_rows(X[:, :2], 2 * y)
+    assert_allclose(projected.sum(gram)[0], rows.sum(gram)[0][:2, :2], rtol=1e-14)
+    assert_allclose(projected.sum(gram)[1], 2 * rows.sum(gram)[1][:2], rtol=1e-14)
+    assert (rows.rows_read, projected.rows_read) == (80, 80)
 
 
 def test_rows_read_are_counted_over_all_that_were_taken():

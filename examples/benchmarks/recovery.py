@@ -1,0 +1,144 @@
+"""Who recovers a planted network, and in what time: this package beside its peers.
+
+Every cell plants networks as in section 7 of arXiv:1706.03175 (W with singular values from 1 to kappa,
+v = +-1, no noise) and gives the right k to everyone. Recovered: 1 - R2 < 1e-6 on fresh rows. Peers
+run in the same process on the same data. Seconds are medians of a fit.
+
+    python examples/benchmarks/recovery.py              every cell, 20 seeds, peers on 5
+    python examples/benchmarks/recovery.py --readme     the cells of the README's table, 5 seeds
+    python examples/benchmarks/recovery.py --seeds 3 --no-peers
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from _report import Report
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn.activations import get_activation
+from sklearn_onenn.datasets import make_one_hidden_layer
+
+N_TEST = 2000
+# activation, d, k, rows per weight, kappa ("gaussian": independent unit columns), target share
+# recovered, target share recovered by the first start.
+CELLS = [
+    *[(a, 20, 5, q, 2, goal, first if a != "leaky_relu" else None)
+      for a in ("relu", "squared_relu", "leaky_relu")
+      for q, goal, first in ((3, 0.9, 0.7), (4, 1.0, 0.9), (8, 1.0, 0.9))],
+    *[(a, 100, 5, q, 2, goal, 0.9)
+      for a in ("relu", "squared_relu") for q, goal in ((4, 0.9), (8, 1.0))],
+    ("relu", 50, 10, 8, 2, 0.95, 0.9),
+    ("relu", 50, 10, 12, 2, 1.0, 0.9),
+    ("relu", 50, 20, 8, 2, 0.9, 0.9),
+    ("relu", 50, 20, 12, 2, 1.0, 0.9),
+    ("relu", 50, 20, 20, 2, 1.0, 0.9),
+    ("relu", 80, 40, 20, 2, 0.9, 0.9),
+    ("relu", 80, 40, 30, 2, 1.0, 0.9),
+    ("relu", 20, 20, 15, 2, 0.9, 0.9),
+    ("relu", 20, 20, 30, 2, 1.0, 0.9),
+    ("relu", 50, 10, 30, 10, 0.95, 0.9),
+    ("relu", 30, 10, 20, "gaussian", 0.95, 0.9),
+    *[(a, 20, 5, 20, 2, 1.0, None) for a in ("gelu", "tanh", "erf", "sigmoid")],
+]  # fmt: skip
+README_CELLS = [
+    ("relu", 20, 5, 20, 2, None, None),
+    ("relu", 50, 10, 20, 2, None, None),
+    ("relu", 50, 20, 20, 2, None, None),
+    ("tanh", 20, 5, 20, 2, None, None),
+]
+
+
+def planted(activation, d, k, n, kappa, seed):
+    """Training rows and targets, test rows and targets."""
+    gaussian = kappa == "gaussian"
+    X, y, _ = make_one_hidden_layer(
+        n + N_TEST, d, k, activation=activation, kappa=2.0 if gaussian else kappa, random_state=seed
+    )
+    if gaussian:
+        rng = np.random.default_rng(seed)
+        W = rng.standard_normal((d, k))
+        W /= np.linalg.norm(W, axis=0)
+        y = get_activation(activation).value(X @ W) @ rng.choice([-1.0, 1.0], k)
+    return X[:n], y[:n], X[n:], y[n:]
+
+
+def peer(activation, k, solver, seed):
+    """MLPRegressor of the same width, run to the end."""
+    name = {"sigmoid": "logistic"}.get(activation, activation)
+    return MLPRegressor(
+        hidden_layer_sizes=(k,),
+        activation=name,
+        solver=solver,
+        alpha=0,
+        max_iter=3000,
+        tol=1e-10,
+        random_state=seed,
+    )
+
+
+def run(model, X, y, X_test, y_test):
+    """Seconds of a fit, and whether it recovered."""
+    start = time.perf_counter()
+    model.fit(X, y)
+    seconds = time.perf_counter() - start
+    return seconds, 1 - model.score(X_test, y_test) < 1e-6
+
+
+def summary(results):
+    """Share recovered and median seconds as text."""
+    seconds, recovered = np.array(results, dtype=float).T
+    return f"{recovered.mean():.2f}", f"{np.median(seconds):.2f}"
+
+
+def one_cell(cell, n_seeds, n_peer_seeds):
+    """A row of the table."""
+    activation, d, k, q, kappa, goal, first_goal = cell
+    n = d * k * q
+    ours, firsts, starts, passes = [], [], [], []
+    theirs = {"lbfgs": [], "adam": []}
+    for seed in range(n_seeds):
+        data = planted(activation, d, k, n, kappa, seed)
+        model = OneHiddenLayerRegressor(k, activation=activation, random_state=seed)
+        ours.append(run(model, *data))
+        starts.append(model.n_starts_)
+        passes.append(model.n_passes_)
+        firsts.append(ours[-1][1] and model.n_starts_ == 1)
+        if seed < n_peer_seeds and activation in ("relu", "tanh", "sigmoid"):
+            for solver, results in theirs.items():
+                results.append(run(peer(activation, k, solver, seed), *data))
+    row = [activation, d, k, n, q, kappa, *summary(ours), goal, f"{np.mean(firsts):.2f}", first_goal]
+    row += [f"{np.mean(starts):.1f}", f"{np.median(passes):.0f}"]
+    for results in theirs.values():
+        row += summary(results) if results else ("", "")
+    return ["" if entry is None else entry for entry in row]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readme", action="store_true", help="the cells of the README's table")
+    parser.add_argument("--seeds", type=int, default=None)
+    parser.add_argument("--no-peers", action="store_true")
+    arguments = parser.parse_args()
+    n_seeds = arguments.seeds or (5 if arguments.readme else 20)
+    n_peer_seeds = 0 if arguments.no_peers else min(n_seeds, 5)
+    columns = [
+        "activation", "d", "k", "n", "n/dk", "kappa", "recovered", "seconds", "target",
+        "by the first start", "target", "starts", "passes over X",
+        "MLP lbfgs recovered", "seconds", "MLP adam recovered", "seconds",
+    ]  # fmt: skip
+    name = "recovery_readme" if arguments.readme else "recovery"
+    path = Path(__file__).parents[2] / "doc" / "benchmarks" / f"{name}.md"
+    report = Report(path, "Recovery of planted networks", __doc__, columns)
+    report.note(f"{n_seeds} seeds (0 .. {n_seeds - 1}) a cell, peers on the first {n_peer_seeds}.")
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    for cell in README_CELLS if arguments.readme else CELLS:
+        report.row(one_cell(cell, n_seeds, n_peer_seeds))
+
+
+if __name__ == "__main__":
+    main()
