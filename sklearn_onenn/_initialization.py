@@ -7,7 +7,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from ._algorithm_1 import check_activation, raw_moment_start
-from ._blocks import RowBlocks, block_threads
+from ._blocks import RowBlocks, block_threads, weighted
+from ._network import Network
 from ._residual_start import residual_moment_start
 from ._span import AffineFit, unit_span
 from ._units import ADDED, eliminated, enlarged, refit, residuals, with_fitted_outputs
@@ -123,7 +124,11 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
         directions and zero output weights.
     """
     check_activation(activation)
-    n_found = min(k, coordinates.rank)
+    n_found = min(k, coordinates.rank) if is_informative(rows) else 0
+    if n_found == 0:
+        c = rows.sum(lambda block: weighted(block.y, block.weight).sum(axis=0)) / rows.weight_sum
+        nothing = np.zeros((coordinates.rank, 0)), np.zeros(0), np.zeros((0, rows.n_outputs)), c
+        return filled(Network(*nothing), k, random_state)
     if moments == "raw":
         start = raw_moment_start(
             rows, coordinates, n_found, activation, split=split, random_state=random_state
@@ -133,13 +138,19 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
     return filled(start, k, random_state)
 
 
+def is_informative(rows):
+    """Whether the targets vary beyond rounding."""
+    largest = np.abs(rows.y).max()
+    return np.ptp(rows.y) > 8 * np.finfo(rows.dtype).eps * largest
+
+
 def filled(network, k, random_state):
     """The network with k units: new ones have random directions and no output weight."""
     r, n_found = network.W.shape
     n_new = k - n_found
     if n_new == 0:
         return network
-    W = random_state.standard_normal((r, n_new)) / np.sqrt(r)
+    W = random_state.standard_normal((r, n_new)) / np.sqrt(max(r, 1))
     return network._replace(
         W=np.concatenate([network.W, W], axis=1),
         b=np.concatenate([network.b, random_state.standard_normal(n_new)]),

@@ -139,8 +139,10 @@ def start_paths(problem, k, plan):
     n_starts = plan.n_init
     if n_starts == "auto":
         # With fewer rows than weights no network can be told from another: the first will do.
-        n_weights = k * (problem.coordinates.rank + problem.rows.n_outputs)
-        n_starts = MAX_STARTS if problem.rows.weight_sum > n_weights else 1
+        # Without a polish descent decides how far a start gets, not where it would end.
+        rank = problem.coordinates.rank
+        enough = problem.rows.weight_sum > k * (rank + problem.rows.n_outputs)
+        n_starts = MAX_STARTS if plan.polish and rank and enough else 1
     # What misled the moments once would mislead them again: the rest starts elsewhere.
     return [plan.init, *islice(cycle(FURTHER_PATHS), int(n_starts) - 1)]
 

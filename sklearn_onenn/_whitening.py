@@ -85,7 +85,7 @@ def whitening(rows, *, center=True):
         (Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero, 2010, doi:10.1109/TSP.2010.2053029).
     """
     mean, covariance = mean_and_covariance(rows, center=center)
-    scale = np.sqrt(np.diag(covariance))
+    scale = np.sqrt(np.maximum(np.diag(covariance), 0))
     # A column whose spread is rounding noise of its mean is constant.
     epsilon = np.finfo(rows.dtype).eps
     constant = scale <= 8 * epsilon * np.abs(mean)
