@@ -16,6 +16,9 @@ from scipy.sparse.linalg import LinearOperator, cg
 from ._blocks import weighted
 from ._moments import symmetric_matrices, symmetric_pairs
 
+LEAST_VARIANCE = 1e-30
+LEAST_CURVATURE = 1e-10
+
 
 def noise_stack(rows):
     """M_4, M_3 and M_2 of rows in the span, each in units of its noise.
@@ -48,11 +51,11 @@ def noise_stack(rows):
         return up.T @ up - down.T @ down, (Q * t[:, None]).T @ u, np.vdot(r, t).astype(np.float64)
 
     M4, M3, squares = rows.sum(sums)
-    variance = float(squares) / max(n - 1 - k - K, n / 4)
+    # Targets are of unit scale: what is smaller than this is no noise, and must not be divided by.
+    variance = max(float(squares) / max(n - 1 - k - K, n / 4), LEAST_VARIANCE)
     M2 = symmetric_pairs_of(square)[:, None] * 2
     # Expected squared norms of the noise of a sample mean of r u^{(x) j}, unfolded.
     noise = variance / n * np.array([24 * comb(k + 3, 4), 6 * comb(k + 2, 3), 2 * K])
-    noise = np.maximum(noise, np.finfo(float).tiny)
     stack = [
         block * np.sqrt(block.size / size)
         for block, size in zip([M4 / n, M3 / n, M2], noise, strict=True)
@@ -85,7 +88,8 @@ def quadratic_fit(rows, *, rtol=1e-3, max_iter=25):
             t = quadratic(block.X, *parts)[:, None]
             return moments(block, weighted(t, block.weight)[:, 0])
 
-        return rows.sum(of_block) / n
+        # Columns that are not white at all, such as constants, must not make it singular.
+        return rows.sum(of_block) / n + LEAST_CURVATURE * np.ravel(c)
 
     right = rows.sum(lambda block: moments(block, weighted(block.y, block.weight)[:, 0])) / n
     size = len(right)

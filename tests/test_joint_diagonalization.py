@@ -35,7 +35,7 @@ def compose_tensor(U, weights):
 
 
 def add_noise(rng, array, level):
-    """Slices (L, k, k), L != k, or a tensor (k, k, k), plus symmetric noise of relative norm level."""
+    """Slices (L, k, k), or a tensor (k, k, k), plus symmetric noise of that relative size."""
     noise = rng.standard_normal(array.shape)
     if len(array) == array.shape[1]:
         noise = sum(noise.transpose(order) for order in permutations(range(3)))
@@ -125,7 +125,7 @@ def test_one_dimension_is_division():
     U, weights, residual = joint_components(numbers.reshape(4, 1, 1), random_state=0)
     assert_array_equal(U, [[1.0]])
     assert_allclose(weights[:, 0], numbers, rtol=1e-12)
-    assert residual < 1e-12
+    assert residual < 1e-15
 
 
 # Invariance
@@ -444,6 +444,18 @@ def test_tensor_error_is_proportional_to_the_noise():
         for level in (1e-4, 1e-3)
     )
     assert_allclose(large / small, 10, rtol=0.1)
+
+
+@pytest.mark.parametrize("condition", [1, 10])
+def test_tensor_components_fit_the_tensor_and_not_its_random_projections(condition):
+    """The slices T[l] are projections on an orthonormal basis: their misfit is that of T."""
+    rng = np.random.default_rng(21)
+    U_true = unit_columns(rng, 6, condition)
+    tensor = add_noise(rng, compose_tensor(U_true, rng.choice([-1.0, 1.0], size=6)), 0.03)
+    U, _ = tensor_components(tensor, random_state=0)
+    U_slices, _, _ = joint_components(tensor, random_state=0)
+    assert worst_sine(U, U_slices) < 1e-4
+    assert worst_sine(U_slices, U_true) > 1e-2
 
 
 @pytest.mark.parametrize("condition", [1, 5])
