@@ -18,7 +18,9 @@ _units.py                    from directions to units; units that are missing
 _residual_start.py           the default start: Algorithm 1 with the moments of residuals
 _initialization.py           tensor initialization with either, and further starts
 _evidence.py                 how much to penalize
+_canonical.py                representatives of a network among its equals
 _starts.py                   which starts to try, when to stop, which one won
+_targets.py                  equal rows merged, targets at unit scale
 _regressor.py                the estimator
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one

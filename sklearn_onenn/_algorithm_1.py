@@ -136,23 +136,23 @@ def magnitudes_and_signs(rows, coordinates, V, U, activation, random_state):
     """RecMagSign: v_i, s_i and |w_i| from two moments in least squares.
 
     z_i and r_i solve sum z_i u_i = M_{l1}(V, a, ..) and sum r_i u_i u_i^T = M_{l2}(V, V, a, ..), hence
-    z_i = v_i m_{l1}(|w_i|) s_i^{l1} (a . u_i)^{l1 - 1}, r_i = v_i m_{l2}(|w_i|) s_i^{l2} (a . u_i)^{l2 - 2}.
+    z_i = v_i m_{l1}(|w_i|) s_i^{l1} (a . u_i)^{l1 - 1} and
+    r_i = v_i m_{l2}(|w_i|) s_i^{l2} (a . u_i)^{l2 - 2}.
     """
     k = U.shape[1]
     first, second = lowest_order(activation, (1, 3)), lowest_order(activation, (2, 4, 3))
     a = unit_vector(random_state, k)
+    third = moments.third_moment_slice
 
     def sums(block):
         z, t = white_rows(block, coordinates)
         u = z @ V
-        if first == 1:
-            vector = moments.first_moment(u, t)
-        else:
-            vector = moments.third_moment_slice(u, t, a) @ a
+        odd = moments.first_moment if first == 1 else lambda u, t: third(u, t, a) @ a
+        vector = odd(u, t)
         if second == 2:
             return vector, moments.second_moment(u, t)
         if second == 3:
-            return vector, moments.third_moment_slice(u, t, a)
+            return vector, third(u, t, a)
         return vector, moments.fourth_moment_slice(u, t, a) @ a
 
     vector, matrix = (total / rows.weight_sum for total in rows.sum(sums))

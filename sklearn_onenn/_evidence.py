@@ -11,6 +11,7 @@ Fit and estimate alternate.
 
 import numpy as np
 
+from ._canonical import balanced
 from ._gauss_newton import Preconditioner, gauss_newton
 
 # The weights of a fit without penalty may have grown without bound: the first round shrinks them.
@@ -64,15 +65,3 @@ def updated_alpha(here):
     variance = 2 * here.data_loss * n / max(n - gamma, n / (n + p) * n)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     return float(variance * gamma / max(square, np.finfo(float).tiny))
-
-
-def balanced(network, penalty, degree):
-    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
-    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
-    v = (network.V**2).sum(axis=1)
-    alive = (w > 0) & (v > 0)
-    if degree is None or not alive.any():
-        return network
-    # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
-    s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
-    return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])

@@ -8,6 +8,7 @@ from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from ._algorithm_1 import check_activation, raw_moment_start
 from ._blocks import RowBlocks, block_threads, weighted
+from ._canonical import with_output_size
 from ._network import Network
 from ._residual_start import residual_moment_start
 from ._span import AffineFit, unit_span
@@ -185,14 +186,3 @@ def repaired_start(problem, network, random_state):
     else:
         directions = unit_span(affine, targets, slopes, n_added, random_state)
     return eliminated(problem, enlarged(network, directions), k, k + n_added)[1]
-
-
-def with_output_size(network, size, degree):
-    """The same network with |v_i| = size in every homogeneous unit that is not dead."""
-    length = np.linalg.norm(network.V, axis=1)
-    alive = length > 0
-    if degree is None or not alive.any():
-        return network
-    scale = np.where(alive, length / size, 1.0)
-    root = scale ** (1 / degree)
-    return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])

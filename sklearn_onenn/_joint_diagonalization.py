@@ -62,10 +62,10 @@ def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol
 
 
 def wedge_components(slices, *, n_starts=4, n_sweeps=60, random_state=None):
-    """Components by U-WEDGE alone, which serves slices of unequal weight and noise better.
+    """Components by U-WEDGE alone, for slices that are moments of data.
 
-    Singular vectors times singular values are such slices: their few large ones would rule a
-    least-squares fit, which was measured to be worse there than U-WEDGE's balance of all entries.
+    Least squares is the better fit to slices of equal and independent noise. On slices estimated from
+    rows, whose noise is neither, U-WEDGE was measured to come closer to the units.
 
     Parameters
     ----------

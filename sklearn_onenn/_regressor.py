@@ -11,14 +11,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._blocks import RowBlocks, block_threads
-from ._initialization import with_output_size
+from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
 from ._starts import Plan, finish, search
+from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
-
-# Up to this many rows equal ones are merged.
-MERGED_ROWS = 500
 
 
 class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
@@ -355,53 +353,3 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.alpha_ = alpha
         self.n_outputs_ = 1
         self.out_activation_ = "identity"
-
-
-def merge_equal_rows(X, y, weight):
-    """Distinct rows in lexicographic order, with the sums of their weights.
-
-    On few rows many optima are as good as one another, and which of them is reached hangs on
-    rounding. Merged and sorted, repeated rows and their weights give the same bits, in any order.
-    """
-    rows, inverse, counts = np.unique(
-        np.column_stack([X, y]), axis=0, return_inverse=True, return_counts=True
-    )
-    if weight is not None:
-        counts = np.bincount(inverse.ravel(), weights=weight)
-    weight = None if np.all(counts == 1) else counts.astype(X.dtype)
-    return rows[:, :-1].astype(X.dtype), np.ascontiguousarray(rows[:, -1]), weight
-
-
-def target_scale(y, weight, *, center):
-    """Mean and standard deviation of y (0 and root mean square without an intercept)."""
-    mean = np.average(y, weights=weight) if center else 0.0
-    # In units of the largest entry, so that squares neither overflow nor vanish.
-    largest = np.abs(y - mean).max()
-    # What rounding leaves of a constant is not a scale.
-    if largest <= 8 * np.finfo(float).eps * abs(mean):
-        return mean, 1.0
-    return mean, largest * np.sqrt(np.average(((y - mean) / largest) ** 2, weights=weight))
-
-
-def caller_network(network, problem, y_mean, y_scale):
-    """A network of white coordinates and scaled targets, in canonical form for the caller."""
-    activation = problem.activation
-    W, b = problem.coordinates.weights_to_rows(network.W, network.b)
-    network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
-    network = with_output_size(network, 1.0, activation.degree)
-    network = with_positive_outputs(network, activation, problem.fit_intercept)
-    order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
-    network = Network(network.W[:, order], network.b[order], network.V[order], network.c)
-    return network.astype(problem.rows.dtype)
-
-
-def with_positive_outputs(network, activation, fit_intercept):
-    """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
-    point = activation.symmetry == "point" and fit_intercept
-    if activation.symmetry != "odd" and not point:
-        return network
-    sign = np.where(network.V[:, 0] < 0, -1.0, 1.0)
-    c = network.c
-    if point:  # v phi(z) = -v phi(-z) + 2 v phi(0)
-        c = c + 2 * activation.value(np.zeros(1)) * network.V[sign < 0].sum(axis=0)
-    return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)

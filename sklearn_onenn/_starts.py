@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
+from ._canonical import with_output_size
 from ._descent import gradient_descent
 from ._evidence import evidence_alpha
 from ._gauss_newton import gauss_newton
@@ -20,7 +21,6 @@ from ._initialization import (
     random_start,
     repaired_start,
     tensor_start,
-    with_output_size,
 )
 
 MAX_STARTS = 6

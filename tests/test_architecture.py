@@ -13,9 +13,9 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "_blocks"},
+    {"activations", "_blocks", "_targets"},
     {"_network", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
-    {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "theory"},
+    {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
     {"_units", "_evidence"},
     {"_residual_start"},
     {"_initialization"},

@@ -1,0 +1,52 @@
+"""Representatives of a network among those that scaling or flipping its units leaves equal."""
+
+import numpy as np
+
+from ._network import Network
+
+
+def with_output_size(network, size, degree):
+    """The same network with |v_i| = size in every homogeneous unit that is not dead."""
+    length = np.linalg.norm(network.V, axis=1)
+    alive = length > 0
+    if degree is None or not alive.any():
+        return network
+    scale = np.where(alive, length / size, 1.0)
+    root = scale ** (1 / degree)
+    return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])
+
+
+def balanced(network, penalty, degree):
+    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
+    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
+    v = (network.V**2).sum(axis=1)
+    alive = (w > 0) & (v > 0)
+    if degree is None or not alive.any():
+        return network
+    # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
+    s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
+    return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])
+
+
+def caller_network(network, problem, y_mean, y_scale):
+    """A network of white coordinates and scaled targets, in canonical form for the caller."""
+    activation = problem.activation
+    W, b = problem.coordinates.weights_to_rows(network.W, network.b)
+    network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
+    network = with_output_size(network, 1.0, activation.degree)
+    network = with_positive_outputs(network, activation, problem.fit_intercept)
+    order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
+    network = Network(network.W[:, order], network.b[order], network.V[order], network.c)
+    return network.astype(problem.rows.dtype)
+
+
+def with_positive_outputs(network, activation, fit_intercept):
+    """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
+    point = activation.symmetry == "point" and fit_intercept
+    if activation.symmetry != "odd" and not point:
+        return network
+    sign = np.where(network.V[:, 0] < 0, -1.0, 1.0)
+    c = network.c
+    if point:  # v phi(z) = -v phi(-z) + 2 v phi(0)
+        c = c + 2 * activation.value(np.zeros(1)) * network.V[sign < 0].sum(axis=0)
+    return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)
