@@ -83,7 +83,7 @@ def grid(function, ns, ds, moments):
 # Fig. 1(a): success rate
 # -----------------------
 
-success_n, success_d = [500, 1000, 2000, 4000], [10, 20, 40]
+success_n, success_d = [250, 500, 1000, 2000, 4000], [10, 20, 40]
 success = {m: grid(recovered, success_n, success_d, m).mean(axis=2) for m in MOMENTS}
 
 for moments in MOMENTS:
@@ -96,7 +96,8 @@ for moments in MOMENTS:
 # Fig. 1(b): the initialization alone
 # -----------------------------------
 # The error of the start falls like :math:`n^{-1/2}`. It need not be small: descent succeeds from an
-# error of one half, as long as the signs are right. ``inf`` marks cells where in some trial they are not.
+# error of one half, as long as the signs are right. ``inf`` marks cells where in some trial they are
+# not.
 
 start_n, start_d = [5_000, 20_000, 80_000], [10, 30, 50]
 start_errors = {m: grid(initial_error, start_n, start_d, m).mean(axis=2) for m in MOMENTS}
@@ -118,8 +119,8 @@ def heatmap(axes, values, ns, ds, text, **scale):
     axes.set_xticks(range(len(ds)), ds)
     axes.set_yticks(range(len(ns)), ns)
     for (i, j), value in np.ndenumerate(values):
-        bright = np.isfinite(value) and image.norm(value) > 0.6
-        axes.text(j, i, text.format(value), ha="center", color="black" if bright else "white")
+        brightness = np.mean(image.cmap(image.norm(value))[:3])
+        axes.text(j, i, text.format(value), ha="center", color="wk"[int(brightness > 0.5)])
 
 
 error_colors = plt.get_cmap("viridis_r").with_extremes(bad="black")

@@ -1,10 +1,10 @@
 """Symmetric slices in the span of the units, all with the same diagonalizer u_1 .. u_k.
 
 With rows u in the span and r the residual of the targets on {1, u, u u^T}, the moments
-E[r u^{(x) 4}] and E[r u^{(x) 3}] are M_4 and M_3 without correction terms. Unfolded, M_4 maps symmetric matrices to
-symmetric matrices, M_3 maps vectors to them, and the quadratic coefficients M_2 are one; for a network
-the ranges of all three lie in span{u_i u_i^T}. Each block is divided by its noise, and the
-leading left singular vectors of the three together are the slices.
+E[r u^{(x) 4}] and E[r u^{(x) 3}] are M_4 and M_3 without correction terms. Unfolded, M_4 maps
+symmetric matrices to symmetric matrices, M_3 maps vectors to them, and the quadratic coefficients
+M_2 are one; for a network the ranges of all three lie in span{u_i u_i^T}. Each block is divided by
+its noise, and the leading left singular vectors of the three together are the slices.
 """
 
 from math import comb
