@@ -19,11 +19,25 @@ from sklearn_onenn._algorithm_1 import (
 )
 from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._whitening import identity_coordinates
-from sklearn_onenn.activations import Identity, SquaredReLU, Tanh
+from sklearn_onenn.activations import Identity, ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
 
-usable = pytest.mark.parametrize("activation", USABLE, ids=repr)
+
+class Minus(ReLU):
+    """-max(z, 0): its moments have the other sign."""
+
+    def value(self, z):
+        return -super().value(z)
+
+    def derivative(self, z):
+        return -super().derivative(z)
+
+    def hermite_coefficient(self, order, sigma=1.0, bias=0.0):
+        return -super().hermite_coefficient(order, sigma, bias)
+
+
+usable = pytest.mark.parametrize("activation", [*USABLE, Minus()], ids=repr)
 # Two units that are neither orthogonal nor of one length, |w| below the peak of gelu's ratio.
 PLANE = np.array([[1.1, -0.3], [0.4, 0.9]])
 

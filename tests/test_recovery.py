@@ -15,9 +15,7 @@ def test_default_recovers_planted_networks(d, activation):
     k, seeds = 5, range(10)
     errors, starts = {}, {}
     for seed in seeds:
-        X, y, teacher = make_one_hidden_layer(
-            10 * d * k, d, k, activation=activation, random_state=seed
-        )
+        X, y, teacher = make_one_hidden_layer(10 * d * k, d, k, activation=activation, random_state=seed)
         model = OneHiddenLayerRegressor(k=k, activation=activation, random_state=seed).fit(X, y)
         errors[seed] = recovery_error(*model.coefs_, *teacher.coefs_, activation=activation)
         starts[seed] = model.n_starts_

@@ -26,7 +26,9 @@ from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error
 
 # Overflows and divisions by zero on the way to a fit are errors.
-pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "error::RuntimeWarning", "ignore::sklearn.exceptions.ConvergenceWarning"
+)
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 
 FIGURE_MODE = {

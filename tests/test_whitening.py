@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_onenn import _whitening
 from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._whitening import (
     identity_coordinates,
@@ -47,12 +48,12 @@ DEFICIENT = ["duplicated", "constant", "one-hot", "sum of columns", "n < d", "tw
 
 
 def test_white_rows_have_zero_mean_and_unit_covariance():
-    """Of the sample; shrinkage changes the variances by a few times 1 / n."""
+    """Of the sample, exactly: with so many rows nothing is shrunk."""
     n = 50_000
     X = correlated(n)
     z = whitening(rows_of(X)).rows(X)
     assert_allclose(z.mean(axis=0), 0, atol=1e-12)
-    assert_allclose(np.cov(z.T, bias=True), np.eye(4), atol=50 / n)
+    assert_allclose(np.cov(z.T, bias=True), np.eye(4), atol=1e-12)
 
 
 def test_white_rows_of_another_sample_are_white_too():
@@ -71,7 +72,7 @@ def test_uncentered_coordinates_have_unit_second_moment():
     assert_array_equal(coordinates.mean, np.zeros(4))
     z = coordinates.rows(X)
     assert np.abs(z.mean(axis=0)).max() > 0.1
-    assert_allclose(z.T @ z / n, np.eye(4), atol=50 / n)
+    assert_allclose(z.T @ z / n, np.eye(4), atol=1e-12)
 
 
 def test_scale_is_the_standard_deviation_and_one_for_constant_columns():
@@ -196,7 +197,8 @@ def shrunk_by_iteration(eigenvalues, n):
 
 
 @pytest.mark.parametrize("n", [3, 10, 50, 1000])
-def test_shrinkage_is_the_limit_of_the_oracle_iteration(n):
+def test_shrinkage_is_the_limit_of_the_oracle_iteration(monkeypatch, n):
+    monkeypatch.setattr(_whitening, "SHRINK_BELOW", np.inf)
     eigenvalues = np.array([0.01, 0.3, 1.0, 2.5, 4.0])
     found = shrunk_eigenvalues(eigenvalues, n)
     assert_allclose(found, shrunk_by_iteration(eigenvalues, n), rtol=1e-6)
@@ -205,7 +207,9 @@ def test_shrinkage_is_the_limit_of_the_oracle_iteration(n):
 
 def test_limits_of_shrinkage():
     eigenvalues = np.array([0.5, 1.0, 3.0])
-    assert_allclose(shrunk_eigenvalues(eigenvalues, 1e12), eigenvalues, rtol=1e-10)
+    enough = 3 * _whitening.SHRINK_BELOW
+    assert_array_equal(shrunk_eigenvalues(eigenvalues, enough), eigenvalues)
+    assert np.ptp(shrunk_eigenvalues(eigenvalues, enough - 1)) < np.ptp(eigenvalues)
     assert_allclose(shrunk_eigenvalues(eigenvalues, 1), np.full(3, 1.5), rtol=1e-14)
     assert_allclose(shrunk_eigenvalues(np.ones(4), 10), np.ones(4), rtol=1e-14)
     for few in ([], [2.0]):
