@@ -11,6 +11,7 @@ from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -30,6 +31,36 @@ def _threadpool_controller():
     return ThreadpoolController()
 
 
+class _OneBlasThread:
+    """One BLAS thread while anybody is inside.
+
+    The limit is the process's: of fits side by side in threads the first sets it, the last lifts it.
+    """
+
+    def __init__(self):
+        self.lock, self.n_inside = Lock(), 0
+
+    def __enter__(self):
+        """Set the limit; returns the number of threads that BLAS was allowed before."""
+        controller = _threadpool_controller()
+        with self.lock:
+            self.n_inside += 1
+            if self.n_inside == 1:
+                libraries = controller.select(user_api="blas").lib_controllers
+                self.n_threads = max((library.num_threads for library in libraries), default=1)
+                self.limiter = controller.limit(limits=1, user_api="blas")
+            return self.n_threads
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.n_inside -= 1
+            if self.n_inside == 0:
+                self.limiter.restore_original_limits()
+
+
+_one_blas_thread = _OneBlasThread()
+
+
 @contextmanager
 def block_threads():
     """One BLAS thread inside a block, and a pool that runs blocks side by side.
@@ -39,10 +70,7 @@ def block_threads():
     executor : ThreadPoolExecutor or None
         As many threads as BLAS was allowed to use (None when that is one).
     """
-    controller = _threadpool_controller()
-    blas = [library.num_threads for library in controller.lib_controllers if library.user_api == "blas"]
-    n_threads = max(blas, default=1)
-    with controller.limit(limits=1, user_api="blas"):
+    with _one_blas_thread as n_threads:
         if n_threads == 1:
             yield None
         else:

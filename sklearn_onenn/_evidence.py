@@ -64,4 +64,5 @@ def updated_alpha(here):
     # With fewer rows than weights the fit says nothing of the noise: some rows must be left.
     variance = 2 * here.data_loss * n / max(n - gamma, n / (n + p) * n)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
-    return float(variance * gamma / max(square, np.finfo(float).tiny))
+    # Weights that vanished are penalized enough.
+    return float(variance * gamma / square) if square > np.finfo(float).eps else 0.0

@@ -219,6 +219,19 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         -------
         self : OneHiddenLayerRegressor
         """
+        before = dict(vars(self))
+        try:
+            self._fit(X, y, sample_weight)
+        except BaseException:  # a failed or interrupted fit leaves the estimator as it was
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit(self, X, y, sample_weight):
+        """The steps of a fit."""
+        if isinstance(self.k, bool):
+            raise ValueError(f"k must be an int >= 1, got {self.k}.")
         X, y, weight = self._validate_rows(X, y, sample_weight)
         if len(X) <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
@@ -236,7 +249,6 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             plan = self._plan(white, problem, y_mean, y_scale)
             fit, alpha = finish(problem, search(problem, self.k, plan, random_state), plan)
         self._store(fit, problem, alpha, y_mean, y_scale)
-        return self
 
     def predict(self, X):
         """Predict targets.
@@ -255,8 +267,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]
         ).astype(X.dtype)
         activation = get_activation(self.activation)
-        rows = RowBlocks(X, np.empty((len(X), 0), dtype=X.dtype))
-        outputs = rows.map(lambda block: forward(block.X, network, activation))
+        with block_threads() as executor:
+            rows = RowBlocks(X, np.empty((len(X), 0), dtype=X.dtype), executor=executor)
+            outputs = rows.map(lambda block: forward(block.X, network, activation))
         return np.concatenate(outputs)[:, 0]
 
     def _validate_rows(self, X, y, sample_weight):
@@ -306,20 +319,18 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         """Starting weights in the coordinates of the problem, or the name of an initialization."""
         if self.warm_start and hasattr(self, "coefs_"):
             (W, V), (b, c) = self.coefs_, self.intercepts_
-            arrays = W, b, V[:, 0]
+            source, arrays = "warm_start", (W, b, V[:, 0])
         elif isinstance(self.init, str):
             return self.init
         else:
-            arrays, c = self.init, np.full(1, y_mean)
-        d, k = problem.rows.n_features, self.k
+            source, arrays, c = "init", self.init, np.full(1, y_mean)
         if len(arrays) != 3:
-            raise ValueError(f"init must hold the 3 arrays W, b, v, got {len(arrays)}.")
-        arrays = [np.asarray(array, dtype=np.float64) for array in arrays]
-        for name, array, shape in zip("Wbv", arrays, [(d, k), (k,), (k,)], strict=True):
-            if array.shape != shape or not np.isfinite(array).all():
-                raise ValueError(
-                    f"init: {name} must be finite and of shape {shape}, got shape {array.shape}."
-                )
+            raise ValueError(f"{source} must hold the 3 arrays W, b, v, got {len(arrays)}.")
+        d, k = problem.rows.n_features, self.k
+        arrays = [
+            checked_array(f"{source}: {name}", array, shape)
+            for name, array, shape in zip("Wbv", arrays, [(d, k), (k,), (k,)], strict=True)
+        ]
         W, b, v = arrays
         W, b = problem.coordinates.weights_from_rows(W, b)
         if not self.fit_intercept:
@@ -337,7 +348,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations of a "
                 f"stage; increase max_iter or tol.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=5,
             )
         for prefix, network in (("init_", fit.start), ("", fit.network)):
             network = caller_network(network, problem, y_mean, y_scale)
@@ -353,3 +364,16 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.alpha_ = alpha
         self.n_outputs_ = 1
         self.out_activation_ = "identity"
+
+
+def checked_array(name, array, shape):
+    """An array of starting weights as float64."""
+    try:
+        if np.iscomplexobj(array):
+            raise TypeError("complex")
+        array = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a real array of shape {shape}, got {array!r}.") from error
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite and of shape {shape}, got shape {array.shape}.")
+    return array

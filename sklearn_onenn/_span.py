@@ -35,8 +35,9 @@ class AffineFit:
             return z.T @ weighted(z, block.weight), weighted(z, block.weight).sum(axis=0)
 
         second, self.first = rows.sum(gram)
-        second -= np.outer(self.first, self.first) / rows.weight_sum
+        # About the origin, so that constant columns leave a scale to lift by.
         lift = 1e-12 * np.trace(second) / len(second) + np.finfo(float).tiny
+        second -= np.outer(self.first, self.first) / rows.weight_sum
         self._factor = cho_factor(second + lift * np.eye(len(second)))
 
     def __call__(self, targets):

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._canonical import with_output_size
-from ._descent import gradient_descent
+from ._descent import ROWS_PER_WEIGHT, gradient_descent
 from ._evidence import evidence_alpha
 from ._gauss_newton import gauss_newton
 from ._initialization import (
@@ -22,6 +22,7 @@ from ._initialization import (
     repaired_start,
     tensor_start,
 )
+from ._units import with_fitted_outputs
 
 MAX_STARTS = 6
 FURTHER_PATHS = "repaired", "pruned", "random"
@@ -33,6 +34,8 @@ EXACT = 1e-12
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
+# Loss of a network that is constant, with targets of unit variance.
+ZERO_LOSS = 0.5
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,9 @@ def search(problem, k, plan, random_state):
             for fit in parallel(starts[first : first + batch]):
                 if not finished(fits, problem.rows.dtype, plan):
                     fits.append(fit)
+    if plan.verbose:
+        for number, fit in enumerate(fits, start=1):
+            print(f"start {number} ({fit.path}): loss {fit.loss:.3e}, {fit.reason}")
     return best_of(fits)
 
 
@@ -165,6 +171,7 @@ def one_start(problem, k, plan, path, seed, first=None):
     problem = problem.on(problem.rows.counted_anew())
     exact = exact_loss(problem.rows.dtype)
     limits = {"tol": plan.tol, "exact_loss": exact}
+    fresh = problem
     if path == "given":
         start = plan.init
     elif path == "random":
@@ -174,10 +181,14 @@ def one_start(problem, k, plan, path, seed, first=None):
     elif path == "repaired":
         start = repaired_start(problem, first, random_state)
     else:
-        start = moment_start(problem, k, plan, random_state)
+        own, fresh = own_rows(problem, k, plan, random_state)
+        start = moment_start(own, k, plan, random_state, split=fresh is not own)
+        if fresh is problem and not problem.data_loss(start) <= ZERO_LOSS:
+            # Worse than nothing, as moments of rows far from N(0, I) may be.
+            start = with_fitted_outputs(problem, start.W, start.b)
     start = with_output_size(start, plan.output_size, problem.activation.degree)
     descent = gradient_descent(
-        problem,
+        fresh,
         start,
         resample=plan.resample,
         learning_rate=plan.learning_rate,
@@ -201,11 +212,26 @@ def one_start(problem, k, plan, path, seed, first=None):
     return Fit(start, network, loss, losses, n_iter, reason, path, problem.rows.rows_read)
 
 
-def moment_start(problem, k, plan, random_state):
+def own_rows(problem, k, plan, random_state):
+    """The problem on a part for the initialization, and on the rest for descent.
+
+    As in the theorem, with raw moments and fresh parts, where there are rows for that; otherwise both
+    have all rows.
+    """
+    rows = problem.rows
+    least = 2 * ROWS_PER_WEIGHT * k * problem.coordinates.rank
+    n_own = rows.n_rows // 2
+    if plan.moments != "raw" or not plan.resample or rows.n_rows - n_own < least:
+        return problem, problem
+    order = random_state.permutation(rows.n_rows)
+    return tuple(problem.on(rows.take(np.sort(part))) for part in np.split(order, [n_own]))
+
+
+def moment_start(problem, k, plan, random_state, *, split):
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
     start = tensor_start(
         problem.rows, plan.white, k, problem.activation, plan.moments,
-        split=plan.resample, random_state=random_state,
+        split=split, random_state=random_state,
     )  # fmt: skip
     W, b = plan.white.weights_to_rows(start.W, start.b)
     if not problem.fit_intercept:
@@ -216,8 +242,6 @@ def moment_start(problem, k, plan, random_state):
 
 def finished(fits, dtype, plan):
     """Whether the best fit is exact, or its optimum was reached by independent starts."""
-    if plan.verbose:
-        print(f"start {len(fits)} ({fits[-1].path}): loss {fits[-1].loss:.3e}, {fits[-1].reason}")
     if plan.n_init != "auto":
         return False
     best = best_of(fits)

@@ -213,6 +213,20 @@ def test_one_blas_thread_inside_and_as_many_workers(n_blas):
         assert blas_threads() == n_blas
 
 
+def test_fits_side_by_side_share_the_limit():
+    """It holds until the last of them leaves, in whatever order, and they have as many workers."""
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != 2:
+            pytest.skip("BLAS does not take this number of threads")
+        first, second = block_threads(), block_threads()
+        executors = [entered.__enter__() for entered in (first, second)]
+        assert [executor._max_workers for executor in executors] == [2, 2]
+        first.__exit__(None, None, None)
+        assert blas_threads() == 1
+        second.__exit__(None, None, None)
+        assert blas_threads() == 2
+
+
 def test_an_error_in_a_block_is_raised(small_blocks):
     rows = RowBlocks(*data()[:2])
 
