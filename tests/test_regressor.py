@@ -326,7 +326,8 @@ def test_order_of_few_rows_and_weights_for_repetitions(parameters):
     repeated = new(**parameters).fit(np.repeat(X, counts, axis=0)[order], np.repeat(y, counts)[order])
     assert_array_equal(weights(weighted), weights(repeated))
     assert weighted.alpha_ == repeated.alpha_
-    assert np.abs(weights(weighted) - weights(new(**parameters).fit(X, y))).max() > 1e-3
+    once = new(**parameters).fit(X[counts > 0], y[counts > 0])
+    assert np.abs(weights(weighted) - weights(once)).max() > 1e-3
 
 
 def test_weights_choose_the_rows():
