@@ -15,6 +15,8 @@ _gauss_newton.py             the polish on all rows
 _span.py                     the span of the units, from residuals
 _slices.py                   symmetric slices of the moments in that span
 _units.py                    from directions to units; units that are missing
+_smoothing.py                the polish of units with a kink, on noisy rows
+_structure.py                whether a residual is mere noise
 _residual_start.py           the default start: Algorithm 1 with the moments of residuals
 _initialization.py           tensor initialization with either, and further starts
 _evidence.py                 how much to penalize

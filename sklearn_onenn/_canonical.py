@@ -16,6 +16,13 @@ def with_output_size(network, size, degree):
     return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])
 
 
+def with_unit_directions(network):
+    """The same network of units of degree one with |w_i| = 1 in every unit that is not dead."""
+    length = np.linalg.norm(network.W, axis=0)
+    length = np.where(length > 0, length, 1.0)
+    return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
+
+
 def balanced(network, penalty, degree):
     """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)

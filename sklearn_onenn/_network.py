@@ -119,10 +119,10 @@ class SquaredLoss:
         scaled = coordinates.scale[:, None] * coordinates.transform
         self.penalty = scaled.T @ scaled
 
-    def on(self, rows, *, alpha=None):
-        """The same loss on other rows, or with another penalty."""
+    def on(self, rows, *, alpha=None, activation=None):
+        """The same loss on other rows, or with another penalty or activation."""
         return SquaredLoss(
-            rows, self.activation, self.coordinates,
+            rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
         )  # fmt: skip
 

@@ -22,6 +22,8 @@ from ._initialization import (
     repaired_start,
     tensor_start,
 )
+from ._smoothing import graduated_polish, has_kink
+from ._structure import residual_is_noise
 from ._units import with_fitted_outputs
 
 MAX_STARTS = 6
@@ -127,10 +129,10 @@ def search(problem, k, plan, random_state):
     with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         batch = parallel._effective_n_jobs()
         for first in range(0, len(starts), batch):
-            if finished(fits, problem.rows.dtype, plan):
+            if finished(fits, problem, plan):
                 break
             for fit in parallel(starts[first : first + batch]):
-                if not finished(fits, problem.rows.dtype, plan):
+                if not finished(fits, problem, plan):
                     fits.append(fit)
     if plan.verbose:
         for number, fit in enumerate(fits, start=1):
@@ -205,11 +207,27 @@ def one_start(problem, k, plan, path, seed, first=None):
     if plan.polish:
         if not loss <= problem.data_loss(start):
             network = start
-        limits["tol"] = max(plan.tol, SCREENING_TOL)
-        polish = gauss_newton(problem, network, max_iter=plan.max_iter, **limits)
+        polish = screened(problem, network, plan)
         network, loss, reason = polish.network, polish.losses[-1], polish.reason
         losses, n_iter = losses + polish.losses, n_iter + polish.n_iter
     return Fit(start, network, loss, losses, n_iter, reason, path, problem.rows.rows_read)
+
+
+def screened(problem, network, plan):
+    """Polish at the tolerance at which starts are compared; kinks are smoothed out where that is better.
+
+    Returns
+    -------
+    PolishResult
+    """
+    limits = {"max_iter": plan.max_iter, "tol": max(plan.tol, SCREENING_TOL)}
+    exact = exact_loss(problem.rows.dtype)
+    polish = gauss_newton(problem, network, exact_loss=exact, **limits)
+    if has_kink(problem.activation) and polish.losses[-1] > max(EXACT, exact):
+        smoothed = graduated_polish(problem, polish.network, **limits)
+        if smoothed.losses[-1] < polish.losses[-1]:
+            return smoothed
+    return polish
 
 
 def own_rows(problem, k, plan, random_state):
@@ -240,12 +258,14 @@ def moment_start(problem, k, plan, random_state, *, split):
     return start._replace(W=W, b=b)
 
 
-def finished(fits, dtype, plan):
-    """Whether the best fit is exact, or its optimum was reached by independent starts."""
-    if plan.n_init != "auto":
+def finished(fits, problem, plan):
+    """Whether the best fit is exact, leaves mere noise, or was reached by independent starts."""
+    if plan.n_init != "auto" or problem.coordinates.rank == 0:
         return False
     best = best_of(fits)
-    if best.loss <= max(EXACT, exact_loss(dtype)):
+    if best.loss <= max(EXACT, exact_loss(problem.rows.dtype)):
+        return True
+    if residual_is_noise(problem, best.network):
         return True
     # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit.network is not best.network]

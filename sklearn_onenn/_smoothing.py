@@ -1,0 +1,83 @@
+"""Polish of units with a kink: first on smoothed units, whose loss has fewer local minima.
+
+With noise the squared loss of ReLU units has a kink wherever a unit's boundary passes a row, and a
+local minimum in many of the cells between them. Averaged over a Gaussian shift of the boundary the
+units are smooth; their minimum is followed while the width of the Gaussian falls, and the last
+steps are taken on the units as they are. (Graduated optimization: A. Blake, A. Zisserman, 1987,
+Visual Reconstruction, MIT Press, chapter 7; for ReLU H. Mobahi, arXiv:1601.04114.)
+"""
+
+import numpy as np
+from scipy.special import ndtr
+
+from ._canonical import with_unit_directions
+from ._gauss_newton import gauss_newton
+from .activations import Activation, LeakyReLU, ReLU
+
+# Widths in standard deviations of w_i . x.
+WIDTHS = (0.3, 0.1, 0.03)
+SMOOTHED_TOL = 1e-4
+# Each width is only a start for the next. (Left to itself a unit would grow to make its width small.)
+SMOOTHED_STEPS = 8
+
+
+class SmoothedKink(Activation):
+    """E phi(z + width g), g ~ N(0, 1), for phi(z) = max(z, slope z).
+
+    Parameters
+    ----------
+    slope : float
+    width : float
+    """
+
+    def __init__(self, slope, width):
+        self.slope, self.width = slope, width
+
+    def value(self, z):
+        return self.value_and_derivative(z)[0]
+
+    def derivative(self, z):
+        return self.value_and_derivative(z)[1]
+
+    def value_and_derivative(self, z):
+        slope, width = z.dtype.type(self.slope), z.dtype.type(self.width)
+        t = z / width
+        step = ndtr(t)
+        t *= t
+        t *= -0.5
+        bump = np.exp(t, out=t)
+        bump *= width / np.sqrt(2 * np.pi).astype(z.dtype)
+        value = step * z
+        value += bump
+        if slope == 0:
+            return value, step
+        return slope * z + (1 - slope) * value, slope + (1 - slope) * step
+
+
+def has_kink(activation):
+    """Whether the activation is ReLU or leaky ReLU."""
+    return isinstance(activation, (ReLU, LeakyReLU))
+
+
+def graduated_polish(problem, network, *, max_iter, tol):
+    """Gauss-Newton on units of falling width, then on the units themselves.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        Of ReLU or leaky ReLU units.
+    network : Network
+    max_iter, tol :
+        As for :func:`gauss_newton`, in its last stage.
+
+    Returns
+    -------
+    PolishResult
+        With the losses and iterations of the last stage.
+    """
+    slope = getattr(problem.activation, "slope", 0.0)
+    for width in WIDTHS:
+        network = with_unit_directions(network)
+        smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
+        network = gauss_newton(smooth, network, max_iter=SMOOTHED_STEPS, tol=SMOOTHED_TOL).network
+    return gauss_newton(problem, network, max_iter=max_iter, tol=tol)

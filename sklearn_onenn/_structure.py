@@ -1,0 +1,56 @@
+"""Whether the residual of a fit still holds structure that units would explain.
+
+At the optimum of a network that generated the data the residual is noise, and its second moment a
+random matrix whose largest eigenvalue is known. In a poor local minimum a missing or merged unit
+leaves a share of its own second moment there.
+"""
+
+import numpy as np
+
+from ._span import AffineFit, second_moment
+from ._units import residuals
+
+# A unit could not be missed when its second moment is so many times what noise alone shows.
+VISIBLE = 3.0
+
+
+def residual_is_noise(problem, network):
+    """Whether no unit is missing, as far as second moments tell.
+
+    The rows are taken for N(0, I) in the coordinates of the problem: others have larger moments of
+    noise and do not pass.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+
+    Returns
+    -------
+    bool
+        False also where units as weak as the weakest of the network could not be seen.
+    """
+    rows = residuals(problem, network)
+    affine = AffineFit(rows, problem.coordinates)
+    targets = affine(rows.y)[1]
+    M2, _ = second_moment(affine, targets)
+    edge = noise_edge(len(M2), np.sqrt(2 * problem.data_loss(network) / rows.weight_sum))
+    if second_moments(network, problem.activation).min() < VISIBLE * edge:
+        return False
+    return bool(np.abs(np.linalg.eigvalsh(M2)).max() < edge)
+
+
+def noise_edge(r, spread):
+    """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases.
+
+    A symmetric matrix with entries of standard deviation ``spread`` has 2 spread sqrt(r), and a
+    Tracy-Widom fluctuation of order spread r^(-1/6) (C. A. Tracy, H. Widom, doi:10.1007/BF02099545).
+    """
+    return 2 * spread * (np.sqrt(r) + r ** (-1 / 6))
+
+
+def second_moments(network, activation):
+    """|v_i m_2(|w_i|, b_i)| of every unit: the eigenvalue that it alone would have."""
+    sizes = np.maximum(np.linalg.norm(network.W, axis=0), np.finfo(float).tiny)
+    m2 = activation.hermite_coefficient(2, sizes, network.b)
+    return np.abs(network.V).max(axis=1) * np.abs(m2)
