@@ -30,12 +30,12 @@ from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error
 
 # %%
-# A network with 15 hidden units
+# A network with 12 hidden units
 # ------------------------------
-# There are 40 inputs, and :math:`y = \sum_i v_i \max(0, w_i \cdot x)` without noise. The 615
-# weights are to be found from 10 000 rows; 2 000 more serve as test data.
+# There are 30 inputs, and :math:`y = \sum_i v_i \max(0, w_i \cdot x)` without noise. The 372
+# weights are to be found from 6 000 rows; 2 000 more serve as test data.
 
-d, k, n = 40, 15, 10_000
+d, k, n = 30, 12, 6_000
 X, y, teacher = make_one_hidden_layer(n + 2_000, d, k, activation="relu", random_state=0)
 X_train, X_test, y_train, y_test = X[:n], X[n:], y[:n], y[n:]
 W_true, v_true = teacher.coefs_
@@ -107,7 +107,7 @@ print(
 # %%
 # Stages and weights
 # ------------------
-# In the middle and on the right, every dot is one of the 600 hidden weights, found against planted,
+# In the middle and on the right, every dot is one of the 360 hidden weights, found against planted,
 # for units matched by direction. (A recovery error of inf says that not even the signs of the output
 # weights match.)
 
