@@ -22,7 +22,7 @@ SETTLED = 1.3
 ROUND_TOL = 1e-4
 
 
-def evidence_alpha(problem, network, *, max_iter):
+def evidence_alpha(problem, network, *, first_alpha=FIRST_ALPHA, max_iter):
     """The penalty of largest evidence, and the weights most probable under it.
 
     Parameters
@@ -30,7 +30,9 @@ def evidence_alpha(problem, network, *, max_iter):
     problem : SquaredLoss
         Without penalty.
     network : Network
-        A minimum of it.
+        Near a minimum of it.
+    first_alpha : float
+        The penalty of the first round.
     max_iter : int
         Bound on the linearizations of each round.
 
@@ -41,7 +43,7 @@ def evidence_alpha(problem, network, *, max_iter):
     losses : list of float
     n_iter : int
     """
-    alpha, losses, n_iter = FIRST_ALPHA, [], 0
+    alpha, losses, n_iter = first_alpha, [], 0
     network = balanced(network, problem.penalty, problem.activation.degree)
     for _ in range(MAX_ROUNDS):
         polish = gauss_newton(

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._blocks import RowBlocks, block_threads
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
-from ._starts import Plan, finish, search
+from ._starts import Plan, search
 from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
@@ -247,8 +247,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
             )
             plan = self._plan(white, problem, y_mean, y_scale)
-            fit, alpha = finish(problem, search(problem, self.k, plan, random_state), plan)
-        self._store(fit, problem, alpha, y_mean, y_scale)
+            fit = search(problem, self.k, plan, random_state)
+        self._store(fit, problem, y_mean, y_scale)
 
     def predict(self, X):
         """Predict targets.
@@ -337,31 +337,32 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             b = np.zeros(k)
         return Network(W, b, v[:, None] / y_scale, (c - y_mean) / y_scale)
 
-    def _store(self, fit, problem, alpha, y_mean, y_scale):
+    def _store(self, fit, problem, y_mean, y_scale):
         """Fitted attributes, in the units and coordinates of the caller."""
-        if not (np.isfinite(fit.loss) and np.isfinite(fit.network.pack()).all()):
+        polish = fit.polish
+        if not (np.isfinite(polish.loss) and np.isfinite(polish.network.pack()).all()):
             raise ValueError(
                 "The fit is not finite. Bring the columns of X to unit scale, or lower learning_rate."
             )
-        if fit.reason == "max_iter":
+        if polish.reason == "max_iter":
             warnings.warn(
                 f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations of a "
                 f"stage; increase max_iter or tol.",
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        for prefix, network in (("init_", fit.start), ("", fit.network)):
+        for prefix, network in (("init_", fit.start), ("", polish.network)):
             network = caller_network(network, problem, y_mean, y_scale)
             setattr(self, f"{prefix}coefs_", [network.W, network.V])
             setattr(self, f"{prefix}intercepts_", [network.b, network.c])
-        self.loss_ = fit.loss * y_scale**2
-        self.loss_curve_ = [loss * y_scale**2 for loss in fit.losses]
-        self.n_iter_ = fit.n_iter
+        self.loss_ = polish.loss * y_scale**2
+        self.loss_curve_ = [loss * y_scale**2 for loss in polish.losses]
+        self.n_iter_ = polish.n_iter
         self.n_passes_ = fit.rows_read / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
         self.init_path_ = fit.path
-        self.stop_reason_ = fit.reason
-        self.alpha_ = alpha
+        self.stop_reason_ = polish.reason
+        self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
         self.n_outputs_ = 1
         self.out_activation_ = "identity"
 

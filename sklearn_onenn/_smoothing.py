@@ -15,10 +15,9 @@ from ._gauss_newton import gauss_newton
 from .activations import Activation, LeakyReLU, ReLU
 
 # Widths in standard deviations of w_i . x.
-WIDTHS = (0.3, 0.1, 0.03)
-SMOOTHED_TOL = 1e-4
+WIDTHS = (0.1, 0.03, 0.01, 0.003)
 # Each width is only a start for the next. (Left to itself a unit would grow to make its width small.)
-SMOOTHED_STEPS = 8
+STEPS, TOL = 8, 1e-5
 
 
 class SmoothedKink(Activation):
@@ -59,25 +58,23 @@ def has_kink(activation):
     return isinstance(activation, (ReLU, LeakyReLU))
 
 
-def graduated_polish(problem, network, *, max_iter, tol):
-    """Gauss-Newton on units of falling width, then on the units themselves.
+def graduated(problem, network):
+    """Minimize on units of falling width, each from the last.
 
     Parameters
     ----------
     problem : SquaredLoss
         Of ReLU or leaky ReLU units.
     network : Network
-    max_iter, tol :
-        As for :func:`gauss_newton`, in its last stage.
 
     Returns
     -------
-    PolishResult
-        With the losses and iterations of the last stage.
+    Network
+        Near a minimum of the loss of the units themselves.
     """
     slope = getattr(problem.activation, "slope", 0.0)
     for width in WIDTHS:
         network = with_unit_directions(network)
         smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
-        network = gauss_newton(smooth, network, max_iter=SMOOTHED_STEPS, tol=SMOOTHED_TOL).network
-    return gauss_newton(problem, network, max_iter=max_iter, tol=tol)
+        network = gauss_newton(smooth, network, max_iter=STEPS, tol=TOL).network
+    return network

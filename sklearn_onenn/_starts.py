@@ -14,25 +14,19 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._canonical import with_output_size
 from ._descent import ROWS_PER_WEIGHT, gradient_descent
-from ._evidence import evidence_alpha
-from ._gauss_newton import gauss_newton
 from ._initialization import (
     pruned_start,
     random_start,
     repaired_start,
     tensor_start,
 )
-from ._smoothing import graduated_polish, has_kink
+from ._polish import Polish, exact_loss, is_exact, polish_start, polish_to_end
 from ._structure import residual_is_noise
 from ._units import with_fitted_outputs
 
 MAX_STARTS = 6
 FURTHER_PATHS = "repaired", "pruned", "random"
 DEPENDENT = "tensor", "repaired"
-# Starts are compared at this tolerance of the polish; the one that wins is polished to the end.
-SCREENING_TOL = 1e-5
-# A fit is exact when its loss is below this share of the variance of y: no further start.
-EXACT = 1e-12
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
@@ -71,14 +65,10 @@ class Fit:
 
     Attributes
     ----------
-    start, network : Network
-        Before and after descent and polish, in white coordinates.
-    loss : float
-        1/2 mean squared residual on all rows.
-    losses : list of float
-        Loss after every iteration of every stage.
-    n_iter : int
-    reason : str
+    start : Network
+        In white coordinates, as all networks here.
+    polish : Polish
+        Where it ended, with the losses of all stages; without polish, where descent ended.
     path : str
         "tensor", "random", "given", "repaired" or "pruned".
     rows_read : int
@@ -87,23 +77,14 @@ class Fit:
     """
 
     start: object
-    network: object
-    loss: float
-    losses: list
-    n_iter: int
-    reason: str
+    polish: object
     path: str
     rows_read: int
     n_starts: int = 1
 
 
-def exact_loss(dtype):
-    """Loss, relative to the variance of y, at which an exact fit has reached its rounding error."""
-    return np.finfo(dtype).eps ** 1.5
-
-
 def search(problem, k, plan, random_state):
-    """Try starts until one looks recovered.
+    """Try starts until one looks recovered, and polish the best to the end.
 
     Parameters
     ----------
@@ -116,28 +97,36 @@ def search(problem, k, plan, random_state):
     Returns
     -------
     Fit
-        The one of lowest loss.
+        With the work of all.
     """
     paths = start_paths(problem, k, plan)
     # One seed a start: the result does not depend on how many run side by side.
     seeds = random_state.randint(np.iinfo(np.int32).max, size=len(paths))
-    fits = [one_start(problem, k, plan, paths[0], seeds[0])]
+    first = one_start(problem, k, plan, paths[0], seeds[0])
+    fits = [first]
     starts = [
-        delayed(one_start)(problem, k, plan, path, seed, fits[0].network)
+        delayed(one_start)(problem, k, plan, path, seed, first.polish)
         for path, seed in zip(paths[1:], seeds[1:], strict=True)
     ]
     with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         batch = parallel._effective_n_jobs()
-        for first in range(0, len(starts), batch):
+        for begin in range(0, len(starts), batch):
             if finished(fits, problem, plan):
                 break
-            for fit in parallel(starts[first : first + batch]):
+            for fit in parallel(starts[begin : begin + batch]):
                 if not finished(fits, problem, plan):
                     fits.append(fit)
     if plan.verbose:
         for number, fit in enumerate(fits, start=1):
-            print(f"start {number} ({fit.path}): loss {fit.loss:.3e}, {fit.reason}")
-    return best_of(fits)
+            print(f"start {number} ({fit.path}): loss {fit.polish.loss:.3e}, {fit.polish.reason}")
+    best = best_of(fits)
+    problem = problem.on(problem.rows.counted_anew())
+    polish = best.polish
+    if plan.polish:
+        own_alpha = plan.alpha != "auto" or best is first
+        polish = polish_to_end(problem, polish, own_alpha, max_iter=plan.max_iter, tol=plan.tol)
+    rows_read = problem.rows.rows_read + sum(fit.rows_read for fit in fits)
+    return replace(best, polish=polish, rows_read=rows_read, n_starts=len(fits))
 
 
 def start_paths(problem, k, plan):
@@ -162,8 +151,8 @@ def one_start(problem, k, plan, path, seed, first=None):
     ----------
     path : str
     seed : int
-    first : Network
-        Where the first start ended, for the path that repairs it.
+    first : Polish
+        Where the first start ended, for the path that repairs it, and for its penalty.
 
     Returns
     -------
@@ -171,8 +160,6 @@ def one_start(problem, k, plan, path, seed, first=None):
     """
     random_state = check_random_state(seed)
     problem = problem.on(problem.rows.counted_anew())
-    exact = exact_loss(problem.rows.dtype)
-    limits = {"tol": plan.tol, "exact_loss": exact}
     fresh = problem
     if path == "given":
         start = plan.init
@@ -181,7 +168,7 @@ def one_start(problem, k, plan, path, seed, first=None):
     elif path == "pruned":
         start = pruned_start(problem, k, random_state)
     elif path == "repaired":
-        start = repaired_start(problem, first, random_state)
+        start = repaired_start(problem, first.network, random_state)
     else:
         own, fresh = own_rows(problem, k, plan, random_state)
         start = moment_start(own, k, plan, random_state, split=fresh is not own)
@@ -198,36 +185,18 @@ def one_start(problem, k, plan, path, seed, first=None):
         max_iter=plan.max_iter,
         one_pass=plan.polish,
         random_state=random_state,
-        **limits,
+        tol=plan.tol,
+        exact_loss=exact_loss(problem.rows.dtype),
     )
-    network, losses, n_iter, reason = (
-        descent.network, descent.losses, len(descent.losses), descent.reason,
-    )  # fmt: skip
-    loss = problem.data_loss(network)
+    n_iter, loss = len(descent.losses), problem.data_loss(descent.network)
     if plan.polish:
-        if not loss <= problem.data_loss(start):
-            network = start
-        polish = screened(problem, network, plan)
-        network, loss, reason = polish.network, polish.losses[-1], polish.reason
-        losses, n_iter = losses + polish.losses, n_iter + polish.n_iter
-    return Fit(start, network, loss, losses, n_iter, reason, path, problem.rows.rows_read)
-
-
-def screened(problem, network, plan):
-    """Polish at the tolerance at which starts are compared; kinks are smoothed out where that is better.
-
-    Returns
-    -------
-    PolishResult
-    """
-    limits = {"max_iter": plan.max_iter, "tol": max(plan.tol, SCREENING_TOL)}
-    exact = exact_loss(problem.rows.dtype)
-    polish = gauss_newton(problem, network, exact_loss=exact, **limits)
-    if has_kink(problem.activation) and polish.losses[-1] > max(EXACT, exact):
-        smoothed = graduated_polish(problem, polish.network, **limits)
-        if smoothed.losses[-1] < polish.losses[-1]:
-            return smoothed
-    return polish
+        network = descent.network if loss <= problem.data_loss(start) else start
+        alpha = plan.alpha if plan.alpha != "auto" else first.alpha if first else None
+        polish = polish_start(problem, network, alpha, max_iter=plan.max_iter, tol=plan.tol)
+        polish = replace(polish, losses=descent.losses + polish.losses, n_iter=n_iter + polish.n_iter)
+    else:
+        polish = Polish(descent.network, loss, loss, 0.0, descent.losses, n_iter, descent.reason)
+    return Fit(start, polish, path, problem.rows.rows_read)
 
 
 def own_rows(problem, k, plan, random_state):
@@ -263,20 +232,20 @@ def finished(fits, problem, plan):
     if plan.n_init != "auto" or problem.coordinates.rank == 0:
         return False
     best = best_of(fits)
-    if best.loss <= max(EXACT, exact_loss(problem.rows.dtype)):
+    if is_exact(best.polish.loss, problem.rows.dtype):
         return True
-    if residual_is_noise(problem, best.network):
+    if residual_is_noise(problem, best.polish.network):
         return True
     # A repaired fit and the one that it repairs are one witness.
-    others = [fit for fit in fits if fit.network is not best.network]
+    others = [fit for fit in fits if fit is not best]
     if best.path in DEPENDENT:
         others = [fit for fit in others if fit.path not in DEPENDENT]
-    return any(same_optimum(fit, best) for fit in others)
+    return any(same_optimum(fit.polish, best.polish) for fit in others)
 
 
 def same_optimum(one, other):
     """Whether two fits have the same loss and, matched, the same directions."""
-    if abs(one.loss - other.loss) > SAME_LOSS * max(one.loss, other.loss):
+    if abs(one.objective - other.objective) > SAME_LOSS * max(one.objective, other.objective):
         return False
     A, B = (
         W / np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
@@ -287,39 +256,5 @@ def same_optimum(one, other):
 
 
 def best_of(fits):
-    """The fit of lowest loss, with the work of all."""
-    best = min(fits, key=lambda fit: fit.loss)
-    return replace(best, rows_read=sum(fit.rows_read for fit in fits), n_starts=len(fits))
-
-
-def finish(problem, fit, plan):
-    """Polish the best start to the end, with the penalty that its residuals call for.
-
-    Returns
-    -------
-    fit : Fit
-    alpha : float
-        An exact fit has none.
-    """
-    exact = fit.loss <= max(EXACT, exact_loss(problem.rows.dtype))
-    alpha, network, losses, n_iter = plan.alpha, fit.network, [], 0
-    problem = problem.on(problem.rows.counted_anew())
-    if alpha == "auto":
-        alpha = 0.0
-        if plan.polish and not exact:
-            alpha, network, losses, n_iter = evidence_alpha(problem, network, max_iter=plan.max_iter)
-    if not plan.polish or exact:
-        return fit, alpha
-    polish = gauss_newton(
-        problem.on(problem.rows, alpha=alpha), network, max_iter=plan.max_iter, tol=plan.tol
-    )
-    fit = replace(
-        fit,
-        network=polish.network,
-        loss=polish.losses[-1],
-        losses=fit.losses + losses + polish.losses,
-        n_iter=fit.n_iter + n_iter + polish.n_iter,
-        reason=polish.reason,
-        rows_read=fit.rows_read + problem.rows.rows_read,
-    )
-    return fit, alpha
+    """The fit of lowest loss."""
+    return min(fits, key=lambda fit: fit.polish.objective)

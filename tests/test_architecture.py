@@ -17,7 +17,7 @@ LAYERS = [
     {"_network", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
     {"_units", "_evidence", "_smoothing"},
-    {"_residual_start", "_structure"},
+    {"_residual_start", "_structure", "_polish"},
     {"_initialization"},
     {"_starts"},
     {"_regressor", "datasets"},

@@ -1,0 +1,141 @@
+"""The polish of one start: is it exact; if not, what penalty; then past the kinks to the minimum.
+
+1. Gauss-Newton steps without penalty, roughly. An exact fit converges here.
+2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
+   evidence, found once and kept for further starts.
+3. Units with a kink are smoothed and sharpened again; then steps on the units as they are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._canonical import balanced
+from ._evidence import evidence_alpha
+from ._gauss_newton import gauss_newton
+from ._smoothing import graduated, has_kink
+
+# A fit is exact when its loss is below this share of the variance of y.
+EXACT = 1e-12
+# Steps towards an exact fit lower the loss by more than this share, those of units with a kink by
+# far more.
+ROUGH_TOL, ROUGH_TOL_KINK = 1e-5, 1e-3
+# Starts are compared at this tolerance; the one that wins is polished to the end.
+SCREENING_TOL = 1e-5
+
+
+@dataclass(frozen=True)
+class Polish:
+    """Where the polish of a start ended.
+
+    Attributes
+    ----------
+    network : Network
+    loss : float
+        1/2 mean squared residual on all rows.
+    objective : float
+        With the penalty: starts are compared by it.
+    alpha : float or None
+        The penalty; None while it is not known, since no fit needed it.
+    losses : list of float
+        Loss after every iteration.
+    n_iter : int
+    reason : str
+    """
+
+    network: object
+    loss: float
+    objective: float
+    alpha: object
+    losses: list
+    n_iter: int
+    reason: str
+
+
+def exact_loss(dtype):
+    """Loss, relative to the variance of y, at which an exact fit has reached its rounding error."""
+    return np.finfo(dtype).eps ** 1.5
+
+
+def is_exact(loss, dtype):
+    """Whether a fit without penalty left nothing but rounding."""
+    return loss <= max(EXACT, exact_loss(dtype))
+
+
+def polish_start(problem, network, alpha, *, max_iter, tol):
+    """Polish a start to the tolerance at which starts are compared.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+    alpha : float or None
+        The penalty; None to find it where the fit is not exact.
+    max_iter : int
+    tol : float
+
+    Returns
+    -------
+    Polish
+    """
+    dtype = problem.rows.dtype
+    rough_tol = ROUGH_TOL_KINK if has_kink(problem.activation) else ROUGH_TOL
+    rough = gauss_newton(
+        problem, network, max_iter=max_iter, tol=max(tol, rough_tol), exact_loss=exact_loss(dtype)
+    )
+    losses, n_iter = rough.losses, rough.n_iter
+    if is_exact(rough.losses[-1], dtype):
+        return ended(rough, alpha, losses, n_iter)
+    network = rough.network
+    if alpha is None:
+        alpha, network, more, n_more = evidence_alpha(problem, network, max_iter=max_iter)
+        losses, n_iter = losses + more, n_iter + n_more
+    penalized = problem.on(problem.rows, alpha=alpha)
+    last = past_kinks(penalized, network, max_iter=max_iter, tol=max(tol, SCREENING_TOL))
+    return ended(last, alpha, losses + last.losses, n_iter + last.n_iter)
+
+
+def past_kinks(problem, network, *, max_iter, tol):
+    """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss."""
+    if has_kink(problem.activation):
+        before = problem.evaluate(network).loss
+        start = balanced(graduated(problem, network), problem.penalty, problem.activation.degree)
+        last = gauss_newton(problem, start, max_iter=max_iter, tol=tol)
+        if last.evaluation.loss <= before:
+            return last
+    return gauss_newton(problem, network, max_iter=max_iter, tol=tol)
+
+
+def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
+    """Polish the start that won to the end, with the penalty that its own residuals call for.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    polish : Polish
+    own_alpha : bool
+        Whether its penalty is to stay: given, or found from its own residuals.
+    max_iter : int
+    tol : float
+
+    Returns
+    -------
+    Polish
+    """
+    if is_exact(polish.loss, problem.rows.dtype):
+        return polish
+    alpha, network, losses, n_iter = polish.alpha, polish.network, polish.losses, polish.n_iter
+    if not own_alpha:
+        alpha, network, more, n_more = evidence_alpha(
+            problem, network, first_alpha=alpha, max_iter=max_iter
+        )
+        losses, n_iter = losses + more, n_iter + n_more
+    last = gauss_newton(problem.on(problem.rows, alpha=alpha), network, max_iter=max_iter, tol=tol)
+    return ended(last, alpha, losses + last.losses, n_iter + last.n_iter)
+
+
+def ended(last, alpha, losses, n_iter):
+    """The polish whose last stage this was."""
+    return Polish(
+        last.network, last.losses[-1], last.evaluation.loss, alpha, losses, n_iter, last.reason
+    )
