@@ -1,0 +1,214 @@
+"""Planted networks: this package beside its peers, on the same data in the same process.
+
+Everyone is told the right k and the activation. Recovered: 1 - R2 < 1e-6 on fresh rows; seconds are
+medians of a fit.
+
+- MLPRegressor: alpha=0, tol=1e-10, max_iter=3000, and as many random starts of L-BFGS as fit into 10
+  times our seconds (one at least), the best by its training loss.
+- torch: float64, L-BFGS with strong Wolfe line search (max_iter=3000), and Adam (batches of 256, 200
+  epochs, learning rate falling from 0.01 to 0 by the cosine).
+- random start: our polish from one random start, all weights free.
+- prune: our polish from 2 k random units, of which k are left by backward elimination.
+
+    python examples/benchmarks/peers.py                 5 seeds, one and two BLAS threads
+    python examples/benchmarks/peers.py --seeds 2 --threads 1
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from _report import Report
+from recovery import planted
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.neural_network import MLPRegressor
+from threadpoolctl import threadpool_limits
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._blocks import RowBlocks, block_threads
+from sklearn_onenn._initialization import pruned_start
+from sklearn_onenn._network import SquaredLoss
+from sklearn_onenn._whitening import whitening
+from sklearn_onenn.activations import get_activation
+
+CELLS = [("relu", 20, 5, 20), ("relu", 50, 10, 20), ("relu", 50, 20, 20), ("tanh", 20, 5, 20)]
+PATIENCE = 10
+
+
+def mlp(activation, k, solver, seed):
+    """MLPRegressor of the same width, run to its end."""
+    return MLPRegressor(
+        hidden_layer_sizes=(k,),
+        activation=activation,
+        solver=solver,
+        alpha=0,
+        max_iter=3000,
+        tol=1e-10,
+        random_state=seed,
+    )
+
+
+class Restarts:
+    """The best of the MLPRegressors that fit into a time."""
+
+    def __init__(self, activation, k, seconds, seed):
+        self.activation, self.k, self.seconds, self.seed = activation, k, seconds, seed
+
+    def fit(self, X, y):
+        begin, seed, fits = time.perf_counter(), 1000 * (self.seed + 1), []
+        while not fits or time.perf_counter() - begin < self.seconds:
+            fits.append(mlp(self.activation, self.k, "lbfgs", seed + len(fits)).fit(X, y))
+        self.best = min(fits, key=lambda fit: fit.loss_)
+        return self
+
+    def predict(self, X):
+        return self.best.predict(X)
+
+
+class Torch:
+    """The same network in torch."""
+
+    def __init__(self, activation, k, solver, seed):
+        self.activation, self.k, self.solver, self.seed = activation, k, solver, seed
+
+    def fit(self, X, y):
+        torch.manual_seed(self.seed)
+        unit = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[self.activation]()
+        layers = torch.nn.Linear(X.shape[1], self.k), unit, torch.nn.Linear(self.k, 1)
+        self.network = torch.nn.Sequential(*layers).double()
+        X, y = torch.from_numpy(X), torch.from_numpy(y)[:, None]
+        if self.solver == "lbfgs":
+            self.descend(X, y)
+        else:
+            self.sample(X, y)
+        return self
+
+    def descend(self, X, y):
+        optimizer = torch.optim.LBFGS(
+            self.network.parameters(), max_iter=3000, max_eval=4000, tolerance_grad=1e-10,
+            tolerance_change=1e-14, history_size=20, line_search_fn="strong_wolfe",
+        )  # fmt: skip
+
+        def loss():
+            optimizer.zero_grad()
+            value = torch.nn.functional.mse_loss(self.network(X), y)
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+
+    def sample(self, X, y, epochs=200):
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=0.01)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+        for _ in range(epochs):
+            for part in torch.randperm(len(X)).split(256):
+                optimizer.zero_grad()
+                torch.nn.functional.mse_loss(self.network(X[part]), y[part]).backward()
+                optimizer.step()
+            schedule.step()
+
+    def predict(self, X):
+        with torch.no_grad():
+            return self.network(torch.from_numpy(X))[:, 0].numpy()
+
+
+class Pruned:
+    """Our polish from the start that elimination from twice the width leads to."""
+
+    def __init__(self, activation, k, seed):
+        self.activation, self.k, self.seed = activation, k, seed
+
+    def fit(self, X, y):
+        with block_threads() as executor:
+            rows = RowBlocks(X, y[:, None], executor=executor)
+            problem = SquaredLoss(rows, get_activation(self.activation), whitening(rows))
+            start = pruned_start(problem, self.k, np.random.RandomState(self.seed))
+        W, b = problem.coordinates.weights_to_rows(start.W, start.b)
+        self.model = OneHiddenLayerRegressor(
+            self.k, activation=self.activation, init=(W, b, start.V[:, 0]), resample=False
+        ).fit(X, y)
+        return self
+
+    def predict(self, X):
+        return self.model.predict(X)
+
+
+def run(model, X, y, X_test, y_test):
+    """Seconds of a fit, and whether it recovered."""
+    start = time.perf_counter()
+    model.fit(X, y)
+    seconds = time.perf_counter() - start
+    return seconds, 1 - r2_score(y_test, model.predict(X_test)) < 1e-6
+
+
+def all_models(activation, d, k, q, seed):
+    """(seconds, recovered) by name, on the data of one seed."""
+    data = planted(activation, d, k, d * k * q, 2, seed)
+    ours = OneHiddenLayerRegressor(k, activation=activation, random_state=seed)
+    results = {"sklearn_onenn": run(ours, *data)}
+    patience = PATIENCE * results["sklearn_onenn"][0]
+    rivals = {
+        "MLPRegressor lbfgs": mlp(activation, k, "lbfgs", seed),
+        "MLPRegressor lbfgs, restarted": Restarts(activation, k, patience, seed),
+        "MLPRegressor adam": mlp(activation, k, "adam", seed),
+        "torch L-BFGS": Torch(activation, k, "lbfgs", seed),
+        "torch Adam": Torch(activation, k, "adam", seed),
+        "random start": OneHiddenLayerRegressor(
+            k, activation=activation, init="random", n_init=1, random_state=seed
+        ),
+        "prune": Pruned(activation, k, seed),
+    }
+    return results | {name: run(model, *data) for name, model in rivals.items()}
+
+
+def one_cell(activation, d, k, q, n_seeds):
+    """Share recovered and median seconds by model."""
+    results = [all_models(activation, d, k, q, seed) for seed in range(n_seeds)]
+    summary = {}
+    for name in results[0]:
+        seconds, recovered = np.array([result[name] for result in results], dtype=float).T
+        summary[name] = recovered.mean(), np.median(seconds)
+    return summary
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    columns = [
+        "activation",
+        "d",
+        "k",
+        "n",
+        "BLAS threads",
+        "model",
+        "recovered",
+        "seconds",
+        "ours / its",
+    ]
+    path = Path(__file__).parents[2] / "doc" / "benchmarks" / "peers.md"
+    report = Report(path, "Planted networks: peers", __doc__, columns)
+    report.note(
+        f"{arguments.seeds} seeds a cell (0 .. {arguments.seeds - 1}), torch {torch.__version__}."
+    )
+    for n_threads in arguments.threads:
+        torch.set_num_threads(n_threads)
+        for activation, d, k, q in CELLS:
+            with threadpool_limits(n_threads):
+                models = one_cell(activation, d, k, q, arguments.seeds)
+            ours = models["sklearn_onenn"][1]
+            for name, (recovered, seconds) in models.items():
+                figures = f"{recovered:.2f}", f"{seconds:.2f}", f"{ours / seconds:.3f}"
+                report.row([activation, d, k, d * k * q, n_threads, name, *figures])
+
+
+if __name__ == "__main__":
+    main()
