@@ -17,9 +17,8 @@ from ._smoothing import graduated, has_kink
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
-# Steps towards an exact fit lower the loss by more than this share, those of units with a kink by
-# far more.
-ROUGH_TOL, ROUGH_TOL_KINK = 1e-5, 1e-3
+# Steps towards an exact fit lower the loss by far more than this share.
+ROUGH_TOL = 1e-3
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
 
@@ -79,9 +78,8 @@ def polish_start(problem, network, alpha, *, max_iter, tol):
     Polish
     """
     dtype = problem.rows.dtype
-    rough_tol = ROUGH_TOL_KINK if has_kink(problem.activation) else ROUGH_TOL
     rough = gauss_newton(
-        problem, network, max_iter=max_iter, tol=max(tol, rough_tol), exact_loss=exact_loss(dtype)
+        problem, network, max_iter=max_iter, tol=max(tol, ROUGH_TOL), exact_loss=exact_loss(dtype)
     )
     losses, n_iter = rough.losses, rough.n_iter
     if is_exact(rough.losses[-1], dtype):

@@ -12,6 +12,8 @@ from ._units import residuals
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 VISIBLE = 3.0
+# With fewer rows for each weight the fit takes structure for noise, or noise for structure.
+ROWS_PER_WEIGHT = 5
 
 
 def residual_is_noise(problem, network):
@@ -30,6 +32,8 @@ def residual_is_noise(problem, network):
     bool
         False also where units as weak as the weakest of the network could not be seen.
     """
+    if problem.rows.weight_sum < ROWS_PER_WEIGHT * network.pack().size:
+        return False
     rows = residuals(problem, network)
     affine = AffineFit(rows, problem.coordinates)
     targets = affine(rows.y)[1]

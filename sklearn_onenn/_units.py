@@ -62,12 +62,15 @@ def output_equations(problem, W, b):
 
 
 def solve_outputs(gram, cross, condition=CONDITION):
-    """Solution, diagonal of the inverse, and the part of the squared error that is explained."""
+    """Solution, diagonal of the inverse, and the part of the squared error that is explained.
+
+    The solution leaves out directions that the features do not determine; in the inverse they are
+    large, so that a unit which others can replace is seen to be of no use.
+    """
     values, vectors = eigh(gram)
-    inverse = np.where(
-        values * condition > values[-1], 1 / np.maximum(values, np.finfo(float).tiny), 0.0
-    )
-    solution = vectors @ (inverse * (vectors.T @ cross))
+    least = max(values[-1] / condition, np.finfo(float).tiny)
+    inverse = 1 / np.maximum(values, least)
+    solution = vectors @ (np.where(values > least, inverse, 0.0) * (vectors.T @ cross))
     return solution, np.einsum("ij,j,ij->i", vectors, inverse, vectors), float(solution @ cross)
 
 

@@ -28,6 +28,12 @@ def without_intercepts(network):
     return network._replace(b=np.zeros_like(network.b), c=np.zeros_like(network.c))
 
 
+def separated_network(d, k, *, size=1.5, seed=0):
+    """Orthonormal units times a size, without biases; output weights of both signs."""
+    network = without_intercepts(random_network(d, k, seed=seed))
+    return network._replace(W=size * np.linalg.qr(network.W)[0])
+
+
 def gaussian_problem(network, n, activation, *, noise=0.0, seed=0, dtype=np.float64, **loss):
     """Squared loss on n rows from N(0, I) whose targets are the network's, plus noise."""
     rng = np.random.RandomState(seed)
@@ -53,6 +59,12 @@ def perturbed(network, size, *, seed=1):
         W=network.W + size * rng.standard_normal(network.W.shape),
         V=network.V + size * rng.standard_normal(network.V.shape),
     )
+
+
+def least_squares(features, y, weight=None):
+    """Coefficients of y on the features, with weights, by the singular values of the features."""
+    root = np.ones((len(features), 1)) if weight is None else np.sqrt(weight).reshape(-1, 1)
+    return np.linalg.lstsq(root * features, root * y.reshape(len(y), -1), rcond=None)[0]
 
 
 def differences(function, point, step=1e-6):

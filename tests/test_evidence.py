@@ -1,0 +1,141 @@
+"""The penalty of largest evidence: its update by dense matrices, and planted noise and weights."""
+
+import numpy as np
+import pytest
+from _planted import INSTANCES, gaussian_problem, random_network, whitened, without_intercepts
+from numpy.testing import assert_allclose
+
+from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._evidence import evidence_alpha, updated_alpha
+from sklearn_onenn._gauss_newton import gauss_newton
+from sklearn_onenn._network import Network, SquaredLoss
+from sklearn_onenn._whitening import identity_coordinates
+from sklearn_onenn.activations import ReLU, Tanh
+
+every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
+
+
+def uneven_problem(activation, n, fit_intercept):
+    """Weighted rows of different scales, in white coordinates, with a penalty."""
+    rng = np.random.RandomState(0)
+    X = rng.exponential(size=(n, 3)) * [1, 5, 0.2]
+    rows = RowBlocks(X, rng.standard_normal((n, 1)), rng.uniform(0.2, 3, n))
+    plain = SquaredLoss(
+        rows, activation, identity_coordinates(3), fit_intercept=fit_intercept, alpha=0.7
+    )
+    return whitened(plain)
+
+
+def update(problem, network):
+    """gamma, s^2 and t^2 of the head of the file, from dense matrices."""
+    here, n, alpha = problem.evaluate(network), problem.rows.weight_sum, problem.alpha
+    kinds = network.unpack(np.arange(len(network.pack())))
+    free = np.concatenate([
+        kinds.W.ravel(), kinds.b, kinds.V.ravel(), kinds.c,
+    ] if problem.fit_intercept else [kinds.W.ravel(), kinds.V.ravel()]).astype(int)  # fmt: skip
+    H = np.array([
+        here.gauss_newton_product(network.unpack(e)).pack() for e in np.eye(len(network.pack()))
+    ])[np.ix_(free, free)] * n  # fmt: skip
+    P = np.zeros((len(network.pack()),) * 2)
+    size = network.W.size
+    P[:size, :size] = np.kron(problem.penalty, np.eye(len(network.b)))
+    output = kinds.V.ravel().astype(int)
+    P[output, output] = 1.0
+    P = P[np.ix_(free, free)]
+    gamma = len(free) - alpha * np.trace(np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ P)
+    rss = 2 * n * here.data_loss
+    w = network.pack()[free]
+    # With fewer rows than weights the share n / (n + p) of the rows is left.
+    n_left = max(n - gamma, n**2 / (n + len(network.pack())))
+    return rss / n_left * gamma / (w @ P @ w)
+
+
+@every_activation
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n", [60, 8])
+def test_update_by_dense_matrices(activation, fit_intercept, n):
+    problem = uneven_problem(activation, n, fit_intercept)
+    network = random_network(3, 2)
+    if not fit_intercept:
+        network = without_intercepts(network)
+    found = updated_alpha(problem.evaluate(network))
+    assert found == pytest.approx(update(problem, network), rel=1e-5)
+
+
+def planted(seed, *, n=4000, d=10, k=3, noise=0.3):
+    """Rows of a network with normal weights, all of which they determine."""
+    rng = np.random.RandomState(seed)
+    network = Network(
+        0.4 * rng.standard_normal((d, k)), np.zeros(k), rng.choice([-2.0, 2.0], (k, 1)), np.zeros(1)
+    )
+    return gaussian_problem(network, n, Tanh(), noise=noise, seed=seed), network
+
+
+def evidence(problem, start):
+    network = gauss_newton(problem, start, max_iter=30, tol=1e-8).network
+    return evidence_alpha(problem, network, max_iter=30)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("noise", [0.3, 0.03])
+def test_alpha_is_the_variance_of_the_noise_over_that_of_the_weights(seed, noise):
+    """s^2 / (|w|^2 / p) of the planted network: s^2 is known to 2 %, |w|^2 to a few percent."""
+    problem, truth = planted(seed, noise=noise)
+    w = np.append(truth.W, truth.V)
+    expected = noise**2 * len(truth.pack()) / (w @ w)
+    alpha = evidence(problem, truth)[0]
+    assert alpha == pytest.approx(expected, rel=0.08)
+
+
+def test_alpha_falls_with_the_square_of_the_noise():
+    """One draw of the noise at three levels, and none, which needs no penalty."""
+    alphas = [evidence(*planted(0, noise=noise))[0] for noise in (0.1, 0.01, 0.001, 0.0)]
+    assert_allclose(np.divide(alphas[:-2], alphas[1:-1]), 100, rtol=0.1)
+    assert 0 <= alphas[-1] < 1e-15
+
+
+def test_network_is_the_most_probable_under_alpha():
+    """The penalized loss is stationary, as far as alpha has settled."""
+    problem, truth = planted(1, n=200, noise=0.5)
+    alpha, network, losses, n_iter = evidence(problem, truth)
+    penalized = problem.on(problem.rows, alpha=alpha)
+    free = gauss_newton(problem, truth, max_iter=30, tol=1e-8).network
+    best = gauss_newton(penalized, network, max_iter=30, tol=1e-12).network
+
+    def excess(other):
+        return penalized.evaluate(other).loss - penalized.evaluate(best).loss
+
+    assert 0 <= excess(network) < 0.1 * excess(free)
+    assert losses[-1] == pytest.approx(problem.data_loss(network), rel=1e-12)
+    assert n_iter >= 2
+    assert problem.alpha == 0
+
+
+def test_alpha_does_not_depend_on_how_units_share_their_scale():
+    """Without a step: the balanced network is the one that counts."""
+    network = random_network(4, 3)
+    problem = gaussian_problem(network, 300, ReLU(), noise=0.3)
+    s = np.array([0.1, 3.0, 20.0])
+    other = Network(network.W * s, network.b * s, network.V / s[:, None], network.c)
+    alphas = [evidence_alpha(problem, some, max_iter=0)[0] for some in (network, other)]
+    assert alphas[0] > 0
+    assert_allclose(alphas[0], alphas[1], rtol=1e-9)
+
+
+def test_vanished_weights_need_no_penalty():
+    problem = gaussian_problem(random_network(4, 3), 100, ReLU())
+    zero = Network(np.zeros((4, 3)), np.zeros(3), np.zeros((3, 1)), problem.rows.y.mean(axis=0))
+    assert updated_alpha(problem.on(problem.rows, alpha=1.0).evaluate(zero)) == 0
+    assert evidence_alpha(problem, zero, max_iter=5)[0] == 0
+
+
+@pytest.mark.parametrize("n", [10, 30, 60])
+@pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
+def test_alpha_is_finite_with_fewer_rows_than_weights(n, activation):
+    """41 weights fit 10 or 30 rows exactly, which says nothing of the noise: the penalty stays."""
+    truth = random_network(8, 4)
+    problem = gaussian_problem(truth, n, activation, noise=0.3)
+    alpha, network, *_ = evidence(problem, truth)
+    assert np.isfinite(alpha)
+    assert alpha >= 0
+    assert np.isfinite(network.pack()).all()

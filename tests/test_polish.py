@@ -1,0 +1,121 @@
+"""The polish of one start: exact fits, penalties, and kinks that are passed or left."""
+
+import numpy as np
+import pytest
+from _planted import INSTANCES, gaussian_problem, perturbed, random_network
+from numpy.testing import assert_array_equal
+
+from sklearn_onenn._gauss_newton import gauss_newton
+from sklearn_onenn._polish import (
+    EXACT,
+    exact_loss,
+    is_exact,
+    past_kinks,
+    polish_start,
+    polish_to_end,
+)
+from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
+
+LIMITS = {"max_iter": 200, "tol": 1e-9}
+every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
+
+
+def gradient_size(problem, network, alpha):
+    return np.linalg.norm(problem.on(problem.rows, alpha=alpha).evaluate(network).gradient.pack())
+
+
+def assert_is_where_it_says(problem, polish):
+    """Loss, objective and number of iterations are those of the network."""
+    penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0).evaluate(polish.network)
+    assert polish.loss == polish.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
+    assert polish.objective == pytest.approx(penalized.loss, rel=1e-9)
+
+
+def test_rounding_of_an_exact_fit():
+    """Of targets at unit scale; one part in 1e5 of them is no rounding in either type."""
+    for dtype in (np.float64, np.float32):
+        eps = np.finfo(dtype).eps
+        assert eps**2 < exact_loss(dtype) < eps
+        assert is_exact(exact_loss(dtype), dtype)
+        assert is_exact(EXACT, dtype)
+        assert not is_exact(1e-10, dtype)
+
+
+@every_activation
+def test_exact_fits_need_no_penalty(activation):
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, activation)
+    polish = polish_start(problem, perturbed(truth, 0.1), None, **LIMITS)
+    assert polish.alpha is None
+    assert polish.loss < EXACT
+    assert_is_where_it_says(problem, polish)
+    assert polish_to_end(problem, polish, True, **LIMITS) is polish
+    # One that is given stays.
+    assert polish_start(problem, truth, 0.3, **LIMITS).alpha == 0.3
+
+
+@every_activation
+def test_noisy_fits_are_penalized_minima(activation):
+    """Screened and then polished to the end: the gradient of the penalized loss falls in turn."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, activation, noise=0.3)
+    start = perturbed(truth, 0.1)
+    polish = polish_start(problem, start, None, **LIMITS)
+    assert polish.alpha > 0
+    assert_is_where_it_says(problem, polish)
+    end = polish_to_end(problem, polish, True, **LIMITS)
+    assert_is_where_it_says(problem, end)
+    assert end.alpha == polish.alpha
+    assert end.losses[: len(polish.losses)] == polish.losses
+    assert end.n_iter > polish.n_iter
+    assert end.objective <= polish.objective <= (1 + 1e-3) * end.objective
+    sizes = [gradient_size(problem, network, end.alpha) for network in (start, end.network)]
+    # Where phi' jumps the share of a row is left.
+    smooth = activation.properties().smooth_or_piecewise_linear == "bounded second derivative"
+    assert sizes[1] < (1e-4 if smooth else 2e-2) * sizes[0]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_given_penalties_stay(alpha):
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    polish = polish_start(problem, perturbed(truth, 0.1), alpha, **LIMITS)
+    end = polish_to_end(problem, polish, True, **LIMITS)
+    assert (polish.alpha, end.alpha) == (alpha, alpha)
+    assert gradient_size(problem, end.network, alpha) < 1e-5
+
+
+def test_penalty_of_another_start_is_replaced_in_the_end():
+    """Ten times too large on the way: the network that wins has the penalty of its own residuals."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    own = polish_start(problem, perturbed(truth, 0.1), None, **LIMITS).alpha
+    other = polish_start(problem, perturbed(truth, 0.1), 10 * own, **LIMITS)
+    assert other.alpha == 10 * own
+    end = polish_to_end(problem, other, False, **LIMITS)
+    assert end.alpha == pytest.approx(own, rel=0.3)
+    assert gradient_size(problem, end.network, end.alpha) < 1e-5
+
+
+@pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
+def test_kinks_are_passed_only_downwards(activation):
+    """Six polished networks: none ends higher than it was, most end lower than steps alone bring."""
+    lower = 0
+    for seed in range(6):
+        truth = random_network(5, 3, seed=seed)
+        problem = gaussian_problem(truth, 120, activation, noise=0.5, seed=seed)
+        problem = problem.on(problem.rows, alpha=0.5)
+        rough = gauss_newton(problem, truth, tol=1e-4)
+        found = past_kinks(problem, rough.network, max_iter=100, tol=1e-9)
+        plain = gauss_newton(problem, rough.network, max_iter=100, tol=1e-9)
+        assert found.evaluation.loss <= rough.evaluation.loss
+        lower += found.evaluation.loss < (1 - 1e-6) * plain.evaluation.loss
+    assert lower >= 4
+
+
+def test_smooth_units_have_no_kinks_to_pass():
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 200, Tanh(), noise=0.3)
+    found = past_kinks(problem, truth, max_iter=50, tol=1e-9)
+    expected = gauss_newton(problem, truth, max_iter=50, tol=1e-9)
+    assert_array_equal(found.network.pack(), expected.network.pack())

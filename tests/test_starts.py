@@ -1,0 +1,292 @@
+"""The search over starts: which are tried, when it ends, and planted networks that need each of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from _planted import USABLE, gaussian_problem, perturbed, random_network, separated_network
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_onenn import OneHiddenLayerRegressor, _starts
+from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._gauss_newton import gauss_newton
+from sklearn_onenn._network import SquaredLoss
+from sklearn_onenn._polish import EXACT, Polish
+from sklearn_onenn._starts import (
+    MAX_STARTS,
+    Fit,
+    Plan,
+    best_of,
+    finished,
+    moment_start,
+    one_start,
+    own_rows,
+    same_optimum,
+    search,
+    start_paths,
+)
+from sklearn_onenn._whitening import whitening
+from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
+from sklearn_onenn.datasets import make_one_hidden_layer
+from sklearn_onenn.metrics import recovery_error
+
+
+def plan_of(problem, **changes):
+    """The defaults of the estimator."""
+    parameters = {
+        "init": "tensor", "white": problem.coordinates, "moments": "residual", "resample": True,
+        "polish": True, "learning_rate": "auto", "output_size": 1.0, "max_iter": 200, "tol": 1e-9,
+        "n_init": "auto", "alpha": "auto", "n_jobs": None, "verbose": 0,
+    }  # fmt: skip
+    return Plan(**(parameters | changes))
+
+
+def planted(n=400, d=4, k=2, activation=None, **options):
+    """Rows of a network, with targets of about unit variance."""
+    activation = activation or ReLU()
+    return gaussian_problem(separated_network(d, k), n, activation, **options)
+
+
+def fit_of(network, loss, path="tensor"):
+    polish = Polish(network, loss, loss, 0.0, [loss], 1, "converged")
+    return Fit(network, polish, path, rows_read=10)
+
+
+# Planted networks that need a path
+
+
+@pytest.mark.parametrize(
+    ("cell", "path", "paths"),
+    [
+        ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
+        ((10, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
+        ((20, 5, 2, "relu", 0), "random", ("random",)),
+    ],
+    ids=["repaired", "pruned", "random"],
+)
+def test_networks_that_need_a_path(monkeypatch, cell, path, paths):
+    """Cells d, k, rows to a weight: recovered from such a start, in no draw from the first alone."""
+    monkeypatch.setattr(_starts, "FURTHER_PATHS", paths)
+    d, k, ratio, activation, seed = cell
+    X, y, teacher = make_one_hidden_layer(ratio * d * k, d, k, activation=activation, random_state=seed)
+    recovered = []
+    for random_state in (1, 2):
+        for n_init in ("auto", 1):
+            model = OneHiddenLayerRegressor(
+                k=k, activation=activation, n_init=n_init, random_state=random_state
+            ).fit(X, y)
+            if recovery_error(*model.coefs_, *teacher.coefs_, activation=activation) < 1e-6:
+                recovered.append(model.init_path_)
+    assert path in recovered
+    assert "tensor" not in recovered
+
+
+# Which starts
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["tensor", "repaired", "pruned", "random", "repaired", "pruned"]),
+        ({"n_init": 1}, ["tensor"]),
+        ({"n_init": 3}, ["tensor", "repaired", "pruned"]),
+        ({"init": "random", "n_init": 2}, ["random", "repaired"]),
+        ({"polish": False}, ["tensor"]),
+        ({"polish": False, "n_init": 2}, ["tensor", "repaired"]),
+        ({"init": random_network(4, 2)}, ["given"]),
+        ({"init": random_network(4, 2), "n_init": 5}, ["given"]),
+    ],
+    ids=str,
+)
+def test_paths(changes, expected):
+    problem = planted()
+    assert start_paths(problem, 2, plan_of(problem, **changes)) == expected
+
+
+def test_paths_where_no_network_can_be_told_from_another():
+    """d = 4, k = 2: ten weights or fewer rows; or rows without rank."""
+    for n, expected in [(10, 1), (11, MAX_STARTS)]:
+        problem = planted(n)
+        assert len(start_paths(problem, 2, plan_of(problem))) == expected
+    rows = RowBlocks(np.ones((50, 2)), np.zeros((50, 1)))
+    constant = SquaredLoss(rows, ReLU(), whitening(rows))
+    assert constant.coordinates.rank == 0
+    assert start_paths(constant, 2, plan_of(constant)) == ["tensor"]
+
+
+@pytest.mark.parametrize("path", ["tensor", "random", "pruned", "given", "repaired"])
+@pytest.mark.parametrize("activation", [SquaredReLU(), Tanh()], ids=repr)
+def test_every_path_ends_in_a_stationary_point(activation, path):
+    """Of the penalized loss, with noise; and what is drawn hangs on its seed alone."""
+    problem = planted(activation=activation, noise=0.3)
+    plan = plan_of(
+        problem, init=perturbed(separated_network(4, 2), 0.3) if path == "given" else "tensor"
+    )
+    first = fit_of(perturbed(separated_network(4, 2), 0.5, seed=5), 1.0).polish
+    fit = one_start(problem, 2, plan, path, 3, first)
+    polish = fit.polish
+    assert fit.path == path
+    assert polish.loss == polish.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-9)
+    assert fit.rows_read > problem.rows.n_rows
+    penalized = problem.on(problem.rows, alpha=polish.alpha)
+    assert polish.objective == pytest.approx(penalized.evaluate(polish.network).loss, rel=1e-9)
+    networks = first.network, polish.network
+    gradients = [penalized.evaluate(network).gradient.pack() for network in networks]
+    assert np.linalg.norm(gradients[1]) < 0.02 * np.linalg.norm(gradients[0])
+    again = one_start(problem, 2, plan, path, 3, first)
+    assert_array_equal(again.polish.network.pack(), polish.network.pack())
+    assert again.rows_read == fit.rows_read
+
+
+def test_given_start_is_where_the_fit_starts():
+    """Brought to the size of output weights that descent keeps."""
+    problem, given = planted(), perturbed(separated_network(4, 2), 0.3)
+    fit = one_start(problem, 2, plan_of(problem, init=given, output_size=0.5), "given", 0)
+    assert problem.data_loss(fit.start) == pytest.approx(problem.data_loss(given), rel=1e-12)
+    assert_allclose(np.abs(fit.start.V), 0.5, rtol=1e-12)
+
+
+def test_a_tensor_start_that_is_worse_than_nothing_is_refitted(monkeypatch):
+    """Its directions stay; output weights in least squares explain some of the targets."""
+    problem, truth = planted(), separated_network(4, 2)
+    bad = truth._replace(V=-10 * truth.V)
+    monkeypatch.setattr(_starts, "tensor_start", lambda *args, **options: bad)
+    fit = one_start(problem, 2, plan_of(problem), "tensor", 0)
+    assert problem.data_loss(bad) > 1
+    assert problem.data_loss(fit.start) < 1e-20
+    cosines = np.sum(fit.start.W * bad.W, axis=0) / np.linalg.norm(fit.start.W, axis=0) / 1.5
+    assert_allclose(cosines, 1, rtol=1e-9)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_moment_start_comes_in_the_coordinates_of_the_problem(fit_intercept):
+    """Moments whiten about the mean; without intercepts the problem does not."""
+    truth = separated_network(4, 2)
+    X = gaussian_problem(truth, 4000, ReLU()).rows.X * [1, 3, 0.2, 1]
+    X += [0, 0, 0.1, 0]
+    y = np.maximum(X @ truth.W, 0) @ truth.V
+    y /= y.std()
+    rows = RowBlocks(X, y)
+    problem = SquaredLoss(
+        rows, ReLU(), whitening(rows, center=fit_intercept), fit_intercept=fit_intercept
+    )
+    plan = plan_of(problem, white=whitening(rows))
+    start = moment_start(problem, 2, plan, np.random.RandomState(0), split=False)
+    assert problem.data_loss(start) < 0.02
+    assert (start.b.any(), start.c.any()) == (fit_intercept, fit_intercept)
+
+
+def test_own_rows_are_halves_where_the_theorem_wants_them():
+    problem = planted(4000)
+    raw = plan_of(problem, moments="raw")
+    for plan in (plan_of(problem), replace(raw, resample=False)):
+        assert own_rows(problem, 2, plan, np.random.RandomState(0)) == (problem, problem)
+    few = planted(60)
+    assert own_rows(few, 2, raw, np.random.RandomState(0)) == (few, few)
+    one, other = own_rows(problem, 2, raw, np.random.RandomState(0))
+    assert (one.rows.n_rows, other.rows.n_rows) == (2000, 2000)
+    together = np.concatenate([one.rows.X, other.rows.X])
+    assert_array_equal(np.sort(together, axis=0), np.sort(problem.rows.X, axis=0))
+    assert len(np.unique(together, axis=0)) == 4000
+
+
+# When the search ends
+
+
+@pytest.mark.parametrize("activation", USABLE, ids=repr)
+def test_an_exact_fit_ends_the_search(activation):
+    problem = planted(1000, activation=activation)
+    fit = search(problem, 2, plan_of(problem), np.random.RandomState(0))
+    assert (fit.n_starts, fit.path) == (1, "tensor")
+    assert fit.polish.loss < EXACT
+    # A number is a number.
+    assert search(problem, 2, plan_of(problem, n_init=3), np.random.RandomState(0)).n_starts == 3
+
+
+def test_a_bad_first_fit_does_not_end_the_search(monkeypatch):
+    """A tensor start at a saddle: two units that are one. Further starts find the network."""
+    problem, truth = planted(1000), separated_network(4, 2)
+    W = np.column_stack([truth.W[:, 0], truth.W[:, 0]])
+    V = np.full((2, 1), truth.V[0, 0] / 2)
+    monkeypatch.setattr(_starts, "tensor_start", lambda *args, **options: truth._replace(W=W, V=V))
+    fit = search(problem, 2, plan_of(problem), np.random.RandomState(0))
+    assert fit.polish.loss < EXACT
+    assert fit.n_starts > 1
+    assert fit.path in _starts.FURTHER_PATHS
+    one = search(problem, 2, plan_of(problem, n_init=1), np.random.RandomState(0))
+    assert one.polish.loss > 1e-3
+
+
+def test_noise_ends_the_search():
+    """Noise as large as a third of y: the first fit leaves mere noise, and two more change nothing."""
+    problem = planted(2000, noise=0.3)
+    first, all_of_them = (
+        search(problem, 2, plan_of(problem, n_init=n_init), np.random.RandomState(0))
+        for n_init in ("auto", 4)
+    )
+    assert (first.n_starts, all_of_them.n_starts) == (1, 4)
+    assert all_of_them.polish.loss == pytest.approx(first.polish.loss, rel=1e-3)
+
+
+def test_search_reports_the_work_of_all_starts():
+    problem = planted(noise=0.3)
+    one, three = (
+        search(problem, 2, plan_of(problem, n_init=n), np.random.RandomState(0)) for n in (1, 3)
+    )
+    assert three.rows_read > 2 * one.rows_read
+    assert three.polish.objective <= one.polish.objective * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("n_init", ["auto", 4])
+def test_starts_side_by_side_are_those_one_after_another(n_init):
+    problem = planted(60, noise=0.3, activation=Tanh())
+    one, other = (
+        search(problem, 2, plan_of(problem, n_init=n_init, n_jobs=n), np.random.RandomState(0))
+        for n in (None, 3)
+    )
+    assert_array_equal(one.polish.network.pack(), other.polish.network.pack())
+    assert (one.n_starts, one.path, one.rows_read) == (other.n_starts, other.path, other.rows_read)
+
+
+def test_finished_by_independent_witnesses():
+    """Odd units: no residual of theirs is told from noise, so that two starts must agree."""
+    problem = planted(activation=Tanh(), noise=0.3)
+    here = gauss_newton(problem, separated_network(4, 2), tol=1e-9).network
+    loss = problem.data_loss(here)
+    same = here._replace(W=-here.W[:, ::-1], b=-here.b[::-1], V=-here.V[::-1])
+    elsewhere = fit_of(perturbed(here, 0.3), 2 * loss, "random")
+    plan = plan_of(problem)
+    tensor = fit_of(here, loss)
+    for others, expected in [
+        ([], False),
+        ([fit_of(same, loss, "repaired")], False),
+        ([fit_of(same, loss, "pruned")], True),
+        ([fit_of(same, loss, "random")], True),
+        ([elsewhere], False),
+        ([elsewhere, fit_of(same, loss, "random")], True),
+        ([fit_of(perturbed(here, 0.3), loss, "random")], False),
+    ]:
+        assert finished([tensor, *others], problem, plan) == expected
+    pruned = fit_of(same, loss * (1 - 1e-6), "pruned")
+    assert finished([tensor, pruned], problem, plan)
+    assert not finished([tensor, pruned], problem, replace(plan, n_init=4))
+    assert finished([fit_of(here, 0.1 * EXACT)], problem, plan)
+
+
+def test_same_optimum():
+    """Units in any order and sign; losses and directions must both agree."""
+    network = random_network(5, 3)
+    turned = network._replace(W=-3 * network.W[:, [2, 0, 1]])
+    assert same_optimum(fit_of(network, 1.0).polish, fit_of(turned, 1.0 + 5e-5).polish)
+    assert not same_optimum(fit_of(network, 1.0).polish, fit_of(turned, 1.001).polish)
+    assert not same_optimum(fit_of(network, 1.0).polish, fit_of(perturbed(network, 0.2), 1.0).polish)
+    # Two units on one of the other's are not two units.
+    twice = network._replace(W=network.W[:, [0, 0, 1]])
+    assert not same_optimum(fit_of(network, 1.0).polish, fit_of(twice, 1.0).polish)
+
+
+def test_the_best_fit_has_the_lowest_penalized_loss():
+    fits = [fit_of(random_network(3, 2, seed=i), loss) for i, loss in enumerate((0.3, 0.1, 0.2))]
+    assert best_of(fits) is fits[1]
+    heavy = replace(fits[1], polish=replace(fits[1].polish, objective=0.25))
+    assert best_of([fits[0], heavy, fits[2]]) is fits[2]
