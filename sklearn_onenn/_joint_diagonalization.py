@@ -24,6 +24,8 @@ from sklearn.utils import check_random_state
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
 # wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
 _RIDGE, _START_RIDGE, _TINY = 1e-13, 0.1, np.finfo(float).tiny
+# Sweeps end when one mixes rows by less: far below the noise of any slices that are worth a start.
+_SWEEP_TOL = 1e-4
 
 
 def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol=1e-6):
@@ -182,9 +184,13 @@ def _u_wedge(slices, B, n_sweeps):
         # Two components with proportional weights have no determinate 2 x 2 system.
         determinant = np.maximum(own * own.T - gram**2, 1e-10 * own * own.T) + _TINY
         A = (right * own - right.T * gram) / determinant
+        np.fill_diagonal(A, 0.0)
+        step = np.abs(A).max()
         np.fill_diagonal(A, 1.0)
         with suppress(np.linalg.LinAlgError):
             B = _unit_columns(np.linalg.solve(A, B).T).T
+        if step < _SWEEP_TOL:
+            break
     ends = [_unit_columns(np.linalg.pinv(end)) for end in (start, B) if np.isfinite(end).all()]
     return _better(slices, *ends)
 

@@ -92,7 +92,7 @@ def test_fitted_outputs_are_least_squares(activation, use_weights, fit_intercept
 
 @pytest.mark.parametrize("rank", [6, 4])
 def test_solution_of_normal_equations(rank):
-    """Least norm where they are singular; the explained part; the inverse, large where they are singular."""
+    """Least norm where they are singular, the explained part, and an inverse that is large there."""
     rng = np.random.RandomState(0)
     F, y = rng.standard_normal((30, rank)) @ rng.standard_normal((rank, 6)), rng.standard_normal(30)
     solution, inverse, explained = solve_outputs(F.T @ F, F.T @ y)
