@@ -3,7 +3,7 @@
 With noise of variance s^2 and weights that are a priori normal of variance t^2, the penalized loss is
 minimal at the most probable weights when alpha = s^2 / t^2. Both are estimated from the fit itself:
     gamma = p - alpha tr(H^{-1} P)             the weights that the data determine,
-    s^2 = RSS / (n - gamma),   t^2 = |w|^2 / gamma,
+    s^2 = RSS / (n m - gamma),   t^2 = |w|^2 / gamma,
 with H the penalized Gauss-Newton matrix times n and P the penalty's (D. J. C. MacKay, 1992,
 doi:10.1162/neco.1992.4.3.448; F. D. Foresee, M. T. Hagan, 1997, doi:10.1109/ICNN.1997.614194).
 Fit and estimate alternate.
@@ -63,8 +63,10 @@ def updated_alpha(here):
     problem, network = here.problem, here.network
     n, p = problem.rows.weight_sum, network.pack().size
     gamma = Preconditioner(here).determined_weights()
-    # With fewer rows than weights the fit says nothing of the noise: some rows must be left.
-    variance = 2 * here.data_loss * n / max(n - gamma, n / (n + p) * n)
+    # With fewer targets than weights the fit says nothing of the noise: some must be left.
+    n_targets = n * problem.rows.n_outputs
+    left = max(n_targets - gamma, n_targets**2 / (n_targets + p))
+    variance = 2 * here.data_loss * n / left
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     # Weights that vanished are penalized enough.
     return float(variance * gamma / square) if square > np.finfo(float).eps else 0.0

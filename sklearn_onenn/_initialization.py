@@ -3,13 +3,14 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.linalg import eigh
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from ._algorithm_1 import check_activation, raw_moment_start
 from ._blocks import RowBlocks, block_threads, weighted
 from ._canonical import with_output_size
-from ._network import Network
+from ._network import Network, SquaredLoss
 from ._residual_start import residual_moment_start
 from ._span import AffineFit, unit_span
 from ._units import ADDED, eliminated, enlarged, refit, residuals, with_fitted_outputs
@@ -132,17 +133,32 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
         return filled(Network(*nothing), k, random_state)
     if moments == "raw":
         start = raw_moment_start(
-            rows, coordinates, n_found, activation, split=split, random_state=random_state
+            leading_output(rows),
+            coordinates,
+            n_found,
+            activation,
+            split=split,
+            random_state=random_state,
         )
+        if rows.n_outputs > 1:
+            start = with_fitted_outputs(SquaredLoss(rows, activation, coordinates), start.W, start.b)
     else:
         start = residual_moment_start(rows, coordinates, n_found, activation, random_state=random_state)
     return filled(start, k, random_state)
 
 
 def is_informative(rows):
-    """Whether the targets vary beyond rounding."""
-    largest = np.abs(rows.y).max()
-    return np.ptp(rows.y) > 8 * np.finfo(rows.dtype).eps * largest
+    """Whether some output varies beyond rounding."""
+    largest = np.abs(rows.y).max(axis=0)
+    return bool((np.ptp(rows.y, axis=0) > 8 * np.finfo(rows.dtype).eps * largest).any())
+
+
+def leading_output(rows):
+    """The rows with the combination of outputs that varies most for a target."""
+    if rows.n_outputs == 1:
+        return rows
+    _, vectors = eigh(rows.sum(lambda block: block.y.T @ weighted(block.y, block.weight)))
+    return rows.with_targets(rows.y @ vectors[:, -1:].astype(rows.dtype))
 
 
 def filled(network, k, random_state):

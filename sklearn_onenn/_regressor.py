@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
@@ -42,7 +43,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
     init : {"tensor", "random"} or tuple of arrays, default="tensor"
         Where to start: tensor initialization, random directions, or arrays (W, b, v) of shapes
-        (n_features, k), (k,), (k,).
+        (n_features, k), (k,), (k,) or (k, n_outputs).
 
     moments : {"residual", "raw"}, default="residual"
         Moments for the tensor initialization: those of the residual of a fit of lower degree, which
@@ -94,14 +95,16 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     coefs_ : list of 2 ndarrays
-        W of shape (n_features, k) and V of shape (k, 1). Homogeneous units have |v_i| = 1, odd units
-        v_i > 0; units are in decreasing order of the norm of w_i.
+        W of shape (n_features, k) and V of shape (k, n_outputs). Rows v_i of V of homogeneous units
+        have length one, those of odd units a positive first entry; units are in decreasing order of
+        the norm of w_i.
     intercepts_ : list of 2 ndarrays
-        b of shape (k,) and c of shape (1,).
+        b of shape (k,) and c of shape (n_outputs,).
     init_coefs_, init_intercepts_ : list of 2 ndarrays
         The start that led to them.
     loss_ : float
-        Half the mean squared residual, without the penalty.
+        Half the mean squared residual, without the penalty. Of several outputs it is the sum, with
+        each at the same scale.
     loss_curve_ : list of float
         Loss at every iteration of descent and polish.
     n_iter_ : int
@@ -118,7 +121,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     alpha_ : float
         Penalty that was used.
     n_outputs_ : int
-        Always 1.
+        Number of outputs.
     out_activation_ : str
         Always "identity".
     n_features_in_ : int
@@ -211,7 +214,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             At least two rows.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Several outputs share the hidden layer; each is brought to unit variance inside.
         sample_weight : array-like of shape (n_samples,), default=None
             A row of weight w counts as w rows. Rows of weight zero are left out.
 
@@ -238,7 +242,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
-        y = ((y - y_mean) / y_scale).astype(X.dtype)[:, None]
+        y = ((y - y_mean) / y_scale).astype(X.dtype)
         with block_threads() as executor:
             rows = RowBlocks(X, y, weight, executor=executor)
             white, coordinates = self._coordinates(rows)
@@ -259,7 +263,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
@@ -270,14 +274,30 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         with block_threads() as executor:
             rows = RowBlocks(X, np.empty((len(X), 0), dtype=X.dtype), executor=executor)
             outputs = rows.map(lambda block: forward(block.X, network, activation))
-        return np.concatenate(outputs)[:, 0]
+        y = np.concatenate(outputs)
+        return y[:, 0] if self.n_outputs_ == 1 else y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     def _validate_rows(self, X, y, sample_weight):
-        """X as it is where it can be, y as float64, weights or None; rows of weight zero left out."""
+        """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out."""
         X, y = validate_data(
-            self, X, y, dtype=[np.float64, np.float32], y_numeric=True, ensure_min_samples=2
+            self,
+            X,
+            y,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+            ensure_min_samples=2,
         )
-        y = column_or_1d(y, dtype=np.float64, warn=True)
+        if issparse(y):
+            raise ValueError("y must be a dense array, got a sparse one. Use y.toarray().")
+        if y.ndim == 1 or y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)[:, None]
+        y = y.astype(np.float64, copy=False)
         if sample_weight is None:
             return X, y, None
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -305,8 +325,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             moments=self.moments,
             resample=self.resample,
             polish=self.polish,
-            learning_rate=rate if rate == "auto" else rate * y_scale**2,
-            output_size=1 / y_scale,
+            learning_rate=rate if rate == "auto" else rate * np.mean(y_scale**2),
+            output_size=1 / np.sqrt(np.mean(y_scale**2)),
             max_iter=self.max_iter,
             tol=self.tol,
             n_init=self.n_init,
@@ -319,23 +339,22 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         """Starting weights in the coordinates of the problem, or the name of an initialization."""
         if self.warm_start and hasattr(self, "coefs_"):
             (W, V), (b, c) = self.coefs_, self.intercepts_
-            source, arrays = "warm_start", (W, b, V[:, 0])
+            source, arrays = "warm_start", (W, b, V)
         elif isinstance(self.init, str):
             return self.init
         else:
-            source, arrays, c = "init", self.init, np.full(1, y_mean)
+            source, arrays, c = "init", self.init, y_mean
         if len(arrays) != 3:
             raise ValueError(f"{source} must hold the 3 arrays W, b, v, got {len(arrays)}.")
-        d, k = problem.rows.n_features, self.k
-        arrays = [
-            checked_array(f"{source}: {name}", array, shape)
-            for name, array, shape in zip("Wbv", arrays, [(d, k), (k,), (k,)], strict=True)
-        ]
+        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
         W, b, v = arrays
+        W = checked_array(f"{source}: W", W, (d, k))
+        b = checked_array(f"{source}: b", b, (k,))
+        v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
         W, b = problem.coordinates.weights_from_rows(W, b)
         if not self.fit_intercept:
             b = np.zeros(k)
-        return Network(W, b, v[:, None] / y_scale, (c - y_mean) / y_scale)
+        return Network(W, b, v.reshape(k, m) / y_scale, (c - y_mean) / y_scale)
 
     def _store(self, fit, problem, y_mean, y_scale):
         """Fitted attributes, in the units and coordinates of the caller."""
@@ -355,15 +374,16 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             network = caller_network(network, problem, y_mean, y_scale)
             setattr(self, f"{prefix}coefs_", [network.W, network.V])
             setattr(self, f"{prefix}intercepts_", [network.b, network.c])
-        self.loss_ = polish.loss * y_scale**2
-        self.loss_curve_ = [loss * y_scale**2 for loss in polish.losses]
+        unit = np.mean(y_scale**2)
+        self.loss_ = polish.loss * unit
+        self.loss_curve_ = [loss * unit for loss in polish.losses]
         self.n_iter_ = polish.n_iter
         self.n_passes_ = fit.rows_read / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
         self.init_path_ = fit.path
         self.stop_reason_ = polish.reason
         self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
-        self.n_outputs_ = 1
+        self.n_outputs_ = problem.rows.n_outputs
         self.out_activation_ = "identity"
 
 

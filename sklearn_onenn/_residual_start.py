@@ -32,7 +32,6 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     Parameters
     ----------
     rows : RowBlocks
-        With one output.
     coordinates : Coordinates
         In which rows are taken for N(0, I).
     k : int

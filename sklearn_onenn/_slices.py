@@ -21,20 +21,28 @@ LEAST_CURVATURE = 1e-10
 
 
 def noise_stack(rows):
-    """M_4, M_3 and M_2 of rows in the span, each in units of its noise.
+    """M_4, M_3 and M_2 of rows in the span, of every output, each in units of its noise.
 
     Parameters
     ----------
     rows : RowBlocks
-        Rows (n, k) that are white, with one target.
+        Rows (n, k) that are white.
 
     Returns
     -------
     stack : list of arrays of shapes (K, K), (K, k), (K, 1), K = k (k + 1) / 2
-        An entry of pure noise has variance one.
+        Three for each output. An entry of pure noise has variance one.
     sd : float
-        Standard deviation of the residual of the quadratic fit.
+        Standard deviation of the residual of the quadratic fit, root mean square over outputs.
     """
+    stacks, variances = zip(
+        *[stack_of_output(rows.with_targets(target[:, None])) for target in rows.y.T], strict=True
+    )
+    return [block for stack in stacks for block in stack], float(np.sqrt(np.mean(variances)))
+
+
+def stack_of_output(rows):
+    """M_4, M_3 and M_2 in units of their noise, and the variance of the quadratic fit's residual."""
     n, k = rows.weight_sum, rows.n_features
     K = k * (k + 1) // 2
     offset, slope, square = quadratic_fit(rows)
@@ -60,7 +68,7 @@ def noise_stack(rows):
         block * np.sqrt(block.size / size)
         for block, size in zip([M4 / n, M3 / n, M2], noise, strict=True)
     ]
-    return stack, np.sqrt(variance)
+    return stack, variance
 
 
 def quadratic_fit(rows, *, rtol=1e-3, max_iter=25):
@@ -129,7 +137,7 @@ def singular_values(stack):
     return np.sqrt(np.maximum(eigh(joined @ joined.T, eigvals_only=True)[::-1], 0))
 
 
-def noise_edge(k):
+def noise_edge(k, n_outputs):
     """Largest singular value that a stack of pure noise is expected to have."""
     K = k * (k + 1) // 2
-    return np.sqrt(K) + np.sqrt(K + k + 1)
+    return np.sqrt(K) + np.sqrt(n_outputs * (K + k + 1))

@@ -41,21 +41,20 @@ class AffineFit:
         self._factor = cho_factor(second + lift * np.eye(len(second)))
 
     def __call__(self, targets):
-        """Slopes (r,) in white coordinates, and residuals (rows, 1) of targets (rows, 1)."""
+        """Slopes (r, m) in white coordinates, and residuals (rows, m) of targets (rows, m)."""
         coordinates, n = self.coordinates, self.rows.weight_sum
 
         def cross(block):
-            t = weighted(block.y, block.weight)[:, 0]
-            return t.sum(dtype=np.float64), t @ block.X
+            t = weighted(block.y, block.weight)
+            return t.sum(axis=0, dtype=np.float64), (t.T @ block.X).T
 
         with_targets = self.rows.with_targets(targets)
         total, product = with_targets.sum(cross)
-        product = coordinates.transform.T @ (product - total * coordinates.mean)
-        slopes = cho_solve(self._factor, product - total / n * self.first)
+        product = coordinates.transform.T @ (product - np.outer(coordinates.mean, total))
+        slopes = cho_solve(self._factor, product - np.outer(self.first, total / n))
         offset = (total - self.first @ slopes) / n
-        direction = slopes[:, None]
         residuals = with_targets.map(
-            lambda block: block.y - coordinates.project(block.X, direction, offset)
+            lambda block: block.y - coordinates.project(block.X, slopes, offset)
         )
         return slopes, np.concatenate(residuals)
 
@@ -66,14 +65,24 @@ def unit_span(affine, targets, slopes, k, random_state):
     Parameters
     ----------
     affine : AffineFit
-    targets : array of shape (rows, 1)
+    targets : array of shape (rows, m)
         Residual of the affine fit.
-    slopes : array of shape (r,)
+    slopes : array of shape (r, m)
         Its slopes: the first moment.
     k : int
         Less than the rank r.
     random_state : numpy.random.RandomState
     """
+    spans = [
+        span_of_output(affine, target[:, None], slope, k, random_state)
+        for target, slope in zip(targets.T, slopes.T, strict=True)
+    ]
+    # A direction that is a unit's is in the span of every output that has the unit, noise in one.
+    return spans[0] if len(spans) == 1 else leading(sum(U @ U.T for U in spans), k)[1]
+
+
+def span_of_output(affine, targets, slopes, k, random_state):
+    """Orthonormal basis (r, k) of the span of the units, from one output."""
     second, significance = second_moment(affine, targets)
     if significance > SIGNIFICANT:
         return quadratic_span(affine, targets, second, k)

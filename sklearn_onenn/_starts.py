@@ -30,7 +30,7 @@ DEPENDENT = "tensor", "repaired"
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
-# Loss of a network that is constant, with targets of unit variance.
+# Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
 
 
@@ -172,7 +172,7 @@ def one_start(problem, k, plan, path, seed, first=None):
     else:
         own, fresh = own_rows(problem, k, plan, random_state)
         start = moment_start(own, k, plan, random_state, split=fresh is not own)
-        if fresh is problem and not problem.data_loss(start) <= ZERO_LOSS:
+        if fresh is problem and not problem.data_loss(start) <= ZERO_LOSS * start.V.shape[1]:
             # Worse than nothing, as moments of rows far from N(0, I) may be.
             start = with_fitted_outputs(problem, start.W, start.b)
     start = with_output_size(start, plan.output_size, problem.activation.degree)

@@ -7,6 +7,7 @@ leaves a share of its own second moment there.
 
 import numpy as np
 
+from ._blocks import weighted
 from ._span import AffineFit, second_moment
 from ._units import residuals
 
@@ -37,24 +38,29 @@ def residual_is_noise(problem, network):
     rows = residuals(problem, network)
     affine = AffineFit(rows, problem.coordinates)
     targets = affine(rows.y)[1]
-    M2, _ = second_moment(affine, targets)
-    edge = noise_edge(len(M2), np.sqrt(2 * problem.data_loss(network) / rows.weight_sum))
-    if second_moments(network, problem.activation).min() < VISIBLE * edge:
+    edges = noise_edges(rows, problem.coordinates.rank)
+    seen = second_moments(network, problem.activation) / edges
+    if seen.max(axis=1).min() < VISIBLE:
         return False
-    return bool(np.abs(np.linalg.eigvalsh(M2)).max() < edge)
+    found = [
+        np.abs(np.linalg.eigvalsh(second_moment(affine, target[:, None])[0])).max()
+        for target in targets.T
+    ]
+    return bool((found < edges).all())
 
 
-def noise_edge(r, spread):
-    """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases.
+def noise_edges(rows, r):
+    """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases, by output.
 
-    A symmetric matrix with entries of standard deviation ``spread`` has 2 spread sqrt(r), and a
-    Tracy-Widom fluctuation of order spread r^(-1/6) (C. A. Tracy, H. Widom, doi:10.1007/BF02099545).
+    A symmetric matrix with entries of standard deviation s has 2 s sqrt(r), and a Tracy-Widom
+    fluctuation of order s r^(-1/6) (C. A. Tracy, H. Widom, doi:10.1007/BF02099545).
     """
-    return 2 * spread * (np.sqrt(r) + r ** (-1 / 6))
+    squares = rows.sum(lambda block: (weighted(block.y, block.weight) * block.y).sum(axis=0))
+    return 2 * np.sqrt(squares) / rows.weight_sum * (np.sqrt(r) + r ** (-1 / 6))
 
 
 def second_moments(network, activation):
-    """|v_i m_2(|w_i|, b_i)| of every unit: the eigenvalue that it alone would have."""
+    """|V_io m_2(|w_i|, b_i)| of every unit and output: the eigenvalue that it alone would have."""
     sizes = np.maximum(np.linalg.norm(network.W, axis=0), np.finfo(float).tiny)
     m2 = activation.hermite_coefficient(2, sizes, network.b)
-    return np.abs(network.V).max(axis=1) * np.abs(m2)
+    return np.abs(network.V * m2[:, None])

@@ -13,20 +13,22 @@ def merge_equal_rows(X, y, weight):
     rounding. Merged and sorted, repeated rows and their weights give the same bits, in any order.
     """
     rows, inverse, counts = np.unique(
-        np.column_stack([X, y]), axis=0, return_inverse=True, return_counts=True
+        np.concatenate([X, y], axis=1), axis=0, return_inverse=True, return_counts=True
     )
     if weight is not None:
         counts = np.bincount(inverse.ravel(), weights=weight)
     weight = None if np.all(counts == 1) else counts.astype(X.dtype)
-    return rows[:, :-1].astype(X.dtype), np.ascontiguousarray(rows[:, -1]), weight
+    X, y = rows[:, : X.shape[1]].astype(X.dtype), np.ascontiguousarray(rows[:, X.shape[1] :])
+    return X, y, weight
 
 
 def target_scale(y, weight, *, center):
-    """Mean and standard deviation of y (0 and root mean square without an intercept)."""
-    mean = np.average(y, weights=weight) if center else 0.0
+    """Mean and standard deviation of targets (n, m); 0 and root mean square without an intercept."""
+    mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
     # In units of the largest entry, so that squares neither overflow nor vanish.
-    largest = np.abs(y - mean).max()
+    largest = np.abs(y - mean).max(axis=0)
     # What rounding leaves of a constant is not a scale.
-    if largest <= 8 * np.finfo(float).eps * abs(mean):
-        return mean, 1.0
-    return mean, largest * np.sqrt(np.average(((y - mean) / largest) ** 2, weights=weight))
+    constant = largest <= 8 * np.finfo(float).eps * np.abs(mean)
+    largest = np.where(largest > 0, largest, 1.0)
+    scale = largest * np.sqrt(np.average(((y - mean) / largest) ** 2, axis=0, weights=weight))
+    return mean, np.where(constant, 1.0, scale)

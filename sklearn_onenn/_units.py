@@ -32,18 +32,19 @@ def oriented_units(problem, U):
         W = scale * np.concatenate([U, -U], axis=1)
         gram, cross = output_equations(problem, W, np.zeros(2 * k))
         v = solve_outputs(gram, cross, 100 * CONDITION)[0]
-        stay = np.where(np.abs(v[:k]) >= np.abs(v[k : 2 * k]), 0, k) + np.arange(k)
+        size = np.linalg.norm(v, axis=1)
+        stay = np.where(size[:k] >= size[k : 2 * k], 0, k) + np.arange(k)
         kept = np.r_[stay, 2 * k]
         v, _, gain = solve_outputs(gram[np.ix_(kept, kept)], cross[kept])
         if best is None or gain > best[0]:
-            best = gain, Network(W[:, stay], np.zeros(k), v[:k, None], v[k:])
+            best = gain, Network(W[:, stay], np.zeros(k), v[:k], v[k])
     return best[1]
 
 
 def with_fitted_outputs(problem, W, b):
     """The network with the hidden layer W, b and output weights in least squares."""
     v = solve_outputs(*output_equations(problem, W, b))[0]
-    return Network(W, b, v[:-1, None], v[-1:])
+    return Network(W, b, v[:-1], v[-1])
 
 
 def output_equations(problem, W, b):
@@ -56,13 +57,13 @@ def output_equations(problem, W, b):
         Phi = forward(block.X, units, activation)
         F = np.concatenate([Phi, np.full((len(Phi), 1), free, dtype=Phi.dtype)], axis=1)
         wF = weighted(F, block.weight)
-        return wF.T @ F, wF.T @ block.y[:, 0]
+        return wF.T @ F, wF.T @ block.y
 
     return problem.rows.sum(sums)
 
 
 def solve_outputs(gram, cross, condition=CONDITION):
-    """Solution, diagonal of the inverse, and the part of the squared error that is explained.
+    """Solution for every output, diagonal of the inverse, and the explained part of the squared error.
 
     The solution leaves out directions that the features do not determine; in the inverse they are
     large, so that a unit which others can replace is seen to be of no use.
@@ -70,8 +71,9 @@ def solve_outputs(gram, cross, condition=CONDITION):
     values, vectors = eigh(gram)
     least = max(values[-1] / condition, np.finfo(float).tiny)
     inverse = 1 / np.maximum(values, least)
-    solution = vectors @ (np.where(values > least, inverse, 0.0) * (vectors.T @ cross))
-    return solution, np.einsum("ij,j,ij->i", vectors, inverse, vectors), float(solution @ cross)
+    solution = vectors @ (np.where(values > least, inverse, 0.0)[:, None] * (vectors.T @ cross))
+    diagonal = np.einsum("ij,j,ij->i", vectors, inverse, vectors)
+    return solution, diagonal, float(np.vdot(solution, cross))
 
 
 def refit(problem, network, steps):
@@ -109,12 +111,13 @@ def repair(problem, network, loss, power):
     network : Network
         The better of the one given and the one repaired.
     """
-    k, m = network.W.shape[1], problem.rows.n_features
+    k, rows = network.W.shape[1], problem.rows
+    r, edge = rows.n_features, noise_edge(rows.n_features, rows.n_outputs)
     stack, sd = noise_stack(residuals(problem, network))
     power = power / max(sd, np.finfo(float).tiny)
-    if singular_values(stack)[0] < SUSPICIOUS * power and power > noise_edge(m):
+    if singular_values(stack)[0] < SUSPICIOUS * power and power > edge:
         return loss, network
-    slices = leading_slices(stack, m, min(ADDED, k, len(stack[0])))
+    slices = leading_slices(stack, r, min(ADDED, k, len(stack[0])))
     larger = enlarged(network, leading_directions(slices))
     found, smaller = eliminated(problem, larger, k, k + len(slices))
     return (found, smaller) if found < loss else (loss, network)
@@ -134,7 +137,7 @@ def enlarged(network, directions):
     return Network(
         np.concatenate([network.W, directions, -directions], axis=1),
         np.concatenate([network.b, np.zeros(2 * j)]),
-        np.zeros((k + 2 * j, 1)),
+        np.zeros((k + 2 * j, network.V.shape[1])),
         network.c,
     )
 
@@ -169,7 +172,7 @@ def with_fewer_units(problem, network, k):
         v, inverse, _ = solve_outputs(gram[np.ix_(keep, keep)], cross[keep])
         if len(keep) - 1 <= k:
             break
-        rise = v[:-1] ** 2 / np.maximum(inverse[:-1], np.finfo(float).tiny)
+        rise = (v[:-1] ** 2).sum(axis=1) / np.maximum(inverse[:-1], np.finfo(float).tiny)
         keep = np.delete(keep, np.argmin(rise))
     units = keep[:-1]
-    return Network(network.W[:, units], network.b[units], v[:-1, None], v[-1:])
+    return Network(network.W[:, units], network.b[units], v[:-1], v[-1])

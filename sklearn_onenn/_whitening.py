@@ -48,7 +48,7 @@ class Coordinates:
 
     def project(self, X, U, offset=0.0):
         """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
-        W, b = self.weights_to_rows(U, np.full(U.shape[1], offset))
+        W, b = self.weights_to_rows(U, np.broadcast_to(offset, U.shape[1]))
         return X @ W.astype(X.dtype) + b.astype(X.dtype)
 
     def weights_to_rows(self, W, b):

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from _planted import INSTANCES, USABLE, differences
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
@@ -21,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor, _initialization, _starts
-from sklearn_onenn.activations import Activation, LeakyReLU, ReLU
+from sklearn_onenn.activations import Activation, LeakyReLU, ReLU, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error
 
@@ -644,7 +645,8 @@ def put(value, where):
         ({"X": lambda X: X[:, 0]}, "Expected 2D array, got 1D array"),
         ({"X": lambda X: X[None]}, r"dim 3|3D|dimension"),
         ({"y": lambda y: y[:-1]}, r"inconsistent numbers of samples: \[30, 29\]"),
-        ({"y": lambda y: np.column_stack([y, y])}, r"y should be a 1d array.*\(30, 2\)"),
+        ({"y": lambda y: y[:, None, None]}, "dim 3"),
+        ({"y": lambda y: sparse.csr_array(y[:, None])}, "y must be a dense array"),
         ({"y": None}, "y"),
         ({"X": np.empty((0, 4)), "y": np.empty(0)}, r"0 sample\(s\).*minimum of 2"),
         ({"X": np.empty((30, 0))}, r"0 feature\(s\) \(shape=\(30, 0\)\).*minimum of 1"),
@@ -703,7 +705,7 @@ def test_bad_parameters(name, value):
         ((np.ones((4, 2)), np.ones(2)), "init must hold the 3 arrays W, b, v, got 2"),
         ((np.ones((3, 2)), np.ones(2), np.ones(2)), r"init: W .*\(4, 2\), got shape \(3, 2\)"),
         ((np.ones((4, 2)), np.ones(3), np.ones(2)), r"init: b .*\(2,\), got shape \(3,\)"),
-        ((np.ones((4, 2)), np.ones(2), np.ones((2, 1))), r"init: v .*\(2,\), got shape \(2, 1\)"),
+        ((np.ones((4, 2)), np.ones(2), np.ones((2, 3))), r"init: v .*\(2, 1\), got shape \(2, 3\)"),
         ((np.full((4, 2), np.nan), np.ones(2), np.ones(2)), "init: W must be finite"),
         ((np.ones((4, 2)), np.ones(2), ["a", "b"]), "init: v"),
         ((np.ones((4, 2)), np.ones(2) * 1j, np.ones(2)), "init: b"),
@@ -752,7 +754,7 @@ def test_predict_before_fit_and_on_other_columns():
         ({"init": (np.ones((4, 2)), np.ones(2), np.ones(2))}, {}),
         ({}, {"sample_weight": -np.ones(30)}),
         ({}, {"y": np.full(30, np.nan)}),
-        ({}, {"y": np.ones((30, 2))}),
+        ({}, {"y": np.ones((30, 2, 2))}),
     ],
 )
 @pytest.mark.parametrize("names", [False, True])
@@ -873,3 +875,65 @@ def test_theorem_mode_touches_each_row_at_most_once(monkeypatch):
     _, _, used = theorem_mode(monkeypatch, 20_000)
     rows = np.concatenate([used["start"], *used["steps"]])
     assert len(np.unique(rows)) == len(rows) <= 20_000
+
+
+# Several outputs
+
+
+def several_outputs(n, activation, m=3, d=8, k=3, seed=0):
+    """Rows, and targets at different scales of a network with biases."""
+    rng = np.random.default_rng(seed)
+    W = np.linalg.qr(rng.standard_normal((d, k)))[0] * [1.0, 1.5, 2.0]
+    V = rng.uniform(0.5, 2, (k, m)) * rng.choice([-1.0, 1.0], (k, m))
+    X = rng.standard_normal((n, d))
+    outputs = get_activation(activation).value(X @ W + 0.3 * rng.standard_normal(k)) @ V
+    return X, outputs * 10.0 ** np.arange(0, 3 * m, 3) + np.arange(m), W
+
+
+@pytest.mark.parametrize("moments", ["residual", "raw"])
+@pytest.mark.parametrize("activation", ["relu", "squared_relu", "tanh"])
+def test_several_outputs_recover_the_shared_layer(activation, moments):
+    """6 rows a hidden weight for 3 outputs: no more than one output takes."""
+    X, Y, W = several_outputs(6 * 8 * 3, activation)
+    model = new(k=3, activation=activation, moments=moments).fit(X, Y)
+    assert model.predict(X).shape == Y.shape
+    assert model.n_outputs_ == 3
+    assert [a.shape for a in model.coefs_ + model.intercepts_] == [(8, 3), (3, 3), (3,), (3,)]
+    assert_allclose(model.predict(X), Y, rtol=0, atol=1e-6 * Y.std())
+    assert np.abs(match_units(model.coefs_[0], W)[1]).min() > 1 - 1e-10
+
+
+def test_outputs_that_are_equal_are_one_output():
+    X, y, _ = planted(n=500, k=2, noise=0.2)
+    one = new(k=2, alpha=0).fit(X, y)
+    two = new(k=2, alpha=0).fit(X, np.column_stack([y, y]))
+    assert_allclose(two.predict(X), np.column_stack([one.predict(X)] * 2), rtol=0, atol=2e-3 * y.std())
+
+
+def test_scale_and_order_of_outputs_do_not_matter():
+    """To the limit of the polish; and a column of one output is one."""
+    X, Y, _ = several_outputs(400, "relu")
+    Y += 0.1 * Y.std(axis=0) * np.random.default_rng(1).standard_normal(Y.shape)
+    expected = new(k=3).fit(X, Y).predict(X) / Y.std(axis=0)
+    scale, order = np.array([1e-5, 1e8, 3.0]), [2, 0, 1]
+    found = new(k=3).fit(X, (Y * scale + 7)[:, order]).predict(X) - 7
+    found /= (scale * Y.std(axis=0))[order]
+    assert_allclose(found, expected[:, order], rtol=0, atol=1e-2)
+    with pytest.warns(DataConversionWarning):
+        column = new(k=3).fit(X, Y[:, :1])
+    assert_array_equal(column.predict(X), new(k=3).fit(X, Y[:, 0]).predict(X))
+
+
+def test_one_constant_output_among_others():
+    X, Y, _ = several_outputs(400, "relu")
+    Y[:, 1] = 4.0
+    found = new(k=3).fit(X, Y).predict(X)
+    assert_allclose(found, Y, rtol=0, atol=1e-6 * Y.std())
+
+
+def test_warm_start_and_arrays_with_several_outputs():
+    X, Y, W = several_outputs(400, "relu")
+    model = new(k=3, warm_start=True, max_iter=2).fit(X, Y)
+    again = clone(model).set_params(init=(W, np.zeros(3), np.ones((3, 3)))).fit(X, Y)
+    assert again.init_path_ == model.fit(X, Y).init_path_ == "given"
+    assert np.isfinite(again.loss_)

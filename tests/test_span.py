@@ -69,10 +69,10 @@ def test_affine_fit_is_least_squares(use_weights, coordinates, small_blocks):
     affine = AffineFit(rows, coordinates)
     z = coordinates.rows(rows.X)
     features = np.column_stack([np.ones(len(z)), z])
-    for y in (rows.y, rows.y**2, rows.X[:, :1]):
+    for y in (rows.y, rows.y**2, rows.X[:, :2]):
         slopes, residuals = affine(y)
         expected = least_squares(features, y, rows.weight)
-        assert_allclose(slopes, expected[1:, 0], rtol=1e-6, atol=1e-8 * np.abs(y).max())
+        assert_allclose(slopes, expected[1:], rtol=1e-6, atol=1e-8 * np.abs(y).max())
         assert_allclose(residuals, y - features @ expected, atol=1e-8 * np.abs(y).max())
 
 
@@ -188,7 +188,7 @@ def test_cubic_span_is_exact_in_expectation():
     affine = AffineFit(rows, identity_coordinates(4))
     slopes, targets = affine(rows.y)
     assert second_moment(affine, targets)[1] < 0
-    U = cubic_span(affine, targets, slopes, 2, np.random.RandomState(0))
+    U = cubic_span(affine, targets, slopes[:, 0], 2, np.random.RandomState(0))
     assert angle(U, W) < 1e-7
     # The first moment lies in it, whatever the targets say.
     U = cubic_span(affine, targets**3, np.arange(4.0), 2, np.random.RandomState(0))
@@ -252,7 +252,7 @@ def test_the_second_moment_decides(monkeypatch):
         if order == 2:
             expected = quadratic_span(affine, targets, M2, 2)
         else:
-            expected = cubic_span(affine, targets, slopes, 2, np.random.RandomState(0))
+            expected = cubic_span(affine, targets, slopes[:, 0], 2, np.random.RandomState(0))
         assert angle(found, expected) < 1e-7
         assert angle(found, network.W) < 0.2
 

@@ -82,7 +82,7 @@ def test_fitted_outputs_are_least_squares(activation, use_weights, fit_intercept
     w = 1 if rows.weight is None else rows.weight
     gram, cross = output_equations(problem, start.W, start.b)
     assert_allclose(gram, F.T @ (w * F), rtol=1e-10, atol=1e-10)
-    assert_allclose(cross, (F.T @ (w * rows.y))[:, 0], rtol=1e-9, atol=1e-9)
+    assert_allclose(cross, F.T @ (w * rows.y), rtol=1e-9, atol=1e-9)
     found = with_fitted_outputs(problem, start.W, start.b)
     expected = least_squares(F, rows.y, rows.weight)
     assert_allclose(np.append(found.V, found.c), expected[:, 0], rtol=1e-7, atol=1e-10)
@@ -94,19 +94,20 @@ def test_fitted_outputs_are_least_squares(activation, use_weights, fit_intercept
 def test_solution_of_normal_equations(rank):
     """Least norm where they are singular, the explained part, and an inverse that is large there."""
     rng = np.random.RandomState(0)
-    F, y = rng.standard_normal((30, rank)) @ rng.standard_normal((rank, 6)), rng.standard_normal(30)
+    F = rng.standard_normal((30, rank)) @ rng.standard_normal((rank, 6))
+    y = rng.standard_normal((30, 2))
     solution, inverse, explained = solve_outputs(F.T @ F, F.T @ y)
-    assert_allclose(solution, least_squares(F, y)[:, 0], rtol=1e-7, atol=1e-9)
+    assert_allclose(solution, least_squares(F, y), rtol=1e-7, atol=1e-9)
     if rank == 6:
         assert_allclose(inverse, np.diag(np.linalg.inv(F.T @ F)), rtol=1e-7)
     else:
         assert inverse.sum() > 1e6
     assert explained == pytest.approx(((F @ solution) ** 2).sum(), rel=1e-9)
     # A limit on the condition leaves out directions.
-    leading = solve_outputs(np.diag([4.0, 1.0]), np.ones(2), condition=2.0)
-    for found, expected in zip(leading, ([0.25, 0], [0.25, 0.5], 0.25), strict=True):
+    leading = solve_outputs(np.diag([4.0, 1.0]), np.ones((2, 1)), condition=2.0)
+    for found, expected in zip(leading, ([[0.25], [0]], [0.25, 0.5], 0.25), strict=True):
         assert_allclose(found, expected, atol=1e-15)
-    assert_array_equal(solve_outputs(np.zeros((2, 2)), np.zeros(2))[0], 0)
+    assert_array_equal(solve_outputs(np.zeros((2, 2)), np.zeros((2, 1)))[0], 0)
 
 
 # Signs and magnitudes
@@ -303,7 +304,7 @@ def test_repair_of_a_good_fit_changes_nothing():
     loss, network = refit(problem, truth, 10)
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
-    assert power / sd > 2 * noise_edge(4) / SUSPICIOUS
+    assert power / sd > 2 * noise_edge(4, 1) / SUSPICIOUS
     assert repair(problem, network, loss, power)[1] is network
     # Where a unit of such power could not be seen a repair is tried.
     found, _ = repair(problem, network, loss, 1e-3 * power)
