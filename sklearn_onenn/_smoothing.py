@@ -42,7 +42,8 @@ class SmoothedKink(Activation):
         slope, width = z.dtype.type(self.slope), z.dtype.type(self.width)
         t = z / width
         step = ndtr(t)
-        t *= t
+        with np.errstate(over="ignore"):  # far from the kink the bump is zero
+            t *= t
         t *= -0.5
         bump = np.exp(t, out=t)
         bump *= width / np.sqrt(2 * np.pi).astype(z.dtype)
