@@ -14,15 +14,20 @@ from functools import cache
 from threading import Lock
 
 import numpy as np
+from scipy.sparse import issparse
 from threadpoolctl import ThreadpoolController
 
 Block = namedtuple("Block", ["index", "X", "y", "weight"])
-Block.__doc__ = "Rows X (m, d), targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
+Block.__doc__ = (
+    "Rows X (m, d), dense or CSR, targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
+)
 
 # Entries of X in a block: 2^17 doubles are 1 MiB, which stays in the second-level cache of a core
 # together with the products that are taken of it.
 BLOCK_ENTRIES = 2**17
 MIN_BLOCK_ROWS = 512
+# Blocks that a thread takes at a time: results wait for those before them, so this bounds memory.
+RUN_BLOCKS = 8
 
 
 @cache
@@ -83,8 +88,8 @@ class RowBlocks:
 
     Parameters
     ----------
-    X : array of shape (n_rows, n_features)
-        Never copied as a whole: blocks are views.
+    X : array or CSR array of shape (n_rows, n_features)
+        Never copied as a whole, nor made dense: blocks are views, or sparse themselves.
     y : array of shape (n_rows, n_outputs)
     sample_weight : array of shape (n_rows,) or None
     executor : concurrent.futures.Executor or None
@@ -125,7 +130,7 @@ class RowBlocks:
         return -(-self.n_rows // self.block_rows)
 
     def block(self, index):
-        """Rows of one block, as views."""
+        """Rows of one block."""
         rows = slice(index * self.block_rows, (index + 1) * self.block_rows)
         weight = None if self.weight is None else self.weight[rows]
         return Block(index, self.X[rows], self.y[rows], weight)
@@ -166,7 +171,7 @@ class RowBlocks:
         """
         self._counter[0] += self.n_rows
         total = None
-        for result in self.map(function):
+        for result in self._results(function):
             parts = result if isinstance(result, tuple) else (result,)
             if total is None:
                 total = [np.array(part, dtype=np.float64) for part in parts]
@@ -176,17 +181,32 @@ class RowBlocks:
         return tuple(total) if isinstance(result, tuple) else total[0]
 
     def map(self, function):
-        """Results of ``function(block)``, in block order; runs of blocks go to the threads."""
-        if self.executor is None or self.n_blocks == 1:
-            return [function(self.block(index)) for index in range(self.n_blocks)]
-        runs = np.array_split(np.arange(self.n_blocks), self.executor._max_workers)
+        """Results of ``function(block)``, in block order."""
+        return list(self._results(function))
 
-        def one_run(run):
+    def _results(self, function):
+        """Results one after another; of each window of blocks every thread gets a run."""
+
+        def of_run(run):
             return [function(self.block(index)) for index in run]
 
-        return [result for results in self.executor.map(one_run, runs) for result in results]
+        n_threads = 1 if self.executor is None else self.executor._max_workers
+        if n_threads == 1 or self.n_blocks == 1:
+            for index in range(self.n_blocks):
+                yield function(self.block(index))
+            return
+        window = RUN_BLOCKS * n_threads
+        for begin in range(0, self.n_blocks, window):
+            blocks = np.arange(begin, min(begin + window, self.n_blocks))
+            for results in self.executor.map(of_run, np.array_split(blocks, n_threads)):
+                yield from results
 
 
 def weighted(array, weight):
     """``array`` (m, ...) with its rows multiplied by ``weight`` (m, 1), or as it is."""
     return array if weight is None else array * weight
+
+
+def dense(X):
+    """The rows of a block as a dense array."""
+    return X.toarray() if issparse(X) else X

@@ -14,15 +14,19 @@ import numpy as np
 from ._canonical import balanced
 from ._gauss_newton import Preconditioner, gauss_newton
 
-# The weights of a fit without penalty may have grown without bound: the first round shrinks them.
-FIRST_ALPHA = 1.0
+# t^2 in the first round, where s^2 is the variance that the start leaves. The weights of a fit without
+# penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger
+# predict better, but one that begins too large takes weak units away for good.
+FIRST_WEIGHT_VARIANCE = 0.05
+MAX_FIRST_ALPHA = 5.0
 MAX_ROUNDS = 8
 # Rounds end when alpha changes by less than this factor.
 SETTLED = 1.3
-ROUND_TOL = 1e-4
+# Rounds that go on to the minimum predict no better.
+ROUND_TOL = 1e-3
 
 
-def evidence_alpha(problem, network, *, first_alpha=FIRST_ALPHA, max_iter):
+def evidence_alpha(problem, network, *, first_alpha, max_iter, callback=None):
     """The penalty of largest evidence, and the weights most probable under it.
 
     Parameters
@@ -35,6 +39,8 @@ def evidence_alpha(problem, network, *, first_alpha=FIRST_ALPHA, max_iter):
         The penalty of the first round.
     max_iter : int
         Bound on the linearizations of each round.
+    callback : callable or None
+        As of :func:`gauss_newton`; one that stops ends its round.
 
     Returns
     -------
@@ -47,7 +53,11 @@ def evidence_alpha(problem, network, *, first_alpha=FIRST_ALPHA, max_iter):
     network = balanced(network, problem.penalty, problem.activation.degree)
     for _ in range(MAX_ROUNDS):
         polish = gauss_newton(
-            problem.on(problem.rows, alpha=alpha), network, max_iter=max_iter, tol=ROUND_TOL
+            problem.on(problem.rows, alpha=alpha),
+            network,
+            max_iter=max_iter,
+            tol=ROUND_TOL,
+            callback=callback,
         )
         network = polish.network
         losses += polish.losses
@@ -56,6 +66,11 @@ def evidence_alpha(problem, network, *, first_alpha=FIRST_ALPHA, max_iter):
         if alpha == 0 or max(alpha, previous) < SETTLED * min(alpha, previous):
             break
     return alpha, network, losses, n_iter
+
+
+def alpha_of_start(loss, n_outputs):
+    """The first penalty, from the data loss of a start and outputs of unit variance."""
+    return min(2 * loss / n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
 
 
 def updated_alpha(here):
@@ -70,3 +85,25 @@ def updated_alpha(here):
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     # Weights that vanished are penalized enough.
     return float(variance * gamma / square) if square > np.finfo(float).eps else 0.0
+
+
+def determined_share(problem, network):
+    """Share of the weights that the rows determine, against the penalty: gamma / p.
+
+    The scale that a homogeneous unit shares with its output weights is no weight to determine.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+        At a minimum.
+
+    Returns
+    -------
+    float
+    """
+    if problem.alpha == 0:
+        return 1.0
+    gamma = Preconditioner(problem.evaluate(network)).determined_weights()
+    free = 0 if problem.activation.degree is None else len(network.b)
+    return gamma / (network.pack().size - free)

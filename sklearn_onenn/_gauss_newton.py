@@ -74,11 +74,12 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
     max_iter : int
         Bound on the linearizations.
     tol : float
-        Stop when a step is expected to lower the loss by less than this share of it.
+        Stop after a step that was expected to lower the loss by less than this share of it.
     exact_loss : float
         Stop when the data loss is not above this: the rounding error of an exact fit.
     callback : callable or None
-        Called with the data loss after every accepted step; a true answer stops.
+        Called with the :class:`Evaluation` at the start and after every accepted step; a true answer
+        stops.
 
     Returns
     -------
@@ -86,6 +87,8 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
     """
     here = problem.evaluate(network)
     losses = [here.data_loss]
+    if callback is not None:
+        callback(here)
     damping, growth, n_iter, reason, preconditioner = 1e-3, 2.0, 0, "max_iter", None
     while n_iter < max_iter:
         if here.data_loss <= exact_loss:
@@ -95,11 +98,12 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
             preconditioner = Preconditioner(here)
         n_iter += 1
         step, decrease = damped_step(here, preconditioner, damping)
-        if decrease <= tol * here.loss:
-            reason = "converged"
-            break
+        is_last = decrease <= tol * here.loss
         there = problem.evaluate(here.network.unpack(here.network.pack() + step))
         if not there.loss < here.loss:  # not finite counts as no descent
+            if is_last:
+                reason = "converged"
+                break
             damping *= growth
             growth *= 2
             if damping > 1e12:
@@ -111,8 +115,11 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
         growth = 2.0
         here, preconditioner = there, None
         losses.append(here.data_loss)
-        if callback is not None and callback(here.data_loss):
+        if callback is not None and callback(here):
             reason = "callback"
+            break
+        if is_last:
+            reason = "converged"
             break
     return PolishResult(here, losses, n_iter, reason)
 

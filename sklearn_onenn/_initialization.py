@@ -37,7 +37,7 @@ def tensor_initialization(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : array-like or CSR array of shape (n_samples, n_features)
         Raw moments take the rows for N(0, I) draws; residual moments whiten them first.
     y : array-like of shape (n_samples,)
     k : int
@@ -87,7 +87,14 @@ def tensor_initialization(
         raise ValueError(f"k must be an integer >= 1, got {k!r}.")
     if moments not in ("residual", "raw"):
         raise ValueError(f"moments must be 'residual' or 'raw', got {moments!r}.")
-    X, y = check_X_y(X, y, dtype=[np.float64, np.float32], ensure_min_samples=2, y_numeric=True)
+    X, y = check_X_y(
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        ensure_min_samples=2,
+        y_numeric=True,
+    )
     weight = None
     if sample_weight is not None:
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)

@@ -1,21 +1,22 @@
 """The estimator: validate, whiten, search over starts, store."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks, block_threads
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
 from ._starts import Plan, search
 from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
+from ._validation import ROWS, checked_array, held_out_rows, training_rows
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
 
@@ -62,15 +63,17 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Step of the descent, in units of ``y`` as given. "auto" is the inverse of the largest curvature
         at the start.
 
-    max_iter : int, default=200
+    max_iter : int, default=100
         Bound on the iterations of each stage.
 
-    tol : float, default=1e-7
+    tol : float, default=1e-6
         A stage on all rows stops when a step lowers the loss by less than this share of it.
 
     n_init : "auto" or int, default="auto"
-        Number of starts. "auto" goes on only while the fit does not look recovered: until the loss
-        vanishes, or two starts end in the same optimum, or six were tried.
+        Number of starts. "auto" goes on only while there may be a network to recover and the fit does
+        not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
+        in the same optimum, or six were tried. Where the rows determine less than three quarters of
+        the weights, or a fit on rows that are not normal is rough, the first start is the only one.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
@@ -107,6 +110,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         each at the same scale.
     loss_curve_ : list of float
         Loss at every iteration of descent and polish.
+    validation_loss_, validation_loss_curve_ : float, list of float
+        Loss on the held-out rows, and that at every iteration of the polish; with ``X_val`` only.
     n_iter_ : int
         Iterations of all stages.
     n_passes_ : float
@@ -178,8 +183,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         resample=True,
         polish=True,
         learning_rate="auto",
-        max_iter=200,
-        tol=1e-7,
+        max_iter=100,
+        tol=1e-6,
         n_init="auto",
         alpha="auto",
         whiten=True,
@@ -207,50 +212,64 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Recover the network from data.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            At least two rows.
+        X : array-like or CSR array of shape (n_samples, n_features)
+            At least two rows. Other sparse formats are converted to CSR.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Several outputs share the hidden layer; each is brought to unit variance inside.
         sample_weight : array-like of shape (n_samples,), default=None
             A row of weight w counts as w rows. Rows of weight zero are left out.
+        X_val : array-like or CSR array of shape (n_val, n_features), default=None
+            Held-out rows. Every stage of the polish ends when the loss there has not fallen for ten
+            steps, and the weights with the lowest loss there are kept.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+        sample_weight_val : array-like of shape (n_val,), default=None
 
         Returns
         -------
         self : OneHiddenLayerRegressor
         """
         before = dict(vars(self))
+        for name in ("validation_loss_", "validation_loss_curve_"):  # only some fits have them
+            vars(self).pop(name, None)
         try:
-            self._fit(X, y, sample_weight)
+            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
         except BaseException:  # a failed or interrupted fit leaves the estimator as it was
             vars(self).clear()
             vars(self).update(before)
             raise
         return self
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, held_out):
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f"k must be an int >= 1, got {self.k}.")
-        X, y, weight = self._validate_rows(X, y, sample_weight)
-        if len(X) <= MERGED_ROWS:
+        X, y, weight = training_rows(self, X, y, sample_weight)
+        held_out = held_out_rows(self, *held_out, y.shape[1])
+        if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
-        y = ((y - y_mean) / y_scale).astype(X.dtype)
         with block_threads() as executor:
-            rows = RowBlocks(X, y, weight, executor=executor)
+
+            def scaled_rows(X, y, weight):
+                y = ((y - y_mean) / y_scale).astype(X.dtype)
+                return RowBlocks(X, y, weight, executor=executor)
+
+            rows = scaled_rows(X, y, weight)
             white, coordinates = self._coordinates(rows)
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
                 rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
             )
             plan = self._plan(white, problem, y_mean, y_scale)
+            if held_out is not None:
+                plan = replace(plan, held_out=scaled_rows(*held_out))
             fit = search(problem, self.k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
 
@@ -259,20 +278,20 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or CSR array of shape (n_samples, n_features)
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = validate_data(self, X, reset=False, **ROWS)
         network = Network(
             self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]
         ).astype(X.dtype)
         activation = get_activation(self.activation)
         with block_threads() as executor:
-            rows = RowBlocks(X, np.empty((len(X), 0), dtype=X.dtype), executor=executor)
+            rows = RowBlocks(X, np.empty((X.shape[0], 0), dtype=X.dtype), executor=executor)
             outputs = rows.map(lambda block: forward(block.X, network, activation))
         y = np.concatenate(outputs)
         return y[:, 0] if self.n_outputs_ == 1 else y
@@ -280,33 +299,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
         return tags
-
-    def _validate_rows(self, X, y, sample_weight):
-        """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out."""
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=[np.float64, np.float32],
-            multi_output=True,
-            y_numeric=True,
-            ensure_min_samples=2,
-        )
-        if issparse(y):
-            raise ValueError("y must be a dense array, got a sparse one. Use y.toarray().")
-        if y.ndim == 1 or y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)[:, None]
-        y = y.astype(np.float64, copy=False)
-        if sample_weight is None:
-            return X, y, None
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        used = weight > 0
-        if np.count_nonzero(used) < 2:
-            raise ValueError(
-                f"sample_weight must have at least 2 positive entries, got {np.count_nonzero(used)}."
-            )
-        return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
 
     def _coordinates(self, rows):
         """Coordinates for the moments, and those in which steps are taken."""
@@ -377,6 +371,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         unit = np.mean(y_scale**2)
         self.loss_ = polish.loss * unit
         self.loss_curve_ = [loss * unit for loss in polish.losses]
+        if polish.held_out_losses is not None:
+            self.validation_loss_ = polish.objective * unit
+            self.validation_loss_curve_ = [loss * unit for loss in polish.held_out_losses]
         self.n_iter_ = polish.n_iter
         self.n_passes_ = fit.rows_read / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
@@ -385,16 +382,3 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
         self.n_outputs_ = problem.rows.n_outputs
         self.out_activation_ = "identity"
-
-
-def checked_array(name, array, shape):
-    """An array of starting weights as float64."""
-    try:
-        if np.iscomplexobj(array):
-            raise TypeError("complex")
-        array = np.asarray(array, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be a real array of shape {shape}, got {array!r}.") from error
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite and of shape {shape}, got shape {array.shape}.")
-    return array

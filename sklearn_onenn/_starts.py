@@ -21,8 +21,9 @@ from ._initialization import (
     tensor_start,
 )
 from ._polish import Polish, exact_loss, is_exact, polish_start, polish_to_end
-from ._structure import residual_is_noise
+from ._structure import residual_is_noise, rows_are_normal
 from ._units import with_fitted_outputs
+from ._watch import Watch
 
 MAX_STARTS = 6
 FURTHER_PATHS = "repaired", "pruned", "random"
@@ -30,6 +31,9 @@ DEPENDENT = "tensor", "repaired"
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
+# Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
+# is no network with a unit missing (of five those left at most 0.015) but another function.
+NEARLY_EXACT = 0.1
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
 
@@ -41,7 +45,7 @@ class Plan:
     Attributes are named as there; ``init`` may be a :class:`Network` in the coordinates of the problem.
     ``white`` are the coordinates in which the moments take rows for N(0, I).
     The learning rate is that of targets at unit variance, ``output_size`` the |v_i| that homogeneous
-    units have in descent, where v stays.
+    units have in descent, where v stays. ``held_out`` are rows that stop the polish, or None.
     """
 
     init: object
@@ -57,6 +61,7 @@ class Plan:
     alpha: object
     n_jobs: object
     verbose: int
+    held_out: object = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def search(problem, k, plan, random_state):
     best = best_of(fits)
     problem = problem.on(problem.rows.counted_anew())
     polish = best.polish
-    if plan.polish:
+    if plan.polish and plan.held_out is None:
         own_alpha = plan.alpha != "auto" or best is first
         polish = polish_to_end(problem, polish, own_alpha, max_iter=plan.max_iter, tol=plan.tol)
     rows_read = problem.rows.rows_read + sum(fit.rows_read for fit in fits)
@@ -192,10 +197,12 @@ def one_start(problem, k, plan, path, seed, first=None):
     if plan.polish:
         network = descent.network if loss <= problem.data_loss(start) else start
         alpha = plan.alpha if plan.alpha != "auto" else first.alpha if first else None
-        polish = polish_start(problem, network, alpha, max_iter=plan.max_iter, tol=plan.tol)
+        watch = Watch(problem.on(plan.held_out)) if plan.held_out is not None else None
+        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "watch": watch}
+        polish = polish_start(problem, network, alpha, **limits)
         polish = replace(polish, losses=descent.losses + polish.losses, n_iter=n_iter + polish.n_iter)
     else:
-        polish = Polish(descent.network, loss, loss, 0.0, descent.losses, n_iter, descent.reason)
+        polish = Polish(descent.network, loss, loss, 0.0, True, descent.losses, n_iter, descent.reason)
     return Fit(start, polish, path, problem.rows.rows_read)
 
 
@@ -228,13 +235,21 @@ def moment_start(problem, k, plan, random_state, *, split):
 
 
 def finished(fits, problem, plan):
-    """Whether the best fit is exact, leaves mere noise, or was reached by independent starts."""
+    """Whether a further start is of no use.
+
+    The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
+    one network to recover, and a lower loss would say nothing of other rows: too few of the weights
+    are determined, or the fit is rough where the theorem promises nothing.
+    """
     if plan.n_init != "auto" or problem.coordinates.rank == 0:
         return False
     best = best_of(fits)
     if is_exact(best.polish.loss, problem.rows.dtype):
         return True
-    if residual_is_noise(problem, best.polish.network):
+    if not best.polish.determined or residual_is_noise(problem, best.polish.network):
+        return True
+    k, m = best.polish.network.V.shape
+    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows, plan.white):
         return True
     # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit is not best]

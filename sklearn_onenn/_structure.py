@@ -1,4 +1,4 @@
-"""Whether the residual of a fit still holds structure that units would explain.
+"""Whether the residual of a fit still holds structure that units would explain, and rows are normal.
 
 At the optimum of a network that generated the data the residual is noise, and its second moment a
 random matrix whose largest eigenvalue is known. In a poor local minimum a missing or merged unit
@@ -13,6 +13,8 @@ from ._units import residuals
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 VISIBLE = 3.0
+# Standard errors that the fourth moment of the rows may be off.
+NORMAL = 5.0
 # With fewer rows for each weight the fit takes structure for noise, or noise for structure.
 ROWS_PER_WEIGHT = 5
 
@@ -64,3 +66,32 @@ def second_moments(network, activation):
     sizes = np.maximum(np.linalg.norm(network.W, axis=0), np.finfo(float).tiny)
     m2 = activation.hermite_coefficient(2, sizes, network.b)
     return np.abs(network.V * m2[:, None])
+
+
+def rows_are_normal(rows, coordinates):
+    """Whether the rows pass for normal ones: E |z|^4 = r (r + 2) in white coordinates.
+
+    The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
+    doi:10.1093/biomet/57.3.519).
+
+    Parameters
+    ----------
+    rows : RowBlocks
+    coordinates : Coordinates
+        White ones of these rows.
+
+    Returns
+    -------
+    bool
+    """
+    r = coordinates.rank
+
+    def fourth_powers(block):
+        squares = (coordinates.rows(block.X) ** 2).sum(axis=1, keepdims=True)
+        return np.array([weighted(squares**power, block.weight).sum() for power in (1, 2)])
+
+    second, fourth = rows.sum(fourth_powers) / rows.weight_sum
+    # Shrunk coordinates are white but for a factor.
+    fourth *= (r / second) ** 2
+    error = np.sqrt(8 * r * (r + 2) / rows.weight_sum)
+    return bool(abs(fourth - r * (r + 2)) <= NORMAL * error)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._blocks import dense
+
 # Up to this many rows equal ones are merged.
 MERGED_ROWS = 500
 
@@ -13,7 +15,7 @@ def merge_equal_rows(X, y, weight):
     rounding. Merged and sorted, repeated rows and their weights give the same bits, in any order.
     """
     rows, inverse, counts = np.unique(
-        np.concatenate([X, y], axis=1), axis=0, return_inverse=True, return_counts=True
+        np.concatenate([dense(X), y], axis=1), axis=0, return_inverse=True, return_counts=True
     )
     if weight is not None:
         counts = np.bincount(inverse.ravel(), weights=weight)

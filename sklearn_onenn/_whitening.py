@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from ._blocks import weighted
+from ._blocks import dense, weighted
 
 # Rows for each column below which the covariance is shrunk.
 SHRINK_BELOW = 3
@@ -44,7 +44,7 @@ class Coordinates:
     def rows(self, X):
         """White coordinates (m, r) of a block of rows X (m, d)."""
         dtype = X.dtype
-        return (X - self.mean.astype(dtype)) @ self.transform.astype(dtype)
+        return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)
 
     def project(self, X, U, offset=0.0):
         """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
@@ -110,12 +110,12 @@ def mean_and_covariance(rows, *, center=True):
     With ``center=False`` the mean is zero and the covariance is the second moment about it. Sums
     are taken about the mean of the first block, so that an offset does not cancel digits.
     """
-    first = rows.block(0)
-    origin = first.X.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
+    first = dense(rows.block(0).X)
+    origin = first.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
     origin = origin.astype(rows.dtype)
 
     def sums(block):
-        X = block.X - origin if center else block.X
+        X = dense(block.X) - origin if center else dense(block.X)
         return weighted(X, block.weight).sum(axis=0, dtype=np.float64), X.T @ weighted(X, block.weight)
 
     first_sum, second_sum = rows.sum(sums)

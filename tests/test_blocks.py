@@ -1,6 +1,7 @@
 """Sums over blocks: the sum over rows, in block order, to the bit whatever runs beside it."""
 
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +9,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_onenn._blocks import BLOCK_ENTRIES, MIN_BLOCK_ROWS, RowBlocks, block_threads, weighted
+from sklearn_onenn._blocks import (
+    BLOCK_ENTRIES,
+    MIN_BLOCK_ROWS,
+    RUN_BLOCKS,
+    RowBlocks,
+    block_threads,
+    weighted,
+)
 
 
 def data(n=100, d=3, m=1, seed=0):
@@ -36,6 +44,20 @@ def numbered(rows):
 
 
 # Blocks
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_results_are_added_as_they_come(small_blocks, n_threads):
+    """400 results of 80 kB: those of one window, the next and the sum are there at a time."""
+    n = 400 * small_blocks
+    with ThreadPoolExecutor(n_threads) as executor:
+        rows = RowBlocks(np.ones((n, 1)), np.zeros((n, 1)), executor=executor)
+        tracemalloc.start()
+        total = rows.sum(lambda block: np.ones(10_000))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert_array_equal(total, np.full(10_000, 400.0))
+    assert peak < (2 * n_threads * RUN_BLOCKS + 2) * 80_000
 
 
 @pytest.mark.parametrize("n", [1, 6, 7, 8, 100])

@@ -6,7 +6,7 @@ from _planted import INSTANCES, gaussian_problem, random_network, whitened, with
 from numpy.testing import assert_allclose
 
 from sklearn_onenn._blocks import RowBlocks
-from sklearn_onenn._evidence import evidence_alpha, updated_alpha
+from sklearn_onenn._evidence import alpha_of_start, determined_share, evidence_alpha, updated_alpha
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import Network, SquaredLoss
 from sklearn_onenn._whitening import identity_coordinates
@@ -73,7 +73,7 @@ def planted(seed, *, n=4000, d=10, k=3, noise=0.3):
 
 def evidence(problem, start):
     network = gauss_newton(problem, start, max_iter=30, tol=1e-8).network
-    return evidence_alpha(problem, network, max_iter=30)
+    return evidence_alpha(problem, network, first_alpha=1.0, max_iter=30)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -117,7 +117,7 @@ def test_alpha_does_not_depend_on_how_units_share_their_scale():
     problem = gaussian_problem(network, 300, ReLU(), noise=0.3)
     s = np.array([0.1, 3.0, 20.0])
     other = Network(network.W * s, network.b * s, network.V / s[:, None], network.c)
-    alphas = [evidence_alpha(problem, some, max_iter=0)[0] for some in (network, other)]
+    alphas = [evidence_alpha(problem, some, first_alpha=1.0, max_iter=0)[0] for some in (network, other)]
     assert alphas[0] > 0
     assert_allclose(alphas[0], alphas[1], rtol=1e-9)
 
@@ -126,7 +126,7 @@ def test_vanished_weights_need_no_penalty():
     problem = gaussian_problem(random_network(4, 3), 100, ReLU())
     zero = Network(np.zeros((4, 3)), np.zeros(3), np.zeros((3, 1)), problem.rows.y.mean(axis=0))
     assert updated_alpha(problem.on(problem.rows, alpha=1.0).evaluate(zero)) == 0
-    assert evidence_alpha(problem, zero, max_iter=5)[0] == 0
+    assert evidence_alpha(problem, zero, first_alpha=1.0, max_iter=5)[0] == 0
 
 
 @pytest.mark.parametrize("n", [10, 30, 60])
@@ -139,3 +139,35 @@ def test_alpha_is_finite_with_fewer_rows_than_weights(n, activation):
     assert np.isfinite(alpha)
     assert alpha >= 0
     assert np.isfinite(network.pack()).all()
+
+
+def test_share_of_determined_weights():
+    """All without penalty, biases alone under a huge one; a scale shared with the output is no weight.
+
+    In between, gamma from dense matrices: the update is s^2 gamma / |w|^2.
+    """
+    for activation, free in [(Tanh(), 0), (ReLU(), 3)]:
+        truth = random_network(4, 3)
+        problem = gaussian_problem(truth, 300, activation, noise=0.3)
+        size = len(truth.pack())
+        assert determined_share(problem, truth) == 1
+        shares = [
+            determined_share(problem.on(problem.rows, alpha=alpha), truth)
+            for alpha in (1e-6, 1.0, 10.0, 100.0, 1e9)
+        ]
+        assert shares[0] == pytest.approx(1, abs=1e-4)
+        assert np.all(np.diff(shares) < 0)
+        # Biases and the output's intercept are not penalized.
+        assert shares[-1] == pytest.approx(4 / (size - free), abs=0.01)
+        penalized = problem.on(problem.rows, alpha=10.0)
+        here = penalized.evaluate(truth)
+        w = np.append(truth.W, truth.V)
+        gamma = shares[2] * (size - free)
+        variance = 2 * here.data_loss * 300 / (300 - gamma)
+        assert updated_alpha(here) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
+
+
+def test_first_penalty_follows_the_variance_that_the_start_leaves():
+    """Of two outputs the mean; a bad start does not silence weak units."""
+    assert alpha_of_start(0.05, 1) == alpha_of_start(0.1, 2) == pytest.approx(2.0)
+    assert alpha_of_start(0.5, 1) == alpha_of_start(1e6, 1) == 5.0

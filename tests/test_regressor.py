@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+import tracemalloc
 import warnings
 from functools import cache
 
@@ -13,11 +14,13 @@ import pytest
 from _planted import INSTANCES, USABLE, differences
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -459,7 +462,7 @@ def test_init_arrays():
 
 def test_warm_start():
     X, y, _ = planted(noise=0.2)
-    model = new(warm_start=True, alpha=0.1, max_iter=1, n_init=1)
+    model = new(warm_start=True, alpha=0.1, max_iter=1, tol=1e-12, n_init=1)
     with pytest.warns(ConvergenceWarning):
         model.fit(X, y)
     losses = [model.loss_]
@@ -937,3 +940,224 @@ def test_warm_start_and_arrays_with_several_outputs():
     again = clone(model).set_params(init=(W, np.zeros(3), np.ones((3, 3)))).fit(X, Y)
     assert again.init_path_ == model.fit(X, Y).init_path_ == "given"
     assert np.isfinite(again.loss_)
+
+
+# Sparse rows
+
+
+def sparse_rows(n=1500, d=12, density=0.2, seed=0):
+    """Rows most of whose entries are zero, a network on them, and its targets."""
+    rng = np.random.default_rng(seed)
+    X = sparse.random_array((n, d), density=density, rng=rng, data_sampler=rng.standard_normal).tocsr()
+    W = np.linalg.qr(rng.standard_normal((d, 2)))[0] * 2
+    return X, np.maximum(X @ W + 0.1, 0) @ [1.0, -1.0]
+
+
+@pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"whiten": False}])
+@pytest.mark.parametrize("n", [400, 1500])
+def test_sparse_rows_fit_as_dense_ones(options, n):
+    X, y = sparse_rows(n)
+    weight = np.random.default_rng(1).uniform(0.5, 2, n)
+    dense = new(**options).fit(X.toarray(), y, sample_weight=weight)
+    fitted = new(**options).fit(X, y, sample_weight=weight)
+    assert_allclose(fitted.predict(X), dense.predict(X.toarray()), rtol=1e-5, atol=1e-6)
+    assert_allclose(fitted.predict(X.toarray()), fitted.predict(X), rtol=1e-10, atol=1e-12)
+    if not options:
+        assert fitted.loss_ < 1e-12
+
+
+@pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csc_array, sparse.coo_array])
+def test_sparse_formats_and_types(container):
+    X, y = sparse_rows()
+    model = new().fit(container(X), y)
+    assert model.loss_ < 1e-12
+    single = new().fit(container(X.astype(np.float32)), y)
+    assert single.coefs_[0].dtype == single.predict(X.astype(np.float32)).dtype == np.float32
+    assert_allclose(single.predict(X), y, atol=1e-3)
+
+
+def test_sparse_rows_are_never_made_dense():
+    """Peak memory of a fit is that of some blocks, a third of the dense rows here."""
+    X, y = sparse_rows(n=50000, d=400, density=0.005)
+    tracemalloc.start()
+    new(k=1, max_iter=3).fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * X.shape[0] * X.shape[1] / 3
+
+
+def test_sparse_rows_that_are_not_finite():
+    X, y = sparse_rows(50)
+    X.data[3] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN"):
+        new().fit(X, y)
+
+
+# Held-out rows
+
+
+@cache
+def overfitted():
+    """Few noisy rows for ten units, held-out rows and test rows."""
+    X, y, _ = make_one_hidden_layer(3000, 10, 3, activation="relu", random_state=0)
+    y = y + 2 * np.random.default_rng(0).standard_normal(3000)
+    return [(X[part], y[part]) for part in (slice(300), slice(300, 1300), slice(1300, 3000))]
+
+
+def test_held_out_rows_stop_the_polish():
+    """Without a penalty the fit learns the noise; the weights kept are the best on the held-out rows."""
+    train, held_out, test = overfitted()
+    free = new(k=10, alpha=0, n_init=1).fit(*train)
+    model = new(k=10, alpha=0, n_init=1).fit(*train, X_val=held_out[0], y_val=held_out[1])
+    assert model.loss_ > free.loss_
+    assert model.score(*test) > free.score(*test) + 0.1
+    assert model.stop_reason_ == "held-out loss rises"
+    assert model.validation_loss_ == min(model.validation_loss_curve_)
+    for rows, loss in [(held_out, model.validation_loss_), (train, model.loss_)]:
+        assert loss == pytest.approx(np.mean((model.predict(rows[0]) - rows[1]) ** 2) / 2, rel=1e-9)
+    # The next fit without them forgets them.
+    assert not hasattr(model.fit(*train), "validation_loss_")
+
+
+def test_held_out_rows_choose_between_starts():
+    train, held_out, _ = overfitted()
+    one = new(k=10, alpha=0, n_init=1).fit(*train, X_val=held_out[0], y_val=held_out[1])
+    best = [
+        new(k=10, alpha=0, n_init=4, n_jobs=n_jobs).fit(*train, X_val=held_out[0], y_val=held_out[1])
+        for n_jobs in (1, 2)
+    ]
+    assert best[0].validation_loss_ <= one.validation_loss_
+    assert_same_bits(*best)
+
+
+def test_exact_fits_are_exact_with_held_out_rows():
+    X, y, teacher = planted(n=600)
+    model = new().fit(X[:400], y[:400], X_val=X[400:], y_val=y[400:])
+    assert recovery_error(*model.coefs_, *teacher.coefs_, activation="relu") < 1e-6
+    assert model.validation_loss_ < 1e-12
+
+
+def test_weights_of_held_out_rows():
+    """Rows of weight zero are as if they were not there; sparse rows are as dense ones."""
+    train, (X_val, y_val), _ = overfitted()
+    used = np.arange(len(y_val)) % 3 > 0
+    options = {"k": 4, "alpha": 0, "n_init": 1}
+    part = new(**options).fit(*train, X_val=X_val[used], y_val=y_val[used])
+    weighted = new(**options).fit(
+        *train, X_val=sparse.csr_array(X_val), y_val=y_val, sample_weight_val=1.0 * used
+    )
+    assert_allclose(weights(weighted), weights(part), rtol=1e-9)
+    assert weighted.validation_loss_ == pytest.approx(part.validation_loss_, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        ({"X_val": np.ones((3, 4))}, "X_val and y_val must be given together, got X_val only"),
+        ({"y_val": np.ones(3)}, "X_val and y_val must be given together, got y_val only"),
+        ({"sample_weight_val": np.ones(3)}, "together, got sample_weight_val only"),
+        ({"X_val": np.ones((3, 3)), "y_val": np.ones(3)}, "X_val: X has 3 features.*expecting 4"),
+        ({"X_val": np.full((3, 4), np.nan), "y_val": np.ones(3)}, "X_val: .*NaN"),
+        ({"X_val": np.ones((3, 4)), "y_val": np.full(3, np.nan)}, "y_val contains NaN"),
+        ({"X_val": np.ones((3, 4)), "y_val": np.ones(2)}, r"inconsistent.*\[3, 2\]"),
+        (
+            {"X_val": np.ones((3, 4)), "y_val": np.ones((3, 2))},
+            "y_val must have as many outputs.*1, got 2",
+        ),
+        (
+            {"X_val": np.ones((3, 4)), "y_val": np.ones(3), "sample_weight_val": np.zeros(3)},
+            "sample_weight_val must have a positive entry",
+        ),
+    ],
+)
+def test_bad_held_out_rows(held_out, message):
+    X, y, _ = planted(n=30)
+    model = new()
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, **held_out)
+    assert not hasattr(model, "coefs_")
+
+
+def test_held_out_rows_need_a_polish():
+    X, y, _ = planted(n=30)
+    with pytest.raises(ValueError, match="polish=True"):
+        new(polish=False).fit(X, y, X_val=X, y_val=y)
+
+
+def test_metadata_reaches_the_fit_through_pipeline_and_search():
+    """Weights and held-out rows, the latter transformed as the rows are."""
+    train, (X_val, y_val), _ = overfitted()
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(train[1]))
+    with config_context(enable_metadata_routing=True):
+        model = new(k=4, alpha=0, n_init=1).set_fit_request(
+            sample_weight=True, X_val=True, y_val=True, sample_weight_val=True
+        )
+        model.set_score_request(sample_weight=True)
+        pipe = Pipeline(
+            [("scale", StandardScaler().set_fit_request(sample_weight=False)), ("model", model)],
+            transform_input=["X_val"],
+        )
+        metadata = {
+            "sample_weight": weight, "X_val": X_val, "y_val": y_val,
+            "sample_weight_val": np.ones(len(y_val)),
+        }  # fmt: skip
+        pipe.fit(*train, **metadata)
+        scaler = StandardScaler().fit(train[0])
+        direct = clone(model).fit(
+            scaler.transform(train[0]), train[1], **(metadata | {"X_val": scaler.transform(X_val)})
+        )
+        assert_same_bits(pipe[-1], direct)
+        search = GridSearchCV(clone(model), {"k": [2, 4]}, cv=2)
+        search.fit(*train, sample_weight=weight, X_val=X_val, y_val=y_val)
+        assert search.best_estimator_.validation_loss_ > 0
+
+
+# What a change of the data must and must not do
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_affine_changes_of_the_rows(activation):
+    """Scales from 0.1 to 10 in a random basis and a shift: the same predictions, and so for columns."""
+    X, y, _ = planted(n=1000, d=8, k=3, activation=activation, seed=1)
+    rng = np.random.default_rng(0)
+    A = np.linalg.qr(rng.standard_normal((8, 8)))[0] * np.geomspace(0.1, 10, 8)
+    order = rng.permutation(8)
+    expected = new(k=3, activation=activation).fit(X, y).predict(X)
+    assert_allclose(expected, y, rtol=1e-8, atol=1e-10)
+    for rows, offset in [(X @ A + 5, 0), (X[:, order], 100)]:
+        found = new(k=3, activation=activation).fit(rows, y + offset).predict(rows)
+        assert_allclose(found - offset, expected, rtol=0, atol=1e-8 * np.abs(y).max())
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic"])
+@pytest.mark.parametrize("seed", range(2))
+def test_another_method_finds_no_lower_loss_nearby(activation, seed):
+    """L-BFGS of MLPRegressor, started from the fit, lowers the loss by at most 4e-7 of it (8 seeds)."""
+    X, y, _ = make_one_hidden_layer(2000, 10, 3, activation=activation, bias=0.5, random_state=seed)
+    y = y + 0.1 * y.std() * np.random.default_rng(seed).standard_normal(len(y))
+    model = new(k=3, activation=activation, alpha=0).fit(X, y)
+    other = MLPRegressor(
+        hidden_layer_sizes=(3,), activation=activation, solver="lbfgs", alpha=0, max_iter=1,
+        warm_start=True,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        other.fit(X, y)
+        for name in ("coefs_", "intercepts_"):
+            setattr(other, name, [array.copy() for array in getattr(model, name)])
+        assert_allclose(other.predict(X), model.predict(X), rtol=1e-9, atol=1e-12)
+        other.set_params(max_iter=500, tol=1e-14).fit(X, y)
+    assert np.mean((other.predict(X) - y) ** 2) / 2 > (1 - 1e-6) * model.loss_
+
+
+@pytest.mark.parametrize("where", ["X", "y"])
+def test_outliers_of_a_million_standard_deviations(where):
+    X, y, _ = planted()
+    X, y = X.copy(), y.copy()
+    if where == "X":
+        X[0, 0], X[1] = 1e6, -1e6
+    else:
+        y[5] = 1e6
+    model = new().fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
+    assert model.loss_ <= (1 + 1e-9) * y.var() / 2

@@ -48,7 +48,7 @@ def planted(n=400, d=4, k=2, activation=None, **options):
 
 
 def fit_of(network, loss, path="tensor"):
-    polish = Polish(network, loss, loss, 0.0, [loss], 1, "converged")
+    polish = Polish(network, loss, loss, 0.0, True, [loss], 1, "converged")
     return Fit(network, polish, path, rows_read=10)
 
 
@@ -59,7 +59,7 @@ def fit_of(network, loss, path="tensor"):
     ("cell", "path", "paths"),
     [
         ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
-        ((10, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
+        ((8, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
         ((20, 5, 2, "relu", 0), "random", ("random",)),
     ],
     ids=["repaired", "pruned", "random"],

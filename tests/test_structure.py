@@ -1,4 +1,4 @@
-"""Whether a residual is mere noise: closed forms, the edge of noise, and planted optima."""
+"""Whether a residual is mere noise: closed forms, the edge of noise, planted optima; normal rows."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,13 @@ from numpy.testing import assert_allclose
 from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss
-from sklearn_onenn._structure import noise_edges, residual_is_noise, second_moments
-from sklearn_onenn._whitening import identity_coordinates
+from sklearn_onenn._structure import (
+    noise_edges,
+    residual_is_noise,
+    rows_are_normal,
+    second_moments,
+)
+from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import GELU, ReLU, SquaredReLU, Tanh
 
 
@@ -144,3 +149,43 @@ def test_weights_equal_repeats():
     weighted = problem.on(RowBlocks(problem.rows.X, problem.rows.y, times))
     for other in (network, perturbed(network, 0.03), perturbed(network, 0.1), without_unit(network)):
         assert residual_is_noise(doubled, other) == residual_is_noise(weighted, other)
+
+
+@pytest.mark.parametrize("n", [300, 20000])
+@pytest.mark.parametrize("r", [2, 20])
+def test_rows_that_are_normal(n, r):
+    """In any coordinates, 20 draws of each: a deviation of five standard errors is seen in none."""
+    for seed in range(20):
+        rng = np.random.RandomState(seed)
+        X = rng.standard_normal((n, r)) @ rng.standard_normal((r, r)) + 3
+        rows = RowBlocks(X, np.zeros((n, 1)))
+        assert rows_are_normal(rows, whitening(rows))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, shape: rng.uniform(size=shape),
+        lambda rng, shape: rng.laplace(size=shape),
+        lambda rng, shape: rng.exponential(size=shape),
+        lambda rng, shape: rng.choice([-1.0, 1.0], shape),
+        lambda rng, shape: rng.uniform(size=shape) < 0.05,
+    ],
+    ids=["uniform", "laplace", "exponential", "signs", "one in twenty"],
+)
+def test_rows_that_are_not_normal(draw):
+    for seed in range(5):
+        X = draw(np.random.RandomState(seed), (2000, 10)).astype(float)
+        rows = RowBlocks(X, np.zeros((2000, 1)))
+        assert not rows_are_normal(rows, whitening(rows))
+
+
+def test_weighted_rows_are_taken_as_repeated_ones():
+    """Normal rows, the farthest of which count ten times, are not normal."""
+    X = np.random.RandomState(0).standard_normal((2000, 5))
+    far = (X**2).sum(axis=1) > 13
+    for weight, expected in [(np.full(2000, 2.0), True), (1 + 9.0 * far, False)]:
+        rows = RowBlocks(X, np.zeros((2000, 1)), weight)
+        assert rows_are_normal(rows, whitening(rows)) == expected
+        repeated = RowBlocks(np.repeat(X, weight.astype(int), axis=0), np.zeros((int(weight.sum()), 1)))
+        assert rows_are_normal(repeated, whitening(repeated)) == expected

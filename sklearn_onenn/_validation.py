@@ -1,0 +1,80 @@
+"""What users pass to a fit, checked: rows, held-out rows, arrays to start from."""
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+ROWS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+
+
+def training_rows(estimator, X, y, sample_weight):
+    """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out."""
+    X, y = validate_data(
+        estimator, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2, **ROWS
+    )
+    y = target_columns("y", y)
+    if sample_weight is None:
+        return X, y, None
+    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    used = weight > 0
+    if np.count_nonzero(used) < 2:
+        raise ValueError(
+            f"sample_weight must have at least 2 positive entries, got {np.count_nonzero(used)}."
+        )
+    return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
+
+
+def held_out_rows(estimator, X_val, y_val, sample_weight_val, n_outputs):
+    """The same for held-out rows, or None where there are none.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument.
+    """
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    names = [name for name, array in given.items() if array is not None]
+    if not names:
+        return None
+    if X_val is None or y_val is None:
+        raise ValueError(f"X_val and y_val must be given together, got {' and '.join(names)} only.")
+    if not estimator.polish:
+        raise ValueError("X_val and y_val stop the polish: they need polish=True.")
+    try:
+        X = validate_data(estimator, X_val, reset=False, **ROWS)
+    except ValueError as error:
+        raise ValueError(f"X_val: {error}") from error
+    y = check_array(y_val, ensure_2d=False, dtype="numeric", input_name="y_val")
+    y = target_columns("y_val", y)
+    check_consistent_length(X, y)
+    if y.shape[1] != n_outputs:
+        raise ValueError(f"y_val must have as many outputs as y, {n_outputs}, got {y.shape[1]}.")
+    if sample_weight_val is None:
+        return X, y, None
+    if not np.any(sample_weight_val):
+        raise ValueError("sample_weight_val must have a positive entry, all are zero.")
+    weight = _check_sample_weight(sample_weight_val, X, dtype=X.dtype, ensure_non_negative=True)
+    return X, y, weight
+
+
+def target_columns(name, y):
+    """Targets as float64 of shape (n, m)."""
+    if issparse(y):
+        raise ValueError(f"{name} must be a dense array, got a sparse one. Use {name}.toarray().")
+    if y.ndim == 1 or y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)[:, None]
+    return y.astype(np.float64, copy=False)
+
+
+def checked_array(name, array, shape):
+    """An array of starting weights as float64."""
+    try:
+        if np.iscomplexobj(array):
+            raise TypeError("complex")
+        array = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a real array of shape {shape}, got {array!r}.") from error
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite and of shape {shape}, got shape {array.shape}.")
+    return array
