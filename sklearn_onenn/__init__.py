@@ -24,6 +24,8 @@ _canonical.py                representatives of a network among its equals
 _watch.py                    early stopping by held-out rows
 _polish.py                   the polish of one start, with its penalty
 _starts.py                   which starts to try, when to stop, which one won
+_samples.py                  the search on a sample of the rows, the polish on larger ones
+_sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale
 _regressor.py                the estimator
@@ -37,11 +39,13 @@ One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 from . import activations, datasets, metrics
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
+from ._sources import RowBlocks
 
 __version__ = "0.1.0"
 
 __all__ = [
     "OneHiddenLayerRegressor",
+    "RowBlocks",
     "activations",
     "datasets",
     "metrics",

@@ -28,6 +28,8 @@ BLOCK_ENTRIES = 2**17
 MIN_BLOCK_ROWS = 512
 # Blocks that a thread takes at a time: results wait for those before them, so this bounds memory.
 RUN_BLOCKS = 8
+# Numbers that are kept for all rows from pass to pass; more are computed again.
+KEPT_ENTRIES = 2**26
 
 
 @cache
@@ -83,7 +85,57 @@ def block_threads():
                 yield executor
 
 
-class RowBlocks:
+class Rows:
+    """Sums over rows, added in the order of their blocks.
+
+    Subclasses hold the rows, yield the results of blocks from ``_results``, and have
+
+    - ``n_rows``, ``n_features``, ``n_outputs``, ``weight_sum`` (the n of every formula), ``dtype``;
+    - ``keeps(n_entries)``: whether functions of a block may keep so many numbers for each row until the
+      next pass, by the index of the block;
+    - ``in_memory()``: all rows as :class:`ArrayRows`;
+    - ``sample(n_rows, random_state)``: so many random rows as :class:`ArrayRows`;
+    - ``some(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the rows
+      themselves are not arrays, from the last sample.
+    """
+
+    def __init__(self, counter=None):
+        self._counter = [0] if counter is None else counter
+
+    @property
+    def rows_read(self):
+        """Rows read so far by all sums, here and on rows taken from these."""
+        return self._counter[0]
+
+    def sum(self, function):
+        """Sum of ``function(block)`` over the blocks, in float64 and in block order.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a :class:`Block`, returns an array or a tuple of arrays.
+
+        Returns
+        -------
+        total : array or tuple of arrays, float64
+        """
+        self._counter[0] += self.n_rows
+        total = None
+        for result in self._results(function):
+            parts = result if isinstance(result, tuple) else (result,)
+            if total is None:
+                total = [np.array(part, dtype=np.float64) for part in parts]
+            else:
+                for accumulated, part in zip(total, parts, strict=True):
+                    accumulated += part
+        return tuple(total) if isinstance(result, tuple) else total[0]
+
+    def map(self, function):
+        """Results of ``function(block)``, in block order."""
+        return list(self._results(function))
+
+
+class RowBlocks(Rows):
     """Rows of a data set in blocks of fixed size, with ordered sums over them.
 
     Parameters
@@ -100,11 +152,10 @@ class RowBlocks:
     n_rows, n_features, n_outputs : int
     weight_sum : float
         Sum of the weights; the number of rows without weights. This is the n of every formula.
-    rows_read : int
-        Rows that sums have read so far, over this object and all that were taken from it.
     """
 
     def __init__(self, X, y, sample_weight=None, *, executor=None, counter=None):
+        super().__init__(counter)
         self.X, self.y = X, y
         self.weight = None if sample_weight is None else sample_weight.reshape(-1, 1)
         self.executor = executor
@@ -112,17 +163,15 @@ class RowBlocks:
         self.n_outputs = y.shape[1]
         self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
         self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // max(self.n_features, 1))
-        self._counter = [0] if counter is None else counter
 
     @property
     def dtype(self):
         """Floating type of the rows."""
         return self.X.dtype
 
-    @property
-    def rows_read(self):
-        """Rows read so far by all sums."""
-        return self._counter[0]
+    def keeps(self, n_entries):
+        """Whether so many numbers may be kept for each row."""
+        return self.n_rows * n_entries <= KEPT_ENTRIES
 
     @property
     def n_blocks(self):
@@ -157,32 +206,18 @@ class RowBlocks:
         weight = None if self.weight is None else self.weight.ravel()
         return RowBlocks(X, y, weight, executor=self.executor)
 
-    def sum(self, function):
-        """Sum of ``function(block)`` over the blocks, in float64 and in block order.
+    def in_memory(self):
+        """These rows."""
+        return self
 
-        Parameters
-        ----------
-        function : callable
-            Takes a :class:`Block`, returns an array or a tuple of arrays.
+    def some(self, n_rows):
+        """About so many of the rows, evenly spread."""
+        step = max(1, self.n_rows // max(n_rows, 1))
+        return self if step == 1 else self.take(slice(None, None, step))
 
-        Returns
-        -------
-        total : array or tuple of arrays, float64
-        """
-        self._counter[0] += self.n_rows
-        total = None
-        for result in self._results(function):
-            parts = result if isinstance(result, tuple) else (result,)
-            if total is None:
-                total = [np.array(part, dtype=np.float64) for part in parts]
-            else:
-                for accumulated, part in zip(total, parts, strict=True):
-                    accumulated += part
-        return tuple(total) if isinstance(result, tuple) else total[0]
-
-    def map(self, function):
-        """Results of ``function(block)``, in block order."""
-        return list(self._results(function))
+    def sample(self, n_rows, random_state):
+        """So many rows, copied: a random one of each of as many stretches of equal length."""
+        return self.take(stratified_rows(self.n_rows, n_rows, random_state))
 
     def _results(self, function):
         """Results one after another; of each window of blocks every thread gets a run."""
@@ -200,6 +235,12 @@ class RowBlocks:
             blocks = np.arange(begin, min(begin + window, self.n_blocks))
             for results in self.executor.map(of_run, np.array_split(blocks, n_threads)):
                 yield from results
+
+
+def stratified_rows(n_rows, n_sample, random_state):
+    """Sorted numbers of ``n_sample`` of the rows, one at random from each stretch of equal length."""
+    places = np.arange(n_sample) + random_state.uniform(size=n_sample)
+    return (places * (n_rows / n_sample)).astype(np.int64)
 
 
 def weighted(array, weight):

@@ -32,7 +32,7 @@ WHOLE_MATRIX_WEIGHTS = 300
 SPAN_UNITS = 24
 # Relative ridge that keeps a matrix summed in single precision definite.
 SINGLE_LIFT = 1e-6
-# Rows per column from which the matrix E[q q^T] is estimated.
+# Rows per column, at least, from which the matrix E[q q^T] is estimated.
 ROWS_PER_COLUMN = 8
 
 
@@ -305,17 +305,18 @@ def normal_matrices(here, basis):
     k, m = network.V.shape
     s = basis.shape[1]
     n_columns = (s + 1) * k + (k + 1) * m
-    step = max(1, problem.rows.n_rows // (ROWS_PER_COLUMN * n_columns))
-    rows = problem.rows if step == 1 else problem.rows.take(slice(None, None, step))
+    # At most as much work as a product with all rows.
+    rows = problem.rows.some(max(ROWS_PER_COLUMN * n_columns, problem.rows.n_rows // n_columns))
+    all_rows = rows is problem.rows
     project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
     W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
     free = float(problem.fit_intercept)
-    exact = step == 1 and s == len(basis)
+    exact = all_rows and s == len(basis)
     # Single precision is enough for conjugate gradients, and half the work.
     dtype = np.float64 if exact else np.float32
 
     def sums(block):
-        if step == 1:
+        if all_rows and here.linear is not None:
             at = here.linear[block.index]
         else:
             at = linearize(block, here.at_rows, problem.activation)

@@ -157,10 +157,10 @@ class SquaredLoss:
 
     def data_loss(self, network):
         """1/2 mean |F(x) - y|^2."""
-        at_rows = self.to_rows(network)
+        at_rows, activation = self.to_rows(network), self.activation
 
         def squares(block):
-            R = forward(block.X, at_rows, self.activation) - block.y
+            R = forward(block.X, at_rows, activation) - block.y
             return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
 
         return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
@@ -171,14 +171,16 @@ class SquaredLoss:
         Returns
         -------
         Evaluation
-            It keeps units and slopes of every block, so that Gauss-Newton products there cost two
-            products with the rows.
+            It keeps units and slopes of every block where the rows allow it, so that Gauss-Newton
+            products there cost two products with the rows; otherwise they cost three.
         """
-        at_rows = self.to_rows(network)
-        linear = {}
+        at_rows, activation = self.to_rows(network), self.activation
+        linear = {} if self.rows.keeps(2 * network.V.shape[0] + network.V.shape[1]) else None
 
         def sums(block):
-            linear[block.index] = at = linearize(block, at_rows, self.activation)
+            at = linearize(block, at_rows, activation)
+            if linear is not None:
+                linear[block.index] = at
             squares = np.vdot(at.R, weighted(at.R, block.weight))
             return squares.astype(np.float64), *adjoint(block, at, at_rows.V, at.R)
 
@@ -197,8 +199,8 @@ class Evaluation:
     problem : SquaredLoss
     network, at_rows : Network
         Weights in white coordinates, and those of the rows in their floating type.
-    linear : dict of int -> Linearization
-        By index of block.
+    linear : dict of int -> Linearization or None
+        By index of block; None where the rows keep none.
     data_loss : float
         1/2 mean |F(x) - y|^2.
     gradient : Network
@@ -207,7 +209,7 @@ class Evaluation:
     problem: SquaredLoss
     network: Network
     at_rows: Network
-    linear: dict
+    linear: object
     data_loss: float
     gradient: Network
 
@@ -218,12 +220,12 @@ class Evaluation:
 
     def gauss_newton_product(self, direction):
         """(J^T J / n + penalty) applied to a direction, both in white coordinates."""
-        problem = self.problem
-        step = problem.to_rows(direction)
-        V = self.at_rows.V
+        problem, linear = self.problem, self.linear
+        step, at_rows, activation = problem.to_rows(direction), self.at_rows, problem.activation
+        V = at_rows.V
 
         def product(block):
-            at = self.linear[block.index]
+            at = linear[block.index] if linear else linearize(block, at_rows, activation)
             return adjoint(block, at, V, jacobian_product(block, at, V, step))
 
         parts = problem.rows.sum(product)

@@ -168,6 +168,33 @@ def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
     return ended(last, alpha, polish.determined, losses + last.losses, n_iter + last.n_iter)
 
 
+def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
+    """Polish on more rows what was polished on some of them, with the penalty found there.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        On the larger sample, or on all rows.
+    polish : Polish
+    max_iter, tol, watch
+        As of :func:`polish_start`.
+
+    Returns
+    -------
+    Polish
+        With the losses of all stages.
+    """
+    penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0)
+    exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
+    limits = {"max_iter": max_iter, "tol": tol, "callback": watch}
+    last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
+    losses, n_iter = polish.losses + last.losses, polish.n_iter + last.n_iter
+    more = restored(ended(last, polish.alpha, polish.determined, losses, n_iter), problem, watch)
+    if watch is None:
+        return more
+    return replace(more, held_out_losses=polish.held_out_losses + more.held_out_losses)
+
+
 def ended(last, alpha, determined, losses, n_iter):
     """The polish whose last stage this was."""
     loss, objective = last.losses[-1], last.evaluation.loss

@@ -11,12 +11,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._blocks import RowBlocks, block_threads
+from ._blocks import RowBlocks as ArrayRows
+from ._blocks import block_threads
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
-from ._starts import Plan, search
-from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
-from ._validation import ROWS, checked_array, held_out_rows, training_rows
+from ._samples import growing_samples, grown_fit
+from ._sources import RowBlocks, StreamRows, survey
+from ._starts import Plan
+from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
+from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
 
@@ -212,7 +215,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Recover the network from data.
 
         Parameters
@@ -248,30 +251,40 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f"k must be an int >= 1, got {self.k}.")
-        X, y, weight = training_rows(self, X, y, sample_weight)
-        held_out = held_out_rows(self, *held_out, y.shape[1])
-        if X.shape[0] <= MERGED_ROWS:
-            X, y, weight = merge_equal_rows(X, y, weight)
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
-        y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         with block_threads() as executor:
-
-            def scaled_rows(X, y, weight):
-                y = ((y - y_mean) / y_scale).astype(X.dtype)
-                return RowBlocks(X, y, weight, executor=executor)
-
-            rows = scaled_rows(X, y, weight)
-            white, coordinates = self._coordinates(rows)
+            rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor)
+            held_out = held_out_rows(self, *held_out, rows.n_outputs)
+            samples = [rows]
+            if self.polish:
+                samples = growing_samples(rows, self.k, random_state)
+            white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
                 rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
             )
             plan = self._plan(white, problem, y_mean, y_scale)
             if held_out is not None:
-                plan = replace(plan, held_out=scaled_rows(*held_out))
-            fit = search(problem, self.k, plan, random_state)
+                held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
+                plan = replace(plan, held_out=held_out)
+            fit = grown_fit(problem, samples, self.k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
+
+    def _rows(self, X, y, sample_weight, executor):
+        """Checked rows with targets at unit scale, and that scale."""
+        if isinstance(X, RowBlocks):
+            if y is not None or sample_weight is not None:
+                raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
+            if not self.polish:
+                raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
+            found = survey(checked_blocks(self, X), center=self.fit_intercept)
+            return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
+        X, y, weight = training_rows(self, X, y, sample_weight)
+        if X.shape[0] <= MERGED_ROWS:
+            X, y, weight = merge_equal_rows(X, y, weight)
+        y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
+        return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
     def predict(self, X):
         """Predict targets.
@@ -291,7 +304,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         ).astype(X.dtype)
         activation = get_activation(self.activation)
         with block_threads() as executor:
-            rows = RowBlocks(X, np.empty((X.shape[0], 0), dtype=X.dtype), executor=executor)
+            rows = ArrayRows(X, np.empty((X.shape[0], 0), dtype=X.dtype), executor=executor)
             outputs = rows.map(lambda block: forward(block.X, network, activation))
         y = np.concatenate(outputs)
         return y[:, 0] if self.n_outputs_ == 1 else y
@@ -302,13 +315,15 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _coordinates(self, rows):
-        """Coordinates for the moments, and those in which steps are taken."""
+    def _coordinates(self, rows, sample):
+        """Coordinates for the moments, which are those of the sample, and for the steps on all rows."""
         if not self.whiten:
             return (identity_coordinates(rows.n_features),) * 2
-        white = whitening(rows)
+        white = whitening(sample)
         # Without biases the model knows no shift: steps are taken on the rows as they are.
-        return white, white if self.fit_intercept else whitening(rows, center=False)
+        if sample is rows and self.fit_intercept:
+            return white, white
+        return white, whitening(rows, center=self.fit_intercept)
 
     def _plan(self, white, problem, y_mean, y_scale):
         """What the search over starts needs of the parameters."""
@@ -375,7 +390,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             self.validation_loss_ = polish.objective * unit
             self.validation_loss_curve_ = [loss * unit for loss in polish.held_out_losses]
         self.n_iter_ = polish.n_iter
-        self.n_passes_ = fit.rows_read / problem.rows.n_rows
+        self.n_passes_ = (fit.rows_read + problem.rows.rows_read) / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
         self.init_path_ = fit.path
         self.stop_reason_ = polish.reason

@@ -57,8 +57,7 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     network = oriented_units(SquaredLoss(projected, activation, span), U)
 
     n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
-    step = max(1, projected.n_rows // n_rows)
-    few = projected if step == 1 else projected.take(slice(None, None, step))
+    few = projected.some(n_rows)
     problem = SquaredLoss(few, activation, span)
     loss, network = refit(problem, network, REFIT_STEPS)
     power *= np.sqrt(few.weight_sum / projected.weight_sum)

@@ -25,6 +25,31 @@ def training_rows(estimator, X, y, sample_weight):
     return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
 
 
+def checked_blocks(estimator, source):
+    """Checked blocks (X, y, weight) of a source; the first one tells the estimator its columns.
+
+    Raises
+    ------
+    ValueError
+        Naming the block.
+    """
+    shape = None
+    for index, (X, y, weight) in enumerate(source):
+        try:
+            X, y = validate_data(
+                estimator, X, y, reset=shape is None, multi_output=True, y_numeric=True, **ROWS
+            )
+            y = target_columns("y", y)
+            shape = shape or y.shape[1]
+            if y.shape[1] != shape:
+                raise ValueError(f"y must have {shape} outputs as in block 0, got {y.shape[1]}.")
+            if weight is not None:
+                weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+        except ValueError as error:
+            raise ValueError(f"Block {index}: {error}") from error
+        yield X, y, weight
+
+
 def held_out_rows(estimator, X_val, y_val, sample_weight_val, n_outputs):
     """The same for held-out rows, or None where there are none.
 

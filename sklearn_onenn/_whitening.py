@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from ._blocks import dense, weighted
+from ._blocks import MIN_BLOCK_ROWS, dense, weighted
 
 # Rows for each column below which the covariance is shrunk.
 SHRINK_BELOW = 3
@@ -108,10 +108,10 @@ def mean_and_covariance(rows, *, center=True):
     """Weighted mean (d,) and covariance (d, d) of the rows, in one pass.
 
     With ``center=False`` the mean is zero and the covariance is the second moment about it. Sums
-    are taken about the mean of the first block, so that an offset does not cancel digits.
+    are taken about the mean of some rows, so that an offset does not cancel digits.
     """
-    first = dense(rows.block(0).X)
-    origin = first.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
+    few = dense(rows.some(MIN_BLOCK_ROWS).X)
+    origin = few.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
     origin = origin.astype(rows.dtype)
 
     def sums(block):

@@ -1,0 +1,68 @@
+"""Samples of the rows, each several times larger than the last, and the fit that grows with them.
+
+The optimum on n rows is off from that on all rows by a share of about p / n of the loss, p the number of
+weights. The search over starts therefore takes a sample that is large for p alone; its optimum is the
+start of a few steps on a larger sample, and only the last ones read all rows.
+"""
+
+from dataclasses import replace
+
+from ._polish import polish_on_more
+from ._starts import search
+from ._watch import Watch
+
+# Rows for each weight, and their least number, from which the search over starts is done.
+ROWS_PER_WEIGHT = 64
+LEAST_ROWS = 20_000
+# Factor from one sample to the next, and the entries of X in the largest that is copied (a GiB / 8).
+GROWTH = 8
+SAMPLE_ENTRIES = 2**24
+# Steps on a sample end when one would lower the loss by less than this share of p / n.
+RESOLVED = 0.1
+
+
+def grown_fit(problem, samples, k, plan, random_state):
+    """Search over starts on the first sample, then polish on the larger ones.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    samples : list of Rows
+        As of :func:`growing_samples`.
+    k : int
+    plan : Plan
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    Fit
+        Its ``rows_read`` counts those of the search alone.
+    """
+    fit = search(problem.on(samples[0]), k, plan, random_state)
+    n_weights = fit.start.pack().size
+    for sample in samples[1:]:
+        watch = None if plan.held_out is None else Watch(problem.on(plan.held_out))
+        tol = plan.tol if sample is samples[-1] else max(plan.tol, RESOLVED * n_weights / sample.n_rows)
+        polish = polish_on_more(
+            problem.on(sample), fit.polish, max_iter=plan.max_iter, tol=tol, watch=watch
+        )
+        fit = replace(fit, polish=polish)
+    return fit
+
+
+def growing_samples(rows, k, random_state):
+    """Rows for the search over starts, larger samples of them, and last all rows.
+
+    Where the rows are few for that all of them, in memory, are the only sample.
+    """
+    n_weights = k * (rows.n_features + rows.n_outputs + 1) + rows.n_outputs
+    size = max(ROWS_PER_WEIGHT * n_weights, LEAST_ROWS)
+    if 2 * size >= rows.n_rows:
+        return [rows.in_memory()]
+    largest = max(size, SAMPLE_ENTRIES // max(rows.n_features, 1))
+    sizes = []
+    while size <= largest and 2 * size <= rows.n_rows:
+        sizes.append(size)
+        size *= GROWTH
+    sample = rows.sample(sizes[-1], random_state)
+    return [*(sample.some(size) for size in sizes), rows]

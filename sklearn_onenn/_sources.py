@@ -1,0 +1,221 @@
+"""Rows that do not fit into memory: a source of blocks that is read again at every pass."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import issparse, vstack
+
+from ._blocks import RowBlocks as ArrayRows
+from ._blocks import Rows, stratified_rows
+
+
+class RowBlocks:
+    """Rows from a source that can be read again and again, such as files.
+
+    Parameters
+    ----------
+    factory : callable
+        Takes nothing, returns an iterable of blocks ``(X, y)`` or ``(X, y, sample_weight)``, the same
+        ones in the same order at every call. A block holds some 10 000 to 1 000 000 rows: one at a time
+        is in memory.
+
+    Examples
+    --------
+    Two files of rows, as ``numpy.save`` writes them; only the block that is read is in memory:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> X, y, teacher = make_one_hidden_layer(2000, 4, 2, random_state=0)
+    >>> for part in range(2):
+    ...     np.save(folder / f"X{part}.npy", X[part::2])
+    ...     np.save(folder / f"y{part}.npy", y[part::2])
+    >>> def blocks():
+    ...     for part in range(2):
+    ...         yield np.load(folder / f"X{part}.npy"), np.load(folder / f"y{part}.npy")
+    >>> model = OneHiddenLayerRegressor(k=2, random_state=0).fit(RowBlocks(blocks))
+    >>> bool(model.score(X, y) > 0.999999)
+    True
+    """
+
+    def __init__(self, factory):
+        if not callable(factory):
+            raise TypeError(
+                f"factory must be a callable that returns an iterable of (X, y) blocks, got "
+                f"{factory!r}. For a list of blocks pass lambda: blocks."
+            )
+        self.factory = factory
+
+    def __iter__(self):
+        """The blocks (X, y, sample_weight or None) of one pass, as they come."""
+        for index, block in enumerate(self.factory()):
+            if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+                raise ValueError(
+                    f"Block {index} must be a tuple (X, y) or (X, y, sample_weight), got {type(block)}."
+                )
+            yield (*block, None) if len(block) == 2 else tuple(block)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over a source found.
+
+    Attributes
+    ----------
+    block_rows : tuple of int
+        Rows of each block.
+    n_features, n_outputs : int
+    dtype : dtype
+        Floating type of the first block.
+    weight_sum : float
+    y_mean, y_scale : arrays of shape (n_outputs,)
+    """
+
+    block_rows: tuple
+    n_features: int
+    n_outputs: int
+    dtype: object
+    weight_sum: float
+    y_mean: np.ndarray
+    y_scale: np.ndarray
+
+
+def survey(blocks, *, center):
+    """Sizes, and mean and scale of the targets, in one pass over checked blocks.
+
+    Targets are summed about the mean of the first block and in units of its largest deviation, so that
+    neither an offset nor a scale costs digits.
+
+    Parameters
+    ----------
+    blocks : iterable of (X, y, weight)
+        Arrays (m, d) or CSR, (m, n_outputs), (m,) or None.
+    center : bool
+        False takes the mean of the targets as zero.
+
+    Returns
+    -------
+    Survey
+    """
+    sizes, sums = [], 0.0
+    for X, y, weight in blocks:
+        if not sizes:
+            n_features, dtype = X.shape[1], X.dtype
+            origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
+            unit = np.abs(y - origin).max(axis=0)
+            unit[unit == 0] = 1.0
+        sizes.append(X.shape[0])
+        t = (y - origin) / unit
+        weight = np.ones(len(t)) if weight is None else weight.astype(np.float64)
+        sums = sums + np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
+    if not sizes:
+        raise ValueError("factory() must yield at least one (X, y) block, got none.")
+    weight_sum = float(sums[0, 0])
+    if not weight_sum > 0:
+        raise ValueError("sample_weight must have a positive entry, all are zero.")
+    first, second = sums[1:] / weight_sum
+    mean = origin + unit * first
+    scale = unit * np.sqrt(np.maximum(second - (first**2 if center else 0.0), 0.0))
+    constant = scale <= 8 * np.finfo(float).eps * np.maximum(np.abs(mean), np.finfo(float).tiny)
+    mean = mean if center else np.zeros_like(mean)
+    scale = np.where(constant, 1.0, scale)
+    return Survey(tuple(sizes), n_features, len(unit), dtype, weight_sum, mean, scale)
+
+
+def arrays_of(block, dtype):
+    """A block as arrays: X of the type, y as float64 of shape (m, n_outputs), weight or None."""
+    X, y, weight = block
+    X = X.tocsr().astype(dtype) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
+    y = np.asarray(y, dtype=np.float64)
+    weight = None if weight is None else np.asarray(weight, dtype=dtype).ravel()
+    return X, y[:, None] if y.ndim == 1 else y, weight
+
+
+class StreamRows(Rows):
+    """Rows of a source, read again at every sum; a block of the source is in memory at a time.
+
+    The sum over a block of the source is that of :class:`ArrayRows`; these are added in their order.
+
+    Parameters
+    ----------
+    source : RowBlocks
+    found : Survey
+        Targets are brought to mean zero and scale one by it.
+    executor : concurrent.futures.Executor or None
+    """
+
+    def __init__(self, source, found, *, executor=None):
+        super().__init__()
+        self.source, self.found, self.executor = source, found, executor
+        self.n_rows, self.weight_sum = sum(found.block_rows), found.weight_sum
+        self.n_features, self.n_outputs, self.dtype = found.n_features, found.n_outputs, found.dtype
+        self._sample = None
+
+    def keeps(self, n_entries):
+        """Nothing is kept between passes."""
+        return False
+
+    def some(self, n_rows):
+        """About so many rows of the sample."""
+        return self._sample.some(n_rows)
+
+    def in_memory(self):
+        """All rows as arrays."""
+        return self._taken(np.arange(self.n_rows))
+
+    def sample(self, n_rows, random_state):
+        """So many random rows as arrays, in one pass; from now on those that ``some`` takes from."""
+        return self._taken(stratified_rows(self.n_rows, n_rows, random_state))
+
+    def _taken(self, chosen):
+        ends = np.cumsum(self.found.block_rows)
+        parts = []
+        for end, block in zip(ends, self._blocks(), strict=True):
+            inside = chosen[(chosen >= end - block.n_rows) & (chosen < end)] - (end - block.n_rows)
+            parts.append(block.take(inside))
+        self._counter[0] += self.n_rows
+        self._sample = joined(parts, self.executor, self._counter)
+        return self._sample
+
+    def _results(self, function):
+        for block in self._blocks():
+            yield block.sum(function)
+
+    def _blocks(self):
+        """The blocks of one pass; they must be those of the survey."""
+        found, n_blocks = self.found, 0
+        for index, block in enumerate(self.source):
+            X, y, weight = arrays_of(block, found.dtype)
+            n_blocks += 1
+            expected = found.block_rows[index : index + 1]
+            if (*expected, found.n_features) != X.shape:
+                break
+            y = ((y - found.y_mean) / found.y_scale).astype(found.dtype)
+            yield ArrayRows(X, y, weight, executor=self.executor)
+        else:
+            if n_blocks == len(found.block_rows):
+                return
+        raise ValueError(
+            f"factory() must yield the same blocks at every call, got {len(found.block_rows)} at first "
+            f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator each "
+            f"time; a generator that is used up yields once only."
+        )
+
+
+def joined(parts, executor, counter):
+    """Rows of several blocks as one."""
+    X = [part.X for part in parts]
+    X = vstack(X, format="csr") if issparse(X[0]) else np.concatenate(X)
+    y = np.concatenate([part.y for part in parts])
+    weights = [part.weight for part in parts]
+    if all(weight is None for weight in weights):
+        weight = None
+    else:
+        weight = np.concatenate([
+            np.ones(part.n_rows, X.dtype) if weight is None else weight.ravel()
+            for part, weight in zip(parts, weights, strict=True)
+        ])  # fmt: skip
+    return ArrayRows(X, y, weight, executor=executor, counter=counter)
