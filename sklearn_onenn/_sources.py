@@ -109,7 +109,7 @@ def survey(blocks, *, center):
             unit[unit == 0] = 1.0
         sizes.append(X.shape[0])
         t = (y - origin) / unit
-        weight = np.ones(len(t)) if weight is None else weight.astype(np.float64)
+        weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
         sums = sums + np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
     if not sizes:
         raise ValueError("factory() must yield at least one (X, y) block, got none.")
@@ -200,8 +200,8 @@ class StreamRows(Rows):
                 return
         raise ValueError(
             f"factory() must yield the same blocks at every call, got {len(found.block_rows)} at first "
-            f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator each "
-            f"time; a generator that is used up yields once only."
+            f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator "
+            f"each time; a generator that is used up yields once only."
         )
 
 

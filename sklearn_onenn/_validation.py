@@ -43,7 +43,7 @@ def checked_blocks(estimator, source):
             shape = shape or y.shape[1]
             if y.shape[1] != shape:
                 raise ValueError(f"y must have {shape} outputs as in block 0, got {y.shape[1]}.")
-            if weight is not None:
+            if weight is not None and np.any(weight):  # in a block all may be zero
                 weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
         except ValueError as error:
             raise ValueError(f"Block {index}: {error}") from error
