@@ -25,6 +25,7 @@ _watch.py                    early stopping by held-out rows
 _polish.py                   the polish of one start, with its penalty
 _starts.py                   which starts to try, when to stop, which one won
 _samples.py                  the search on a sample of the rows, the polish on larger ones
+_width.py                    how many units the rows support
 _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale

@@ -21,6 +21,7 @@ from ._starts import Plan
 from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
 from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
 from ._whitening import identity_coordinates, whitening
+from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 
 
@@ -37,8 +38,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    k : int, default=5
-        Number of hidden units.
+    k : int or "auto", default=5
+        Number of hidden units. "auto" is the number that the rows support: on data from a network of this
+        kind its own; on other data one that predicts held-out rows about as well as a wider one.
 
     activation : str or Activation, default="relu"
         phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
@@ -109,6 +111,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         the norm of w_i.
     intercepts_ : list of 2 ndarrays
         b of shape (k,) and c of shape (n_outputs,).
+    k_ : int
+        Number of hidden units.
     init_coefs_, init_intercepts_ : list of 2 ndarrays
         The start that led to them.
     loss_ : float
@@ -159,7 +163,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "k": [Interval(Integral, 1, None, closed="left")],
+        "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "activation": [str, Activation],
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
@@ -255,7 +259,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, held_out):
         """The steps of a fit."""
         if isinstance(self.k, bool):
-            raise ValueError(f"k must be an int >= 1, got {self.k}.")
+            raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
@@ -263,7 +267,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
-                samples = growing_samples(rows, self.k, random_state)
+                width = TYPICAL_WIDTH if self.k == "auto" else self.k
+                samples = growing_samples(rows, width, random_state)
             white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
@@ -273,7 +278,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
-            fit = grown_fit(problem, samples, self.k, plan, random_state)
+            k = self.k
+            if isinstance(plan.init, Network):
+                k = len(plan.init.b)
+            elif k == "auto":
+                k = chosen_width(problem.on(samples[0]), plan, random_state)
+            fit = grown_fit(problem, samples, k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
 
     def _rows(self, X, y, sample_weight, executor):
@@ -363,8 +373,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             source, arrays, c = "init", self.init, y_mean
         if len(arrays) != 3:
             raise ValueError(f"{source} must hold the 3 arrays W, b, v, got {len(arrays)}.")
-        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
         W, b, v = arrays
+        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
+        if k == "auto":
+            k = np.shape(b)[-1] if np.ndim(b) else 1
         W = checked_array(f"{source}: W", W, (d, k))
         b = checked_array(f"{source}: b", b, (k,))
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
@@ -391,6 +403,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             network = caller_network(network, problem, y_mean, y_scale)
             setattr(self, f"{prefix}coefs_", [network.W, network.V])
             setattr(self, f"{prefix}intercepts_", [network.b, network.c])
+        self.k_ = len(fit.start.b)
         unit = np.mean(y_scale**2)
         self.loss_ = polish.loss * unit
         self.loss_curve_ = [loss * unit for loss in polish.losses]

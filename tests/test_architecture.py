@@ -20,7 +20,7 @@ LAYERS = [
     {"_residual_start", "_structure", "_polish"},
     {"_initialization"},
     {"_starts"},
-    {"_samples", "_validation"},
+    {"_samples", "_width", "_validation"},
     {"_regressor", "datasets"},
     {"certificate", "displays", "_callbacks", "dask", "onnx"},
     {"__init__"},
