@@ -12,6 +12,7 @@ from ._blocks import RowBlocks, block_threads, weighted
 from ._canonical import with_output_size
 from ._network import Network, SquaredLoss
 from ._residual_start import residual_moment_start
+from ._score_start import check_score_function, score_start
 from ._span import AffineFit, unit_span
 from ._units import ADDED, eliminated, enlarged, refit, residuals, with_fitted_outputs
 from ._whitening import identity_coordinates, whitening
@@ -30,6 +31,7 @@ def tensor_initialization(
     moments="residual",
     split=False,
     fit_intercept=False,
+    score_function=None,
     sample_weight=None,
     random_state=None,
 ):
@@ -104,14 +106,17 @@ def tensor_initialization(
         raw = moments == "raw"
         coordinates = identity_coordinates(X.shape[1]) if raw else whitening(rows)
         start = tensor_start(
-            rows, coordinates, k, activation, moments, split=split, random_state=random_state
-        )
+            rows, coordinates, k, activation, moments,
+            split=split, score_function=score_function, random_state=random_state,
+        )  # fmt: skip
     start = with_output_size(start, 1.0, activation.degree)
     W, b = coordinates.weights_to_rows(start.W, start.b)
     return W, b if fit_intercept else np.zeros(k), start.V[:, 0]
 
 
-def tensor_start(rows, coordinates, k, activation, moments, *, split, random_state):
+def tensor_start(
+    rows, coordinates, k, activation, moments, *, split, random_state, score_function=None
+):
     """Tensor initialization in white coordinates.
 
     Parameters
@@ -125,6 +130,8 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
     split : bool
         Give each step of Algorithm 1 a third of the rows. Raw moments only.
     random_state : numpy.random.RandomState
+    score_function : object or None
+        Score of the rows as they are, where they are not N(0, I) draws.
 
     Returns
     -------
@@ -133,12 +140,18 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
         directions and zero output weights.
     """
     check_activation(activation)
+    if score_function is not None:
+        check_score_function(score_function, rows, moments)
     n_found = min(k, coordinates.rank) if is_informative(rows) else 0
     if n_found == 0:
         c = rows.sum(lambda block: weighted(block.y, block.weight).sum(axis=0)) / rows.weight_sum
         nothing = np.zeros((coordinates.rank, 0)), np.zeros(0), np.zeros((0, rows.n_outputs)), c
         return filled(Network(*nothing), k, random_state)
-    if moments == "raw":
+    if score_function is not None:
+        start = score_start(
+            rows, coordinates, n_found, activation, score_function, random_state=random_state
+        )
+    elif moments == "raw":
         start = raw_moment_start(
             leading_output(rows),
             coordinates,

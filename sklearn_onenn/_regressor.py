@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks, block_threads
@@ -158,6 +158,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
         "moments": [StrOptions({"residual", "raw"})],
+        "score_function": [None, HasMethods(["__call__", "contract"])],
         "resample": ["boolean"],
         "polish": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -180,6 +181,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         fit_intercept=True,
         init="tensor",
         moments="residual",
+        score_function=None,
         resample=True,
         polish=True,
         learning_rate="auto",
@@ -198,6 +200,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.init = init
         self.moments = moments
+        self.score_function = score_function
         self.resample = resample
         self.polish = polish
         self.learning_rate = learning_rate
@@ -317,6 +320,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
             moments=self.moments,
+            score_function=self.score_function,
             resample=self.resample,
             polish=self.polish,
             learning_rate=rate if rate == "auto" else rate * np.mean(y_scale**2),
