@@ -114,9 +114,7 @@ def tensor_initialization(
     return W, b if fit_intercept else np.zeros(k), start.V[:, 0]
 
 
-def tensor_start(
-    rows, coordinates, k, activation, moments, *, split, random_state, score_function=None
-):
+def tensor_start(rows, coordinates, k, activation, moments, *, split, random_state, score_function=None):
     """Tensor initialization in white coordinates.
 
     Parameters

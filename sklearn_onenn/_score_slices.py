@@ -34,14 +34,6 @@ class SteinScores:
     def __init__(self, score_function, directions):
         self.score_function, self.directions = score_function, directions
 
-    @classmethod
-    def in_span(cls, score_function, coordinates, V):
-        """Along white directions V (r, k): the score of the projected rows, where it can be had."""
-        if hasattr(score_function, "marginal"):
-            A = coordinates.transform @ V
-            return Projected(score_function.marginal(A), A)
-        return cls(score_function, coordinates.inverse.T @ V)
-
     def first(self, X):
         """S_1 (rows, j)."""
         score = checked("score_function(X)", self.score_function(X), X.shape)
@@ -56,17 +48,6 @@ class SteinScores:
         second = first[:, :, None] * first[:, None, :]
         second += curvature
         return first, second
-
-
-class Projected(SteinScores):
-    """S_1 and S_2 of the projected rows X A, A (d, j)."""
-
-    def __init__(self, score_function, A):
-        super().__init__(score_function, np.eye(A.shape[1]))
-        self.A = A
-
-    def __call__(self, X):
-        return super().__call__(X @ self.A.astype(X.dtype))
 
 
 def checked(name, result, shape):
@@ -204,4 +185,3 @@ def score_stack(projected, rows, coordinates, V, scores):
         for block, size in zip([M4 / n, M3 / n, M2[:, None]], noise, strict=True):
             stack.append(block * np.sqrt(block.size / size))
     return stack, float(np.sqrt(np.mean(variances)))
-

@@ -48,7 +48,9 @@ def score_span(score_function, rows, coordinates, slopes, V, random_state):
         # Slices within the last span have less noise than whole ones.
         M3 = (M3 @ U).transpose(0, 2, 1, 3).reshape(len(M3), r, -1)
         blocks = zip((M1[:, :, None], M2 @ U, M3), sd, strict=True)
-        joined = joined_by_signal([block / s for of_all, sds in blocks for block, s in zip(of_all, sds, strict=True)])
+        joined = joined_by_signal(
+            [block / s for of_all, sds in blocks for block, s in zip(of_all, sds, strict=True)]
+        )
         U = eigh(joined @ joined.T)[1][:, -k:]
         along = V = qr(dual @ U, mode="economic")[0]
     return V

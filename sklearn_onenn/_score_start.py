@@ -62,7 +62,7 @@ def score_start(rows, coordinates, k, activation, score_function, *, random_stat
     if k < r:
         V = unit_span(affine, residuals, slopes, k, random_state)
         V = score_span(score_function, rows, coordinates, slopes, V, random_state)
-    scores = SteinScores.in_span(score_function, coordinates, V)
+    scores = SteinScores(score_function, coordinates.inverse.T @ V)
 
     def stack_of(projected, step):
         return score_stack(projected, rows.take(slice(None, None, step)), coordinates, V, scores)

@@ -223,6 +223,7 @@ def leading(matrix, k):
     order = np.argsort(-np.abs(values))[:k]
     return values[order], vectors[:, order]
 
+
 def rows_in_span(rows, coordinates, V, slopes):
     """Rows projected on V, with the linear signal across V taken from the targets as span error."""
     across = slopes - V @ (V.T @ slopes)

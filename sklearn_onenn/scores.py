@@ -3,10 +3,9 @@
 A score function is any object with the methods
 
 - ``__call__(X)``: the score grad log p(x) of every row, shape (n, d);
-- ``contract(X, U)``: U^T (grad^2 log p(x)) U of every row, shape (n, j, j), for U of shape (d, j);
+- ``contract(X, U)``: U^T (grad^2 log p(x)) U of every row, shape (n, j, j), for U of shape (d, j).
 
-and, where it can be had, ``marginal(A)``: the score function of A^T x, for A of shape (d, j). It is the
-mean of the score given A^T x, so moments taken with it have less noise.
+Rows come in blocks, as arrays of the type that the fit has, float64 or float32.
 """
 
 import numpy as np
@@ -71,7 +70,9 @@ class GaussianMixtureScore:
             raise ValueError(f"weights must be positive with sum 1, got {self.weights}.")
         transposed = self.covariances.transpose(0, 2, 1)
         if not np.allclose(self.covariances, transposed, rtol=1e-6, atol=0):
-            raise ValueError("covariances must be symmetric. Use (C + C^T) / 2 where rounding is to blame.")
+            raise ValueError(
+                "covariances must be symmetric. Use (C + C^T) / 2 where rounding is to blame."
+            )
         try:
             roots = np.linalg.cholesky(self.covariances)
         except np.linalg.LinAlgError as error:
@@ -153,7 +154,9 @@ class GaussianMixtureScore:
         ndarray of shape (n, j, j)
             U^T (grad^2 log p(x)) U.
         """
-        X, U = self._rows(X), self._directions("U", U)
+        X, U = self._rows(X), check_array(U, dtype=np.float64, input_name="U")
+        if len(U) != len(self._center):
+            raise ValueError(f"U must have {len(self._center)} rows, got shape {U.shape}.")
         shares, gradients = self._components(X, U)
         score = np.einsum("nc,ncj->nj", shares, gradients)
         precisions = (U.T @ self._precisions @ U).astype(X.dtype)
@@ -161,27 +164,9 @@ class GaussianMixtureScore:
         # About their mean, so that the squares of components do not cancel.
         gradients -= score[:, None, :]
         scaled = shares[:, :, None] * gradients
-        return scaled.transpose(0, 2, 1) @ gradients - (
-            shares @ precisions.reshape(-1, j * j)
-        ).reshape(-1, j, j)
-
-    def marginal(self, A):
-        """Score function of A^T x.
-
-        Parameters
-        ----------
-        A : array-like of shape (d, j)
-            Of rank j.
-
-        Returns
-        -------
-        GaussianMixtureScore
-            Of a mixture in j dimensions.
-        """
-        A = self._directions("A", A)
-        covariances = A.T @ self.covariances @ A
-        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
-        return GaussianMixtureScore(self.weights, self.means @ A, covariances)
+        return scaled.transpose(0, 2, 1) @ gradients - (shares @ precisions.reshape(-1, j * j)).reshape(
+            -1, j, j
+        )
 
     def __repr__(self):
         n_components, d = self.means.shape
@@ -193,12 +178,6 @@ class GaussianMixtureScore:
         if X.shape[1] != len(self._center):
             raise ValueError(f"X must have {len(self._center)} columns, got {X.shape[1]}.")
         return X - self._center.astype(X.dtype)
-
-    def _directions(self, name, U):
-        U = check_array(U, dtype=np.float64, input_name=name)
-        if len(U) != len(self._center):
-            raise ValueError(f"{name} must have {len(self._center)} rows, got shape {U.shape}.")
-        return U
 
     def _components(self, X, U):
         """Responsibilities (n, n_components), and scores of components along U (n, n_components, j)."""
