@@ -53,6 +53,11 @@ def tensor_initialization(
         Give each step of the algorithm a third of the rows, as the theorem has it. Raw moments only.
     fit_intercept : bool, default=False
         Whether the network has hidden biases. Without, ``b`` is zero.
+    score_function : object or None, default=None
+        Score of the density that the rows of X have, in their coordinates, for inputs that are far from
+        normal: with the methods ``__call__(X)`` and ``contract(X, U)`` that
+        :mod:`sklearn_onenn.scores` describes. The moments are then those of Stein's identity with
+        this score in the place of Hermite polynomials [2]_. Residual moments of dense rows only.
     sample_weight : array-like of shape (n_samples,), default=None
     random_state : int, RandomState instance or None, default=None
         Draws the random projections of the tensor, and the thirds of ``split``.
@@ -67,13 +72,16 @@ def tensor_initialization(
     Raises
     ------
     ValueError
-        When the activation has no usable moments or violates property 3.2 (identity, square), and for
-        unusable data or parameters.
+        When the activation has no usable moments or violates property 3.2 (identity, square), for a
+        score that is not finite or not of the right shape, and for unusable data or parameters.
 
     References
     ----------
-    K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
-    One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175, Algorithm 1.
+    .. [1] K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
+       One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175, Algorithm 1.
+
+    .. [2] M. Janzamin, H. Sedghi, A. Anandkumar, "Score Function Features for Discriminative
+       Learning: Matrix and Tensor Framework", 2014, arXiv:1412.2863.
 
     Examples
     --------
@@ -97,6 +105,7 @@ def tensor_initialization(
         ensure_min_samples=2,
         y_numeric=True,
     )
+    check_score_function(score_function, X, moments)
     weight = None
     if sample_weight is not None:
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
@@ -138,8 +147,6 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
         directions and zero output weights.
     """
     check_activation(activation)
-    if score_function is not None:
-        check_score_function(score_function, rows, moments)
     n_found = min(k, coordinates.rank) if is_informative(rows) else 0
     if n_found == 0:
         c = rows.sum(lambda block: weighted(block.y, block.weight).sum(axis=0)) / rows.weight_sum

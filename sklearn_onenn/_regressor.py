@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._blocks import RowBlocks, block_threads
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
+from ._score_start import check_score_function
 from ._starts import Plan, search
 from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
 from ._validation import ROWS, checked_array, held_out_rows, training_rows
@@ -49,6 +50,11 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     moments : {"residual", "raw"}, default="residual"
         Moments for the tensor initialization: those of the residual of a fit of lower degree, which
         have the same expectation and far less noise, or those of y itself, as in the paper.
+
+    score_function : object or None, default=None
+        Score of the density that the rows of X have, such as a
+        :class:`sklearn_onenn.scores.GaussianMixtureScore`, for the moments of the tensor
+        initialization; None takes whitened rows for normal ones. See :func:`tensor_initialization`.
 
     resample : bool, default=True
         Take each row at most once in descent, in disjoint random parts of at least four rows per
@@ -253,6 +259,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"k must be an int >= 1, got {self.k}.")
         X, y, weight = training_rows(self, X, y, sample_weight)
         held_out = held_out_rows(self, *held_out, y.shape[1])
+        check_score_function(self.score_function, X, self.moments)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         activation = get_activation(self.activation)

@@ -53,8 +53,11 @@ class SteinScores:
 def checked(name, result, shape):
     """What a score function returned, as an array."""
     result = np.asarray(result)
-    if result.shape != shape:
-        raise ValueError(f"{name} must have shape {shape} for X of {shape[0]} rows, got {result.shape}.")
+    if result.shape != shape or result.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} must be a real array of shape {shape} for X of {shape[0]} rows, got shape "
+            f"{result.shape} of type {result.dtype}."
+        )
     if not np.isfinite(result).all():
         raise ValueError(f"{name} must be finite: the density must be positive and smooth at all rows.")
     return result
@@ -156,15 +159,15 @@ def score_stack(projected, rows, coordinates, V, scores):
         As of :func:`_slices.noise_stack`, and for a standard normal score the same.
     """
     n, k = rows.weight_sum, V.shape[1]
-    K, I = k * (k + 1) // 2, np.eye(k)
+    K, identity = k * (k + 1) // 2, np.eye(k)
     residuals, _, matrices = quadratic_residuals(projected)
 
     def sums(block):
         u = coordinates.project(block.X, V)
         S1, S2 = scores(block.X)
         pairs, T = symmetric_pairs_of(S2), weighted(block.y, block.weight)
-        sizes = np.column_stack([square_sizes(u, S1, S2), *linear_sizes(u, I, S1, S2)[::-1]])
-        linear = [linear_slices(t, u, I, S1, pairs) for t in T.T]
+        sizes = np.column_stack([square_sizes(u, S1, S2), *linear_sizes(u, identity, S1, S2)[::-1]])
+        linear = [linear_slices(t, u, identity, S1, pairs) for t in T.T]
         return (
             np.array([square_slices(t, u, S1, pairs) for t in T.T]),
             np.array([M3 for _, M3 in linear]),

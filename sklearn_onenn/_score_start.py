@@ -15,9 +15,12 @@ from ._span import AffineFit, rows_in_span, unit_span
 from ._units import units_in_span
 
 
-def check_score_function(score_function, rows, moments):
-    """Raise where a score function cannot be used."""
-    if not (callable(score_function) and callable(getattr(score_function, "contract", None))):
+def check_score_function(score_function, X, moments):
+    """Raise where a score function is given and cannot be used."""
+    if score_function is None:
+        return
+    has_methods = callable(score_function) and callable(getattr(score_function, "contract", None))
+    if not has_methods or isinstance(score_function, type):
         raise ValueError(
             "score_function must be None or an object with the methods __call__(X) and contract(X, U), "
             f"such as a sklearn_onenn.scores.GaussianMixtureScore, got {score_function!r}."
@@ -27,7 +30,7 @@ def check_score_function(score_function, rows, moments):
             f"score_function needs moments='residual', got moments={moments!r}: raw moments are those "
             "of N(0, I). Leave out one of the two."
         )
-    if issparse(rows.X):
+    if issparse(X):
         raise ValueError(
             "score_function needs dense rows: a density has no mass on zeros. "
             "Use X.toarray(), or score_function=None."

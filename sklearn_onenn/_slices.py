@@ -112,7 +112,7 @@ def quadratic(u, offset, slope, A):
 
 
 def symmetric_pairs_of(A):
-    """Symmetric matrices (..., k, k) as vectors (..., K): the upper triangle, off-diagonal times sqrt 2."""
+    """Symmetric matrices (..., k, k) as vectors (..., K): upper triangle, off-diagonal times sqrt 2."""
     i, j = np.triu_indices(A.shape[-1])
     return A[..., i, j] * np.where(i == j, 1.0, np.sqrt(2.0)).astype(A.dtype)
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from _planted import USABLE, gaussian_problem, least_squares, random_network, separated_network
-from numpy.testing import assert_allclose, assert_array_equal
+from _planted import USABLE, gaussian_problem, separated_network
 
 from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._residual_start import residual_moment_start

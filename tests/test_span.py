@@ -10,7 +10,7 @@ from _planted import (
     separated_network,
     without_intercepts,
 )
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import subspace_angles
 
 from sklearn_onenn._blocks import RowBlocks
@@ -20,6 +20,7 @@ from sklearn_onenn._span import (
     cubic_span,
     leading,
     quadratic_span,
+    rows_in_span,
     second_moment,
     unit_span,
 )
