@@ -128,14 +128,17 @@ def square_sizes(u, S1, S2):
 
 
 def quadratic_residuals(projected):
-    """Residuals (rows, m) of quadratic fits in the span; their slopes (k, m), matrices (m, k, k)."""
+    """Residuals (rows, m) of quadratic fits in the span; their mean gradients (m, k), and Hessians."""
     fits = [quadratic_fit(projected.with_targets(target[:, None])) for target in projected.y.T]
 
     def of_block(block):
         return block.y - np.column_stack([quadratic(block.X, *fit) for fit in fits])
 
-    _, slopes, matrices = zip(*fits, strict=True)
-    return np.concatenate(projected.map(of_block)), np.transpose(slopes), np.array(matrices)
+    mean = projected.sum(lambda block: weighted(block.X, block.weight).sum(axis=0))
+    mean /= projected.weight_sum
+    gradients = np.array([slope + 2 * A @ mean for _, slope, A in fits])
+    hessians = np.array([2 * A for *_, A in fits])
+    return np.concatenate(projected.map(of_block)), gradients, hessians
 
 
 def score_stack(projected, rows, coordinates, V, scores):
@@ -160,7 +163,7 @@ def score_stack(projected, rows, coordinates, V, scores):
     """
     n, k = rows.weight_sum, V.shape[1]
     K, identity = k * (k + 1) // 2, np.eye(k)
-    residuals, _, matrices = quadratic_residuals(projected)
+    residuals, _, hessians = quadratic_residuals(projected)
 
     def sums(block):
         u = coordinates.project(block.X, V)
@@ -180,10 +183,10 @@ def score_stack(projected, rows, coordinates, V, scores):
     *moments, weights, sizes, squares = rows.with_targets(residuals).sum(sums)
     variances = np.maximum(squares / max(n - 1 - k - K, n / 4), LEAST_VARIANCE)
     stack = []
-    for M4, M3, M2, A, variance in zip(*moments, matrices, variances, strict=True):
+    for M4, M3, M2, hessian, variance in zip(*moments, hessians, variances, strict=True):
         # Weights of mean zero.
         M4, M3 = M4 - np.outer(M2, weights[:K] / n), M3 - np.outer(M2, weights[K:] / n)
-        M2 = M2 / n + 2 * symmetric_pairs_of(A)
+        M2 = M2 / n + symmetric_pairs_of(hessian)
         noise = variance / n * sizes / n
         for block, size in zip([M4 / n, M3 / n, M2[:, None]], noise, strict=True):
             stack.append(block * np.sqrt(block.size / size))

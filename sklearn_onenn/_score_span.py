@@ -41,10 +41,10 @@ def score_span(score_function, rows, coordinates, slopes, V, random_state):
     U = np.eye(r)
     for _ in range(ROUNDS):
         projected = rows_in_span(rows, coordinates, V, slopes)
-        residuals, inner, matrices = quadratic_residuals(projected)
+        residuals, gradients, hessians = quadratic_residuals(projected)
         M1, M2, M3, sd = span_slices(rows.with_targets(residuals), coordinates, scores, D, along)
-        M1 += (slopes + V @ (inner - V.T @ slopes)).T @ D
-        M2 += 2 * (V.T @ D).T @ matrices @ (V.T @ D)
+        M1 += slopes.T @ D + (gradients - slopes.T @ V) @ (V.T @ D)
+        M2 += (V.T @ D).T @ hessians @ (V.T @ D)
         # Slices within the last span have less noise than whole ones.
         M3 = (M3 @ U).transpose(0, 2, 1, 3).reshape(len(M3), r, -1)
         blocks = zip((M1[:, :, None], M2 @ U, M3), sd, strict=True)

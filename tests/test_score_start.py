@@ -16,7 +16,7 @@ from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._network import forward
 from sklearn_onenn._score_span import narrow, score_span
 from sklearn_onenn._span import AffineFit, unit_span
-from sklearn_onenn._whitening import whitening
+from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.metrics import recovery_error
 from sklearn_onenn.scores import GaussianMixtureScore
@@ -93,18 +93,32 @@ def test_affine_change_of_rows_and_score(activation):
     assert recovery_error(with_biases[1], v_map, with_biases[0], v, activation=activation) < 0.02
 
 
-def spans(score, truth, n, activation, seed):
+def spans(score, truth, n, activation, seed, coordinates_of=whitening):
     """Largest angle in degrees between the units and the span that Hermite moments, then scores find."""
     X = mixture_rows(score, n, seed=seed)
     rows = RowBlocks(X, forward(X, truth, activation))
-    coordinates = whitening(rows)
+    coordinates, k = coordinates_of(rows), truth.W.shape[1]
     affine = AffineFit(rows, coordinates)
     slopes, residuals = affine(rows.y)
     rng = np.random.RandomState(seed)
-    first = unit_span(affine, residuals, slopes, truth.W.shape[1], rng)
+    first = unit_span(affine, residuals, slopes, k, rng)
     found = score_span(score, rows, coordinates, slopes, first, rng)
-    units = coordinates.weights_from_rows(truth.W, np.zeros(truth.W.shape[1]))[0]
+    units = coordinates.weights_from_rows(truth.W, np.zeros(k))[0]
     return [np.degrees(subspace_angles(V, units).max()) for V in (first, found)]
+
+
+@pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
+def test_coordinates_need_not_be_white(activation):
+    """Rows off the origin, and not of unit scale; median angle over five mixtures."""
+    found = []
+    for seed in range(5):
+        score, truth = bimodal_score(8, 2.0, seed=seed), separated_network(8, 2, seed=seed)
+        moved = GaussianMixtureScore(score.weights, score.means + 1, score.covariances)
+        truth = truth._replace(b=-truth.W.sum(axis=0))
+        found.append(spans(moved, truth, 8000, activation, seed, lambda _: identity_coordinates(8)))
+    hermite, with_score = np.median(found, axis=0)
+    assert with_score < 8
+    assert with_score < 0.5 * hermite
 
 
 def test_error_of_the_span_falls_with_the_number_of_rows():
