@@ -22,12 +22,14 @@ from sklearn_onenn._score_slices import (
     SteinScores,
     linear_sizes,
     linear_slices,
+    quadratic_residuals,
     score_stack,
     square_sizes,
     square_slices,
 )
+from sklearn_onenn._score_span import span_slices
 from sklearn_onenn._slices import noise_stack, symmetric_pairs_of
-from sklearn_onenn._whitening import whitening
+from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.scores import GaussianMixtureScore
 
@@ -144,6 +146,55 @@ def test_stack_of_normal_rows_is_the_one_of_hermite_moments():
     assert sd == pytest.approx(expected_sd, rel=1e-6)
     for one, other in zip(found, expected, strict=True):
         assert_allclose(one, other, atol=max(0.05 * np.abs(other).max(), 0.5))
+
+
+def test_stack_by_hand():
+    """Weights of mean zero, of the residuals, and the Hessian of the quadratic; in white coordinates."""
+    score, rng = bimodal_score(3, 2.0), np.random.RandomState(0)
+    rows = RowBlocks(mixture_rows(score, 200), rng.standard_normal((200, 1)))
+    projected, coordinates = white(rows)
+    T = coordinates.transform
+    inner = GaussianMixtureScore(
+        score.weights, (score.means - coordinates.mean) @ T, T.T @ score.covariances @ T
+    )
+    residuals, gradients, hessians = quadratic_residuals(projected)
+    slices = all_slices(residuals[:, 0], projected.X, inner) / 200
+    mean = np.outer(slices[:, 0], symmetric_pairs_of(np.eye(3)))
+    expected = [slices[:, 4:] - mean, slices[:, 1:4]]
+    expected.append(slices[:, :1] + symmetric_pairs_of(hessians[0])[:, None])
+    for found, block in zip(stack_of(rows, score)[0], expected, strict=True):
+        direction = block / np.linalg.norm(block)
+        assert_allclose(found / np.linalg.norm(found), direction, atol=1e-9)
+
+
+def test_span_slices_move_with_the_rows():
+    """Weights have mean zero wherever the origin is; rows of weight 2 count twice."""
+    score, rng = bimodal_score(3, 2.0), np.random.RandomState(0)
+    X, y, times = mixture_rows(score, 200), rng.standard_normal((200, 2)), rng.randint(1, 3, 200)
+    moved = GaussianMixtureScore(score.weights, score.means + 5, score.covariances)
+    D, along = rng.standard_normal((3, 3)), rng.standard_normal((3, 2))
+    found = [
+        span_slices(rows, identity_coordinates(3), SteinScores(density, D), D, along)
+        for density, rows in (
+            (score, RowBlocks(X, y, times.astype(float))),
+            (score, RowBlocks(np.repeat(X, times, axis=0), np.repeat(y, times, axis=0))),
+            (moved, RowBlocks(X + 5, y, times.astype(float))),
+        )
+    ]
+    for one, repeated in zip(found[0], found[1], strict=True):
+        assert_allclose(one, repeated, rtol=1e-8, atol=1e-10)
+    for one, other in zip(found[0][:3], found[2][:3], strict=True):
+        assert_allclose(one, other, rtol=1e-8, atol=1e-9)
+
+
+def test_mean_gradient_and_hessian_of_a_quadratic():
+    rng = np.random.RandomState(0)
+    u, A, slope = rng.standard_normal((300, 3)) + 0.3, rng.standard_normal((3, 3)), [1.0, -2.0, 3.0]
+    y = np.einsum("ni,ij,nj->n", u, A, u) + u @ slope + 4
+    residuals, gradients, hessians = quadratic_residuals(RowBlocks(u, y[:, None]))
+    assert_allclose(residuals, 0, atol=0.05)
+    assert_allclose(hessians, [A + A.T], atol=0.05)
+    assert_allclose(gradients, [slope + (A + A.T) @ u.mean(axis=0)], atol=0.05)
 
 
 def test_an_added_quadratic_changes_the_slice_of_weight_one_by_its_hessian():
