@@ -78,12 +78,12 @@ def tensor_initialization(
     Notes
     -----
     A score serves where the rows are far from normal. Two normal components of unlike covariances,
-    d = 20, k = 5, n = 4000, no noise, ten networks, estimator with ``n_init=1``: with means at distance 4
-    from zero on both sides it recovers 10 networks of tanh units with the score and 7 without (the
-    median angle of a start to its unit is 11 and 50 degrees). ReLU units, and means at distances 1 and
-    2, are recovered 10 times either way: there the polish makes up for the start. The score of a mixture
-    fitted to the rows did as well as the known one. Slices over all columns cost n d^2 for each of some
-    3 k weights, and d^2 numbers for each row of a block.
+    d = 20, k = 5, n = 4000, no noise, ten networks, estimator with ``n_init=1``: with means at
+    distance 4 from zero on both sides it recovers 10 networks of tanh units with the score and 7
+    without (the median angle of a start to its unit is 11 and 50 degrees). ReLU units, and means at
+    distances 1 and 2, are recovered 10 times either way: there the polish makes up for the start.
+    The score of a mixture fitted to the rows did as well as the known one. Slices over all columns
+    cost n d^2 for each of some 3 k weights, and d^2 numbers for each row of a block.
 
     References
     ----------
