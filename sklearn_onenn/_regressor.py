@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
@@ -16,6 +16,7 @@ from ._blocks import block_threads
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
 from ._samples import growing_samples, grown_fit
+from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
 from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
@@ -39,8 +40,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     k : int or "auto", default=5
-        Number of hidden units. "auto" is the number that the rows support: on data from a network of this
-        kind its own; on other data one that predicts held-out rows about as well as a wider one.
+        Number of hidden units. "auto" is the number that the rows support: on data from a network of
+        this kind its own; on other data one that predicts held-out rows about as well as a wider one.
 
     activation : str or Activation, default="relu"
         phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
@@ -57,6 +58,11 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     moments : {"residual", "raw"}, default="residual"
         Moments for the tensor initialization: those of the residual of a fit of lower degree, which
         have the same expectation and far less noise, or those of y itself, as in the paper.
+
+    score_function : object or None, default=None
+        Score of the density that the rows of X have, such as a
+        :class:`sklearn_onenn.scores.GaussianMixtureScore`, for the moments of the tensor
+        initialization; None takes whitened rows for normal ones. See :func:`tensor_initialization`.
 
     resample : bool, default=True
         Take each row at most once in descent, in disjoint random parts of at least four rows per
@@ -168,6 +174,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
         "moments": [StrOptions({"residual", "raw"})],
+        "score_function": [None, HasMethods(["__call__", "contract"])],
         "resample": ["boolean"],
         "polish": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -190,6 +197,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         fit_intercept=True,
         init="tensor",
         moments="residual",
+        score_function=None,
         resample=True,
         polish=True,
         learning_rate="auto",
@@ -208,6 +216,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.init = init
         self.moments = moments
+        self.score_function = score_function
         self.resample = resample
         self.polish = polish
         self.learning_rate = learning_rate
@@ -269,6 +278,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if self.polish:
                 width = TYPICAL_WIDTH if self.k == "auto" else self.k
                 samples = growing_samples(rows, width, random_state)
+            check_score_function(self.score_function, samples[0].X, self.moments)
             white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
@@ -350,6 +360,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
             moments=self.moments,
+            score_function=self.score_function,
             resample=self.resample,
             polish=self.polish,
             learning_rate=rate if rate == "auto" else rate * np.mean(y_scale**2),
