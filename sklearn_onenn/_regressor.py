@@ -278,7 +278,6 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if self.polish:
                 width = TYPICAL_WIDTH if self.k == "auto" else self.k
                 samples = growing_samples(rows, width, random_state)
-            check_score_function(self.score_function, samples[0].X, self.moments)
             white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
@@ -304,8 +303,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
+            check_score_function(self.score_function, next(iter(X))[0], self.moments)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
         X, y, weight = training_rows(self, X, y, sample_weight)
+        check_score_function(self.score_function, X, self.moments)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
