@@ -303,7 +303,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
-            check_score_function(self.score_function, next(iter(X))[0], self.moments)
+            check_score_function(self.score_function, next(iter(X), (None,))[0], self.moments)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
         X, y, weight = training_rows(self, X, y, sample_weight)
         check_score_function(self.score_function, X, self.moments)
