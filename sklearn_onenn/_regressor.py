@@ -12,14 +12,21 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
-from ._blocks import block_threads
+from ._blocks import block_threads, scaled_rows
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
 from ._samples import growing_samples, grown_fit
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
-from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
-from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
+from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
+from ._validation import (
+    ROWS,
+    checked_array,
+    checked_blocks,
+    held_out_rows,
+    refuse_dask_collections,
+    training_rows,
+)
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
 
@@ -273,6 +280,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
     def _rows(self, X, y, sample_weight, executor):
         """Checked rows with targets at unit scale, and that scale."""
+        refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
             if y is not None or sample_weight is not None:
                 raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
@@ -298,6 +306,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
+        refuse_dask_collections(X=X)
         X = validate_data(self, X, reset=False, **ROWS)
         network = Network(
             self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]
