@@ -38,7 +38,9 @@ class ClusterBlocks:
         self.client, self.columns = client, columns_of(X)
         X = row_blocks(client, "X", X)
         if X.ndim != 2:
-            raise ValueError(f"X must have 2 dimensions, got {X.ndim}. Use X.reshape(-1, 1) for one column.")
+            raise ValueError(
+                f"X must have 2 dimensions, got {X.ndim}. Use X.reshape(-1, 1) for one column."
+            )
         y = row_blocks(client, "y", y, like=X)
         if sample_weight is not None:
             sample_weight = row_blocks(client, "sample_weight", sample_weight, like=X)
@@ -149,7 +151,9 @@ def row_blocks(client, name, collection, like=None):
         collection = client.persist(collection).to_dask_array(lengths=True)
     array = imported("dask.array").asanyarray(collection)
     if np.isnan(array.shape[0]):
-        raise ValueError(f"{name} has blocks of unknown length. Call {name}.compute_chunk_sizes() before.")
+        raise ValueError(
+            f"{name} has blocks of unknown length. Call {name}.compute_chunk_sizes() before."
+        )
     if like is not None and array.chunks[0] != like.chunks[0]:
         raise ValueError(
             f"{name} must have the row blocks of X, {short(like.chunks[0])}, got "

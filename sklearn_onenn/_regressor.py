@@ -39,6 +39,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     (Algorithm 2), and polishes it by Gauss-Newton steps on all rows. On data from such a
     network this recovers the network itself; on other data it is a regressor like any other.
 
+    Where rows are many for the number of weights, more than 128 for each and more than 40 000, all of
+    this but the last steps of the polish takes place on a random sample of them.
+
     Parameters
     ----------
     k : int, default=5
@@ -227,10 +230,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR array of shape (n_samples, n_features)
-            At least two rows. Other sparse formats are converted to CSR.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Several outputs share the hidden layer; each is brought to unit variance inside.
+        X : array-like or CSR array of shape (n_samples, n_features), or RowBlocks
+            At least two rows. Other sparse formats are converted to CSR. Arrays may be memory maps; rows
+            that are no array at all come as :class:`RowBlocks`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Several outputs share the hidden layer; each is brought to unit variance inside. None with
+            :class:`RowBlocks`, which hold targets and weights.
         sample_weight : array-like of shape (n_samples,), default=None
             A row of weight w counts as w rows. Rows of weight zero are left out.
         X_val : array-like or CSR array of shape (n_val, n_features), default=None
@@ -299,7 +304,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like or CSR array of shape (n_samples, n_features)
+        X : array-like or CSR array of shape (n_samples, n_features), or RowBlocks
+            Of :class:`RowBlocks` only the predictions of all rows are in memory at once.
 
         Returns
         -------
@@ -307,6 +313,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         refuse_dask_collections(X=X)
+        if isinstance(X, RowBlocks):
+            return np.concatenate([self.predict(block) for block, *_ in X])
         X = validate_data(self, X, reset=False, **ROWS)
         network = Network(
             self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]

@@ -123,7 +123,7 @@ def rough_scale(y, *, center):
 def target_sums(y, weight, origin, unit):
     """Weighted sums of 1, t and t^2 over the rows of a block, t = (y - origin) / unit: (3, n_outputs)."""
     t = (y - origin) / unit
-    weight = np.ones(len(t)) if weight is None else weight.astype(np.float64)
+    weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
     return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
 
 
@@ -231,8 +231,8 @@ class StreamRows(SurveyedRows):
                 return
         raise ValueError(
             f"factory() must yield the same blocks at every call, got {len(found.block_rows)} at first "
-            f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator each "
-            f"time; a generator that is used up yields once only."
+            f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator "
+            f"each time; a generator that is used up yields once only."
         )
 
 

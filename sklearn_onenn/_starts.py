@@ -249,7 +249,7 @@ def finished(fits, problem, plan):
     if not best.polish.determined or residual_is_noise(problem, best.polish.network):
         return True
     k, m = best.polish.network.V.shape
-    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows, plan.white):
+    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows):
         return True
     # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit is not best]

@@ -73,7 +73,7 @@ def checked_block(estimator, X, y, weight, *, n_outputs=None):
     y = target_columns("y", y)
     if n_outputs not in (None, y.shape[1]):
         raise ValueError(f"y must have {n_outputs} outputs as in block 0, got {y.shape[1]}.")
-    if weight is not None:
+    if weight is not None and np.any(weight):  # in a block all may be zero
         weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
     return X, y, weight
 

@@ -97,9 +97,7 @@ def dask_part(report, n_rows):
             )
             X, y = client.persist([X, y])
             wait([X, y])
-            results = [
-                fitted(DaskOneHiddenLayerRegressor(K, random_state=0), X, y) for _ in range(3)
-            ]
+            results = [fitted(DaskOneHiddenLayerRegressor(K, random_state=0), X, y) for _ in range(3)]
             model, seconds, search, _ = min(results, key=lambda result: result[1])
             first = first or seconds
             with ClusterBlocks(client, X, y) as blocks:
