@@ -61,7 +61,7 @@ class ClusterBlocks:
             future.release()
 
     def map(self, function, arguments=None):
-        """Results of ``function(block)`` or ``function(block, argument)`` of every block, in their order.
+        """Results of ``function(block)`` or ``function(block, argument)``, in the order of the blocks.
 
         Parameters
         ----------
@@ -97,7 +97,7 @@ class ClusterBlocks:
     def _groups(self):
         """Pairs of a worker and numbers of blocks there, one for each of its threads.
 
-        A block without a worker is on its way, since the one that held it died: it is a group of its own.
+        A block that no worker has is on its way, since the one that held it died: a group of its own.
         """
         held = self.client.who_has(self.X)
         numbers, n_rows = {}, {}
@@ -126,7 +126,7 @@ def imported(module):
 
 
 def columns_of(X):
-    """What tells the columns of a collection and their names: an array itself, the head of a dataframe."""
+    """What tells the columns of a collection: an array itself, a dataframe without its rows."""
     return X._meta if hasattr(X, "columns") else X
 
 

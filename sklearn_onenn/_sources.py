@@ -112,7 +112,7 @@ def survey(blocks, *, center):
 def rough_scale(y, *, center):
     """Mean of the targets of the first block, and the largest deviation from it.
 
-    Targets are summed about that and in units of this, so that neither an offset nor a scale costs digits.
+    Targets are summed about that and in units of this: neither an offset nor a scale costs digits.
     """
     origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
     unit = np.abs(y - origin).max(axis=0)
@@ -121,7 +121,7 @@ def rough_scale(y, *, center):
 
 
 def target_sums(y, weight, origin, unit):
-    """Weighted sums of 1, t and t^2 over the rows of a block, t = (y - origin) / unit: (3, n_outputs)."""
+    """Weighted sums of 1, t and t^2 over the rows of a block: (3, n_outputs); t = (y - origin) / unit."""
     t = (y - origin) / unit
     weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
     return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
@@ -153,7 +153,7 @@ def arrays_of(block, dtype):
 class SurveyedRows(Rows):
     """Rows that a survey has seen, of which a sample is in memory at most.
 
-    Each block of the survey is an :class:`ArrayRows` whose sum is one part; these are added in their order.
+    The sum over a block of the survey is that of :class:`ArrayRows`; these are added in their order.
     Subclasses have ``_results`` and ``_take(inside)``: of every block the rows with these numbers.
 
     Parameters

@@ -369,7 +369,7 @@ def empty_block_of_X_alone(X, y):
 
 
 def target_of_text(X, y):
-    return arrays(X, y.astype(str))
+    return arrays(X, np.full(len(y), "red"))
 
 
 @pytest.mark.parametrize(

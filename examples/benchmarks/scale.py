@@ -101,7 +101,7 @@ def dask_part(report, n_rows):
             model, seconds, search, _ = min(results, key=lambda result: result[1])
             first = first or seconds
             with ClusterBlocks(client, X, y) as blocks:
-                nothing = [timed(lambda: blocks.map(lambda block: 0.0)) for _ in range(50)]  # noqa: B023
+                nothing = [timed(lambda: blocks.map(lambda block: 0.0)) for _ in range(50)]
         report.row([
             "dask", n_rows, f"{n_workers} workers", " ".join(f"{result[3]:.1f}" for result in results),
             " ".join(f"{result[1]:.2f}" for result in results), f"{search:.2f}",
