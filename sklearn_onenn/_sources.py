@@ -121,7 +121,7 @@ def rough_scale(y, *, center):
 
 
 def target_sums(y, weight, origin, unit):
-    """Weighted sums of 1, t and t^2 over the rows of a block: (3, n_outputs); t = (y - origin) / unit."""
+    """Weighted sums (3, n_outputs) of 1, t and t^2 over a block, t = (y - origin) / unit."""
     t = (y - origin) / unit
     weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
     return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
