@@ -100,7 +100,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Start from the weights of the last fit.
 
     n_jobs : int or None, default=None
-        Starts that run side by side, as threads. The result does not depend on it.
+        Starts that run side by side, as threads; see Notes. The result does not depend on it.
 
     verbose : int, default=0
         1 prints a line for every start.
@@ -146,6 +146,14 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had any.
+
+    Notes
+    -----
+    Sums over rows run in blocks on as many threads as BLAS may use when a method is called
+    (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
+    :func:`threadpoolctl.threadpool_limits`), and BLAS itself on one thread in each. With ``n_jobs``
+    starts share these threads, or have one each where BLAS has one. No bit of a result depends on either
+    number.
 
     References
     ----------
