@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks, _samples
-from sklearn_onenn._cluster import ClusterBlocks, ClusterRows
+from sklearn_onenn._cluster import ClusterBlocks
 from sklearn_onenn.activations import ReLU
 from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -167,15 +167,15 @@ def test_messages_are_small(client, monkeypatch):
     """No function takes the rows along, nor the sample: all know the network alone."""
     import cloudpickle
 
-    sizes, results = [], ClusterRows._results
+    sizes, results = [], ClusterBlocks.map
 
-    def measured(rows, function):
+    def measured(blocks, function, *arguments):
         sizes.append(len(cloudpickle.dumps(function)))
-        return results(rows, function)
+        return results(blocks, function, *arguments)
 
-    monkeypatch.setattr(ClusterRows, "_results", measured)
+    monkeypatch.setattr(ClusterBlocks, "map", measured)
     fitted(client)
-    assert len(sizes) > 5
+    assert len(sizes) > 8
     assert max(sizes) < 6000 < data()[0][: _samples.LEAST_ROWS].nbytes
 
 
@@ -256,10 +256,11 @@ def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, tmp_path)
 
 def test_an_error_on_a_worker_is_raised_here(client, tmp_path):
     model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client, activation=Broken(tmp_path))
-    with pytest.raises(FloatingPointError, match="as planned"):
+    with pytest.raises(FloatingPointError, match="as planned") as raised:
         model.fit(*arrays(*data()[:2]))
     assert not hasattr(model, "n_features_in_")
-    assert idle(client)
+    assert idle(client)  # though the traceback is there, and all that it refers to
+    assert raised.tb is not None
 
 
 def test_blocks_of_the_caller_stay(client):
