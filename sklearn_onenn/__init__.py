@@ -34,6 +34,8 @@ _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale
 _regressor.py                the estimator
+_cluster.py                  rows on the workers of a Dask cluster
+dask.py                      the estimator for them
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
 

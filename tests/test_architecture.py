@@ -22,7 +22,7 @@ LAYERS = [
     {"_initialization"},
     {"_starts"},
     {"_samples", "_width", "_validation"},
-    {"_regressor", "datasets"},
+    {"_regressor", "_cluster", "datasets"},
     {"certificate", "displays", "_callbacks", "dask", "onnx"},
     {"__init__"},
 ]
