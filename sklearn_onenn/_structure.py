@@ -92,6 +92,6 @@ def rows_are_normal(rows, coordinates):
 
     second, fourth = rows.sum(fourth_powers) / rows.weight_sum
     # Shrunk coordinates are white but for a factor.
-    fourth *= (r / second) ** 2
+    fourth *= (r / max(second, np.finfo(float).tiny)) ** 2
     error = np.sqrt(8 * r * (r + 2) / rows.weight_sum)
     return bool(abs(fourth - r * (r + 2)) <= NORMAL * error)
