@@ -16,7 +16,7 @@ from ._canonical import balanced
 from ._evidence import alpha_of_start, determined_share, most_probable, resolution
 from ._gauss_newton import gauss_newton
 from ._smoothing import graduated, has_kink
-from ._structure import rows_are_normal
+from ._structure import may_lack_a_unit
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -26,9 +26,6 @@ ROUGH_TOL = 2e-2
 SCREENING_TOL = 1e-5
 # With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.75
-# Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
-# is no network with a unit missing (of five those left at most 0.015) but another function.
-NEARLY_EXACT = 0.02
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
+def polish_start(problem, network, alpha, *, max_iter, tol, watch=None, goal=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -88,6 +85,9 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
     tol : float
     watch : Watch or None
         Held-out rows: stages end when the loss there rises, and the best network there is returned.
+    goal : float
+        A start whose loss is not below this after the rough steps is given up, with an infinite
+        objective.
 
     Returns
     -------
@@ -101,6 +101,8 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
     stages = [rough]
     if is_exact(rough.losses[-1], dtype):
         return restored(ended(stages, alpha, True), problem, watch)
+    if not rough.losses[-1] < goal:
+        return replace(ended(stages, alpha, False), objective=np.inf)
     if alpha is None:
         first_alpha = alpha_of_start(rough.losses[0], problem.rows.n_outputs)
         stages.append(most_probable(problem, rough.network, first_alpha=first_alpha, **limits))
@@ -118,14 +120,12 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
 def is_recoverable(problem, network):
     """Whether there may be a network to recover, near a minimum of the penalized loss.
 
-    The rows determine most of the weights, and either are such as the theorem wants them, or the fit is
-    nearly exact.
+    The rows must determine most of the weights.
     """
     if determined_share(problem, network) < DETERMINED:
         return False
-    k, m = network.V.shape
-    nearly_exact = problem.data_loss(network) <= NEARLY_EXACT * m / k
-    return nearly_exact or rows_are_normal(problem.rows, problem.coordinates)
+    loss, k = problem.data_loss(network), len(network.b)
+    return may_lack_a_unit(problem.rows, problem.coordinates, k, loss)
 
 
 def restored(polish, problem, watch):

@@ -18,6 +18,7 @@ from ._joint_diagonalization import wedge_components
 from ._network import SquaredLoss
 from ._slices import leading_slices, noise_stack, singular_values
 from ._span import AffineFit, unit_span
+from ._structure import may_lack_a_unit
 from ._units import ADDED, REFIT_STEPS, oriented_units, refit, repair
 from ._whitening import identity_coordinates
 
@@ -61,8 +62,9 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     few = projected if step == 1 else projected.take(slice(None, None, step))
     problem = SquaredLoss(few, activation, span)
     loss, network = refit(problem, network, REFIT_STEPS)
-    power *= np.sqrt(few.weight_sum / projected.weight_sum)
-    loss, network = repair(problem, network, loss, power)
+    if may_lack_a_unit(rows, coordinates, k, loss):
+        power *= np.sqrt(few.weight_sum / projected.weight_sum)
+        loss, network = repair(problem, network, loss, power)
     return network._replace(W=V @ network.W)
 
 

@@ -21,7 +21,7 @@ from ._initialization import (
     tensor_start,
 )
 from ._polish import Polish, exact_loss, is_exact, polish_start, polish_to_end
-from ._structure import residual_is_noise
+from ._structure import residual_is_noise, rows_are_normal
 from ._units import with_fitted_outputs
 from ._watch import Watch
 
@@ -31,6 +31,9 @@ DEPENDENT = "tensor", "repaired"
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
+# On rows that are not normal many optima are nearly as good as the first: a further start must lower the
+# loss to this share of it.
+DECISIVE = 0.5
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
 
@@ -195,7 +198,10 @@ def one_start(problem, k, plan, path, seed, first=None):
         network = descent.network if loss <= problem.data_loss(start) else start
         alpha = plan.alpha if plan.alpha != "auto" else first.alpha if first else None
         watch = Watch(problem.on(plan.held_out)) if plan.held_out is not None else None
-        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "watch": watch}
+        goal = np.inf
+        if first and plan.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
+            goal = DECISIVE * first.loss
+        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "watch": watch, "goal": goal}
         polish = polish_start(problem, network, alpha, **limits)
         polish = replace(polish, losses=descent.losses + polish.losses, n_iter=n_iter + polish.n_iter)
     else:
