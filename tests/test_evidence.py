@@ -6,7 +6,13 @@ from _planted import INSTANCES, gaussian_problem, random_network, whitened, with
 from numpy.testing import assert_allclose
 
 from sklearn_onenn._blocks import RowBlocks
-from sklearn_onenn._evidence import alpha_of_start, determined_share, most_probable, updated_alpha
+from sklearn_onenn._evidence import (
+    alpha_of_start,
+    determined_share,
+    most_probable,
+    next_alpha,
+    updated_alpha,
+)
 from sklearn_onenn._gauss_newton import Preconditioner, gauss_newton
 from sklearn_onenn._network import Network, SquaredLoss
 from sklearn_onenn._whitening import identity_coordinates
@@ -92,6 +98,18 @@ def test_alpha_falls_with_the_square_of_the_noise():
     """One draw of the noise at four levels; the smallest alpha is some twenty-five halvings away."""
     alphas = [evidence(*planted(0, noise=noise))[0] for noise in (0.1, 0.01, 0.001, 0.0001)]
     assert_allclose(np.divide(alphas[:-1], alphas[1:]), 100, rtol=0.1)
+
+
+def test_alpha_changes_by_a_factor_of_two_at_most():
+    """Towards its update, from above and from below; settled once it is near."""
+    problem, truth = planted(0)
+    best = updated_alpha(Preconditioner(problem.on(problem.rows, alpha=1.0).evaluate(truth)))
+    for factor, expected, has_settled in [(100, 50, False), (0.01, 0.02, False), (1.2, 1, True)]:
+        here = problem.on(problem.rows, alpha=factor * best).evaluate(truth)
+        alpha, settled = next_alpha(Preconditioner(here))
+        # The update itself depends a little on the penalty that it updates.
+        assert alpha == pytest.approx(expected * best, rel=0.01 if factor == 1.2 else 1e-12)
+        assert settled == has_settled
 
 
 def test_network_is_the_most_probable_under_alpha():
