@@ -3,8 +3,9 @@
 1. Gauss-Newton steps without penalty, roughly. An exact fit converges here.
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts.
-3. Units with a kink are smoothed and sharpened again; then steps on the units as they are. Where the
-   rows determine too few of the weights there is no one optimum to look for: steps alone will do.
+3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
+   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for, and
+   steps end where a lower loss does not predict better.
 """
 
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._canonical import balanced
-from ._evidence import alpha_of_start, determined_share, evidence_alpha
+from ._evidence import alpha_of_start, determined_share, most_probable, resolution
 from ._gauss_newton import gauss_newton
 from ._smoothing import graduated, has_kink
+from ._structure import may_lack_a_unit
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -22,8 +24,7 @@ EXACT = 1e-12
 ROUGH_TOL = 2e-2
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
-# With a smaller share of the weights determined no network is recovered, and a lower loss does not
-# predict better.
+# With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.75
 
 
@@ -40,8 +41,8 @@ class Polish:
         With the penalty, or on held-out rows: starts are compared by it.
     alpha : float or None
         The penalty; None while it is not known, since no fit needed it.
-    determined : bool
-        Whether the rows determine most of the weights.
+    recoverable : bool
+        Whether it may be a recovered network, or lack little to be one.
     losses : list of float
         Loss after every iteration.
     n_iter : int
@@ -54,7 +55,7 @@ class Polish:
     loss: float
     objective: float
     alpha: object
-    determined: bool
+    recoverable: bool
     losses: list
     n_iter: int
     reason: str
@@ -71,7 +72,7 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
+def polish_start(problem, network, alpha, *, max_iter, tol, watch=None, goal=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -84,6 +85,9 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
     tol : float
     watch : Watch or None
         Held-out rows: stages end when the loss there rises, and the best network there is returned.
+    goal : float
+        A start whose loss is not below this after the rough steps is given up, with an infinite
+        objective.
 
     Returns
     -------
@@ -94,22 +98,34 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
     rough = gauss_newton(
         problem, network, tol=max(tol, ROUGH_TOL), exact_loss=exact_loss(dtype), **limits
     )
-    losses, n_iter = rough.losses, rough.n_iter
+    stages = [rough]
     if is_exact(rough.losses[-1], dtype):
-        return restored(ended(rough, alpha, True, losses, n_iter), problem, watch)
-    network = rough.network
+        return restored(ended(stages, alpha, True), problem, watch)
+    if not rough.losses[-1] < goal:
+        return replace(ended(stages, alpha, False), objective=np.inf)
     if alpha is None:
-        first_alpha = alpha_of_start(losses[0], problem.rows.n_outputs)
-        alpha, network, more, n_more = evidence_alpha(
-            problem, network, first_alpha=first_alpha, **limits
-        )
-        losses, n_iter = losses + more, n_iter + n_more
+        first_alpha = alpha_of_start(rough.losses[0], problem.rows.n_outputs)
+        stages.append(most_probable(problem, rough.network, first_alpha=first_alpha, **limits))
+        alpha = stages[-1].evaluation.problem.alpha
+    network = stages[-1].network
     penalized = problem.on(problem.rows, alpha=alpha)
-    determined = determined_share(penalized, network) >= DETERMINED
-    steps = past_kinks if determined else gauss_newton
-    last = steps(penalized, network, tol=max(tol, SCREENING_TOL), **limits)
-    polish = ended(last, alpha, determined, losses + last.losses, n_iter + last.n_iter)
-    return restored(polish, problem, watch)
+    recoverable = is_recoverable(penalized, network)
+    if recoverable:
+        last = past_kinks(penalized, network, tol=max(tol, SCREENING_TOL), **limits)
+    else:
+        last = gauss_newton(penalized, network, tol=max(tol, resolution(problem, network)), **limits)
+    return restored(ended([*stages, last], alpha, recoverable), problem, watch)
+
+
+def is_recoverable(problem, network):
+    """Whether there may be a network to recover, near a minimum of the penalized loss.
+
+    The rows must determine most of the weights.
+    """
+    if determined_share(problem, network) < DETERMINED:
+        return False
+    loss, k = problem.data_loss(network), len(network.b)
+    return may_lack_a_unit(problem.rows, k, loss)
 
 
 def restored(polish, problem, watch):
@@ -156,16 +172,17 @@ def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
     -------
     Polish
     """
-    if is_exact(polish.loss, problem.rows.dtype) or (own_alpha and tol >= SCREENING_TOL):
+    if is_exact(polish.loss, problem.rows.dtype) or not polish.recoverable:
         return polish
-    alpha, network, losses, n_iter = polish.alpha, polish.network, polish.losses, polish.n_iter
+    if own_alpha and tol >= SCREENING_TOL:
+        return polish
+    alpha, network, stages = polish.alpha, polish.network, []
     if not own_alpha:
-        alpha, network, more, n_more = evidence_alpha(
-            problem, network, first_alpha=alpha, max_iter=max_iter
-        )
-        losses, n_iter = losses + more, n_iter + n_more
+        stages = [most_probable(problem, network, first_alpha=alpha, max_iter=max_iter)]
+        alpha, network = stages[0].evaluation.problem.alpha, stages[0].network
     last = gauss_newton(problem.on(problem.rows, alpha=alpha), network, max_iter=max_iter, tol=tol)
-    return ended(last, alpha, polish.determined, losses + last.losses, n_iter + last.n_iter)
+    end = ended([*stages, last], alpha, True)
+    return replace(end, losses=polish.losses + end.losses, n_iter=polish.n_iter + end.n_iter)
 
 
 def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
@@ -188,14 +205,22 @@ def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
     limits = {"max_iter": max_iter, "tol": tol, "callback": watch}
     last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
-    losses, n_iter = polish.losses + last.losses, polish.n_iter + last.n_iter
-    more = restored(ended(last, polish.alpha, polish.determined, losses, n_iter), problem, watch)
-    if watch is None:
-        return more
-    return replace(more, held_out_losses=polish.held_out_losses + more.held_out_losses)
+    more = restored(ended([last], polish.alpha, polish.recoverable), problem, watch)
+    held_out = None if watch is None else polish.held_out_losses + more.held_out_losses
+    losses, n_iter = polish.losses + more.losses, polish.n_iter + more.n_iter
+    return replace(more, losses=losses, n_iter=n_iter, held_out_losses=held_out)
 
 
-def ended(last, alpha, determined, losses, n_iter):
-    """The polish whose last stage this was."""
-    loss, objective = last.losses[-1], last.evaluation.loss
-    return Polish(last.network, loss, objective, alpha, determined, losses, n_iter, last.reason)
+def ended(stages, alpha, recoverable):
+    """The polish that took these stages."""
+    last = stages[-1]
+    return Polish(
+        network=last.network,
+        loss=last.losses[-1],
+        objective=last.evaluation.loss,
+        alpha=alpha,
+        recoverable=recoverable,
+        losses=[loss for stage in stages for loss in stage.losses],
+        n_iter=sum(stage.n_iter for stage in stages),
+        reason=last.reason,
+    )

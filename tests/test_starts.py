@@ -62,7 +62,7 @@ def fit_of(network, loss, path="tensor"):
     ("cell", "path", "paths"),
     [
         ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
-        ((8, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
+        ((8, 4, 2, "leaky_relu", 3), "pruned", _starts.FURTHER_PATHS),
         ((20, 5, 2, "relu", 0), "random", ("random",)),
     ],
     ids=["repaired", "pruned", "random"],
