@@ -21,12 +21,13 @@ _residual_start.py           the default start: Algorithm 1 with the moments of 
 _initialization.py           tensor initialization with either, and further starts
 _evidence.py                 how much to penalize
 _canonical.py                representatives of a network among its equals
-_watch.py                    early stopping by held-out rows
+_progress.py                 losses step by step, who is told, early stopping
 _polish.py                   the polish of one start, with its penalty
 _starts.py                   which starts to try, when to stop, which one won
 _samples.py                  the search on a sample of the rows, the polish on larger ones
 _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
+_callbacks.py                callbacks of scikit-learn
 _targets.py                  equal rows merged, targets at unit scale
 _regressor.py                the estimator
 datasets.py                  data from a planted network

@@ -46,10 +46,8 @@ def evidence_alpha(problem, network, *, first_alpha, max_iter, callback=None):
     -------
     alpha : float
     network : Network
-    losses : list of float
-    n_iter : int
     """
-    alpha, losses, n_iter = first_alpha, [], 0
+    alpha = first_alpha
     network = balanced(network, problem.penalty, problem.activation.degree)
     for _ in range(MAX_ROUNDS):
         polish = gauss_newton(
@@ -60,12 +58,10 @@ def evidence_alpha(problem, network, *, first_alpha, max_iter, callback=None):
             callback=callback,
         )
         network = polish.network
-        losses += polish.losses
-        n_iter += polish.n_iter
         previous, alpha = alpha, updated_alpha(polish.evaluation)
         if alpha == 0 or max(alpha, previous) < SETTLED * min(alpha, previous):
             break
-    return alpha, network, losses, n_iter
+    return alpha, network
 
 
 def alpha_of_start(loss, n_outputs):

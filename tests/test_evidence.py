@@ -97,7 +97,7 @@ def test_alpha_falls_with_the_square_of_the_noise():
 def test_network_is_the_most_probable_under_alpha():
     """The penalized loss is stationary, as far as alpha has settled."""
     problem, truth = planted(1, n=200, noise=0.5)
-    alpha, network, losses, n_iter = evidence(problem, truth)
+    alpha, network = evidence(problem, truth)
     penalized = problem.on(problem.rows, alpha=alpha)
     free = gauss_newton(problem, truth, max_iter=30, tol=1e-8).network
     best = gauss_newton(penalized, network, max_iter=30, tol=1e-12).network
@@ -106,8 +106,6 @@ def test_network_is_the_most_probable_under_alpha():
         return penalized.evaluate(other).loss - penalized.evaluate(best).loss
 
     assert 0 <= excess(network) < 0.1 * excess(free)
-    assert losses[-1] == pytest.approx(problem.data_loss(network), rel=1e-12)
-    assert n_iter >= 2
     assert problem.alpha == 0
 
 
@@ -135,7 +133,7 @@ def test_alpha_is_finite_with_fewer_rows_than_weights(n, activation):
     """41 weights fit 10 or 30 rows exactly, which says nothing of the noise: the penalty stays."""
     truth = random_network(8, 4)
     problem = gaussian_problem(truth, n, activation, noise=0.3)
-    alpha, network, *_ = evidence(problem, truth)
+    alpha, network = evidence(problem, truth)
     assert np.isfinite(alpha)
     assert alpha >= 0
     assert np.isfinite(network.pack()).all()
