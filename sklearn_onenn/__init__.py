@@ -16,6 +16,7 @@ _span.py                     the span of the units, from residuals
 _slices.py                   symmetric slices of the moments in that span
 _units.py                    from directions to units; units that are missing
 _smoothing.py                the polish of units with a kink, on noisy rows
+_spectrum.py                 how many units the moments show
 _structure.py                whether a residual is mere noise
 _residual_start.py           the default start: Algorithm 1 with the moments of residuals
 _initialization.py           tensor initialization with either, and further starts
@@ -32,12 +33,15 @@ _targets.py                  equal rows merged, targets at unit scale
 _regressor.py                the estimator
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
+_fit_displays.py             figures of a fit and its data: losses and spectra
+_weight_displays.py          figures of weights: found against planted, fit against fit
+displays.py                  the figures by their public names
 
 The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
 One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 """
 
-from . import activations, datasets, metrics
+from . import activations, datasets, displays, metrics
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
@@ -49,6 +53,7 @@ __all__ = [
     "RowBlocks",
     "activations",
     "datasets",
+    "displays",
     "metrics",
     "tensor_initialization",
 ]

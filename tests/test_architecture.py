@@ -16,13 +16,15 @@ LAYERS = [
     {"activations", "_blocks"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
-    {"_units", "_evidence", "_smoothing", "_progress"},
+    {"_units", "_evidence", "_smoothing", "_progress", "_spectrum"},
     {"_residual_start", "_structure", "_polish"},
     {"_initialization"},
     {"_starts"},
     {"_samples", "_validation", "_callbacks"},
     {"_regressor", "datasets"},
-    {"certificate", "displays", "dask", "onnx"},
+    {"certificate", "_fit_displays", "dask", "onnx"},
+    {"_weight_displays"},
+    {"displays"},
     {"__init__"},
 ]
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
