@@ -142,12 +142,14 @@ def until_stopped(follow, problem, course, alpha):
     Returns
     -------
     Polish
-        Of a course that was stopped, the last network, or the best one on held-out rows.
+        Of a course that was stopped, the last network (or the last before units were smoothed, if that
+        is better), or the best one on held-out rows.
     """
     try:
         polish = follow()
     except Stop:
-        network, loss = course.last, problem.data_loss(course.last)
+        networks = [course.network, course.unsmoothed]
+        loss, network = min(((problem.data_loss(n), n) for n in networks), key=lambda pair: pair[0])
         objective = loss + problem.on(problem.rows, alpha=alpha or 0.0).penalty_value(network)
         polish = restored(Polish(network, loss, objective, alpha, True, STOPPED), problem, course)
         polish = replace(polish, reason=STOPPED)
@@ -159,7 +161,7 @@ def past_kinks(problem, network, course, *, max_iter, tol):
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss."""
     if has_kink(problem.activation):
         before = problem.evaluate(network).loss
-        smoothed = course.stage("smoothed", watched=False, kept=False)
+        smoothed = course.stage("smoothed", smoothed=True)
         start = graduated(problem, network, callback=smoothed)
         start = balanced(start, problem.penalty, problem.activation.degree)
         callback = course.stage("polish")

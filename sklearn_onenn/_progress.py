@@ -70,10 +70,10 @@ class Course:
         Present stage; empty before the first.
     n_steps : int
         Steps of the present stage.
-    loss, network : float, Network
-        At the last step.
-    last : Network
-        The last one whose loss is in ``losses``.
+    network : Network
+        Of the last step.
+    unsmoothed : Network
+        The last one whose loss is that of the units as they are.
     best : tuple of float and Network, or None
         Lowest held-out loss of this course alone, and where.
     polish : Polish
@@ -89,14 +89,14 @@ class Course:
         self.held_out_losses = list(before.held_out_losses) if before else []
         self.stages = [*map(list, before.stages)] if before else []
         self.stage_name, self.n_steps = "", 0
-        self.loss = self.network = self.last = self.best = None
+        self.network = self.unsmoothed = self.best = None
 
     @property
     def passes(self):
         """Rows read by this course, as a multiple of all rows."""
         return (self.problem.rows.rows_read - self._read_before) / self.progress.n_rows
 
-    def stage(self, name, *, watched=True, kept=True):
+    def stage(self, name, *, watched=True, smoothed=False):
         """A callable for the steps of the next stage.
 
         Parameters
@@ -104,8 +104,8 @@ class Course:
         name : str
         watched : bool
             Whether it looks at the held-out rows.
-        kept : bool
-            Whether its losses are those of a network with units as they are.
+        smoothed : bool
+            Whether its losses are those of smoothed units.
 
         Returns
         -------
@@ -115,9 +115,8 @@ class Course:
             self.progress.tell("begin", self)
         self._end_stage()
         self.stage_name = name
-        if kept:
-            self.stages.append([name, 0])
-        return Stage(self, watched and self.held_out is not None, kept)
+        self.stages.append([name, 0])
+        return Stage(self, watched and self.held_out is not None, smoothed)
 
     def end(self, polish):
         """Nothing follows: here it ended."""
@@ -138,18 +137,18 @@ class Stage:
     That is so when the held-out loss has not fallen for ``PATIENCE`` steps; another stage may follow.
     """
 
-    def __init__(self, course, watched, kept):
-        self.course, self.watched, self.kept = course, watched, kept
+    def __init__(self, course, watched, smoothed):
+        self.course, self.watched, self.smoothed = course, watched, smoothed
         self._steps_since = 0
 
     def __call__(self, here):
         course = self.course
         course.n_steps += 1
-        course.loss, course.network = here.data_loss, here.network
-        if self.kept:
-            course.losses.append(here.data_loss)
-            course.stages[-1][1] += 1
-            course.last = here.network
+        course.losses.append(here.data_loss)
+        course.stages[-1][1] += 1
+        course.network = here.network
+        if not self.smoothed:
+            course.unsmoothed = here.network
         ends = self.watched and self._rises(here.network)
         course.progress.tell("step", course)
         return ends
@@ -199,7 +198,7 @@ class Printer:
         print(f"{course.name}: loss {self.unit * course.polish.loss:.3e}, {course.polish.reason}")
 
     def _line(self, course, steps):
-        loss = self.unit * course.loss
+        loss = self.unit * course.losses[-1]
         return (
             f"{course.name}, {course.stage_name}: {steps}, {course.passes:.1f} passes, loss {loss:.3e}"
         )

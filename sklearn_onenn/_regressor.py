@@ -118,11 +118,12 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         Half the mean squared residual, without the penalty. Of several outputs it is the sum, with
         each at the same scale.
     loss_curve_ : list of float
-        Loss at every iteration of descent and polish of the start that won; in descent that on the rows
-        of the step.
+        Loss at every iteration of the start that won: in descent that on the rows of the step, in the
+        stage "smoothed" that of smoothed units.
     stages_ : list of tuple of str and int
         Stages of the loss curve and their numbers of iterations: "descent", "rough" (steps without
-        penalty), "evidence" (the penalty is looked for), "polish", and "more rows" on larger samples.
+        penalty), "evidence" (the penalty is looked for), "smoothed" (units with a kink), "polish", and
+        "more rows" on larger samples.
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     n_iter_ : int
