@@ -81,10 +81,10 @@ plt.show()
 # the number of features.
 trials = []
 for features in (5, 10, 15):
-    for n in (20, 40, 60, 80, 120, 160):
+    for n in (40, 60, 80, 120, 160, 240):
         for seed in range(4):
-            X, y, truth = make_one_hidden_layer(n, features, 2, activation="relu", random_state=seed)
-            fit = OneHiddenLayerRegressor(k=2, n_init=1, random_state=seed).fit(X, y)
+            X, y, truth = make_one_hidden_layer(n, features, 3, activation="relu", random_state=seed)
+            fit = OneHiddenLayerRegressor(k=3, n_init=1, random_state=seed).fit(X, y)
             error = recovery_error(*fit.coefs_, *truth.coefs_, activation="relu")
             trials.append((n, features, error < 0.01))
 n_samples, sizes, recovered = np.array(trials).T
