@@ -77,8 +77,7 @@ plt.show()
 # %%
 # How many rows are needed?
 # -------------------------
-# Four problems in every cell, one start each. The border runs along a line: rows in proportion to
-# the number of features.
+# Four problems in every cell, one start each: with more features the border moves to more rows.
 trials = []
 for features in (5, 10, 15):
     for n in (40, 60, 80, 120, 160, 240):
@@ -89,5 +88,5 @@ for features in (5, 10, 15):
             trials.append((n, features, error < 0.01))
 n_samples, sizes, recovered = np.array(trials).T
 transition = PhaseTransitionDisplay.from_trials(n_samples, sizes, recovered, size_name="features d")
-transition.ax_.set_title("Rows needed grow in proportion to d")
+transition.ax_.set_title("More features need more rows")
 plt.show()
