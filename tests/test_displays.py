@@ -222,6 +222,11 @@ def test_errors_along_a_fit_end_at_that_of_the_fit():
     assert (np.diff(display.passes) > 0).all()
     assert display.passes[-1] <= model.n_passes_
     assert_array_equal(display.line_.get_xdata(), display.passes)
+    # With noise the best start is polished further: passes go on where they were.
+    y = y + 0.1 * np.random.default_rng(0).standard_normal(len(y))
+    display = RecoveryDisplay.from_fit(unfitted, X, y, *teacher.coefs_)
+    assert [name for name, _ in fitted(X, y).stages_].count("polish") == 2
+    assert (np.diff(display.passes) > 0).all()
 
 
 def test_recovery_displays_lack_what_was_not_computed():
