@@ -10,6 +10,7 @@ import numpy as np
 from ._blocks import weighted
 from ._span import AffineFit, second_moment
 from ._units import residuals
+from ._whitening import whitening
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 VISIBLE = 3.0
@@ -68,22 +69,13 @@ def second_moments(network, activation):
     return np.abs(network.V * m2[:, None])
 
 
-def rows_are_normal(rows, coordinates):
+def rows_are_normal(rows):
     """Whether the rows pass for normal ones: E |z|^4 = r (r + 2) in white coordinates.
 
     The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
     doi:10.1093/biomet/57.3.519).
-
-    Parameters
-    ----------
-    rows : RowBlocks
-    coordinates : Coordinates
-        White ones of these rows.
-
-    Returns
-    -------
-    bool
     """
+    coordinates = whitening(rows)
     r = coordinates.rank
 
     def fourth_powers(block):

@@ -101,6 +101,9 @@ class RecoveryDisplay:
         check_matplotlib_support(f"{cls.__name__}.from_fit")
         # Starts one after the other, so that passes add up.
         model = clone(estimator).set_params(n_jobs=1)
+        W_true = check_array(W_true, dtype=np.float64, input_name="W_true")
+        if model.k not in ("auto", W_true.shape[1]):
+            raise ValueError(f"k must be that of W_true, {W_true.shape[1]}, got {model.k}.")
         record = ErrorRecord(W_true, v_true, get_activation(model.activation))
         model._fit(X, y, sample_weight, (None, None, None), record)
         return cls(passes=record.passes, errors=record.errors).plot(ax=ax, kind="error")
@@ -169,8 +172,11 @@ class ErrorRecord:
 
     def step(self, course):
         """One step was taken."""
-        coefs = self.weights(course.network)["coefs_"]
-        self.errors.append(recovery_error(*coefs, *self.truth, activation=self.activation))
+        W, v = self.weights(course.network)["coefs_"]
+        error = np.inf  # of the widths that are tried before the last one
+        if W.shape[1] == self.truth[0].shape[1]:
+            error = recovery_error(W, v, *self.truth, activation=self.activation)
+        self.errors.append(error)
         self.passes.append(self._before + course.passes)
 
     def end_stage(self, course):

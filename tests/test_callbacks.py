@@ -48,7 +48,7 @@ class Recorder:
         if context.task_name not in STEPS:
             return False
         self.steps.append((context.task_name, fitted_estimator, X, y, metadata))
-        if context.task_name != self.stage or not context.parent.task_name.startswith(self.start):
+        if context.task_name != self.stage or self.start not in context.parent.task_name:
             return False
         self.number -= 1
         if self.error is not None:
@@ -183,6 +183,23 @@ def test_a_callback_ends_the_last_polish(start, monkeypatch):
     assert_allclose(model.coefs_[0], recorder.steps[-1][1].coefs_[0], rtol=1e-12)
     rows_seen = {name.split()[0] for event in recorder.events[1:-1] for name in event[1:]}
     assert ("6000" in rows_seen) == (start == "6000 rows")
+
+
+@pytest.mark.parametrize("start", ["width 2", "without the held-out rows"])
+def test_a_callback_ends_the_search_for_a_width(start):
+    """What has been fitted until then is kept."""
+    X, _ = planted(400)
+    y = X[:, 0] * X[:, 1] + X[:, 2] * X[:, 3]  # of no such network
+    recorder = Recorder("polish", start)
+    model = new(k="auto").set_callbacks(recorder).fit(X, y)
+    names = [name for event, name in recorder.events[1:-1] if event == "begin" and name not in STEPS]
+    assert start in names[-2]
+    assert (model.stop_reason_, model.n_iter_, names[-1]) == ("callback", 1, "start 1 (given)")
+    if start == "width 2":
+        assert model.k_ == 2
+        *_, (_, fitted, *_), _ = recorder.steps
+        assert_allclose(model.predict(X), fitted.predict(X), rtol=1e-9)
+    assert model.score(X, y) > 0.3
 
 
 def test_the_best_on_held_out_rows_is_kept():

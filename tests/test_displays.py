@@ -346,6 +346,8 @@ def test_other_features():
         WeightMatchingDisplay.from_estimators(model, other)
     with pytest.raises(ValueError, match=r"one shape. Got \(3, 2\) and \(4, 2\)"):
         RecoveryDisplay.from_estimator(other, *teacher.coefs_)
+    with pytest.raises(ValueError, match="k must be that of W_true, 2, got 3"):
+        RecoveryDisplay.from_fit(OneHiddenLayerRegressor(k=3), X, y, *teacher.coefs_)
     with pytest.raises(ValueError, match="must have one output, got 2"):
         RecoveryDisplay.from_estimator(fitted(X, np.column_stack([y, -y])), *teacher.coefs_)
 
