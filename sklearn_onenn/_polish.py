@@ -15,6 +15,7 @@ import numpy as np
 from ._canonical import balanced
 from ._evidence import alpha_of_start, determined_share, most_probable, resolution
 from ._gauss_newton import gauss_newton
+from ._progress import Stop
 from ._smoothing import graduated, has_kink
 from ._structure import may_lack_a_unit
 
@@ -26,6 +27,8 @@ ROUGH_TOL = 2e-2
 SCREENING_TOL = 1e-5
 # With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.75
+# The reason of a fit that an observer ended.
+STOPPED = "callback"
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,8 @@ class Polish:
         The penalty; None while it is not known, since no fit needed it.
     recoverable : bool
         Whether it may be a recovered network, or lack little to be one.
-    losses : list of float
-        Loss after every iteration.
-    n_iter : int
     reason : str
-    held_out_losses : list of float or None
-        Loss on held-out rows after every iteration.
+        Why the last stage ended.
     """
 
     network: object
@@ -56,10 +55,7 @@ class Polish:
     objective: float
     alpha: object
     recoverable: bool
-    losses: list
-    n_iter: int
     reason: str
-    held_out_losses: object = None
 
 
 def exact_loss(dtype):
@@ -72,7 +68,7 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def polish_start(problem, network, alpha, *, max_iter, tol, watch=None, goal=np.inf):
+def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -81,10 +77,11 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None, goal=np.
     network : Network
     alpha : float or None
         The penalty; None to find it where the fit is not exact.
+    course : Course
+        Told of every step. With held-out rows stages end when the loss there rises, and the best network
+        there is returned.
     max_iter : int
     tol : float
-    watch : Watch or None
-        Held-out rows: stages end when the loss there rises, and the best network there is returned.
     goal : float
         A start whose loss is not below this after the rough steps is given up, with an infinite
         objective.
@@ -94,27 +91,37 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None, goal=np.
     Polish
     """
     dtype = problem.rows.dtype
-    limits = {"max_iter": max_iter, "callback": watch}
     rough = gauss_newton(
-        problem, network, tol=max(tol, ROUGH_TOL), exact_loss=exact_loss(dtype), **limits
+        problem,
+        network,
+        max_iter=max_iter,
+        tol=max(tol, ROUGH_TOL),
+        exact_loss=exact_loss(dtype),
+        callback=course.stage("rough"),
     )
-    stages = [rough]
     if is_exact(rough.losses[-1], dtype):
-        return restored(ended(stages, alpha, True), problem, watch)
+        return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
-        return replace(ended(stages, alpha, False), objective=np.inf)
+        return replace(ended(rough, alpha, False), objective=np.inf)
+    network = rough.network
     if alpha is None:
-        first_alpha = alpha_of_start(rough.losses[0], problem.rows.n_outputs)
-        stages.append(most_probable(problem, rough.network, first_alpha=first_alpha, **limits))
-        alpha = stages[-1].evaluation.problem.alpha
-    network = stages[-1].network
+        probable = most_probable(
+            problem,
+            network,
+            first_alpha=alpha_of_start(rough.losses[0], problem.rows.n_outputs),
+            max_iter=max_iter,
+            callback=course.stage("evidence"),
+        )
+        alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
     if recoverable:
-        last = past_kinks(penalized, network, tol=max(tol, SCREENING_TOL), **limits)
+        tol = max(tol, SCREENING_TOL)
+        last = past_kinks(penalized, network, course, max_iter=max_iter, tol=tol)
     else:
-        last = gauss_newton(penalized, network, tol=max(tol, resolution(problem, network)), **limits)
-    return restored(ended([*stages, last], alpha, recoverable), problem, watch)
+        tol, callback = max(tol, resolution(problem, network)), course.stage("polish")
+        last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
+    return restored(ended(last, alpha, recoverable), problem, course)
 
 
 def is_recoverable(problem, network):
@@ -124,39 +131,65 @@ def is_recoverable(problem, network):
     """
     if determined_share(problem, network) < DETERMINED:
         return False
-    loss, k = problem.data_loss(network), len(network.b)
-    return may_lack_a_unit(problem.rows, k, loss)
+    return may_lack_a_unit(problem.rows, len(network.b), problem.data_loss(network))
 
 
-def restored(polish, problem, watch):
+def restored(polish, problem, course):
     """The polish at the network that was best on held-out rows, where there are any."""
-    if watch is None:
+    if course.best is None:
         return polish
-    objective, network = watch.best
+    objective, network = course.best
     loss = problem.data_loss(network)
     reason = "held-out loss rises" if polish.reason == "callback" else polish.reason
-    return replace(
-        polish,
-        network=network,
-        loss=loss,
-        objective=objective,
-        reason=reason,
-        held_out_losses=watch.losses,
-    )
+    return replace(polish, network=network, loss=loss, objective=objective, reason=reason)
 
 
-def past_kinks(problem, network, *, max_iter, tol, callback=None):
+def until_stopped(follow, problem, course, alpha):
+    """Where a course ends, by itself or by an observer.
+
+    Parameters
+    ----------
+    follow : callable
+        Takes the steps of the course; returns the :class:`Polish` in which they end.
+    problem : SquaredLoss
+    course : Course
+    alpha : float or None
+        The penalty, where it is known.
+
+    Returns
+    -------
+    Polish
+        Of a course that was stopped, the last network (or the last before units were smoothed, if that
+        is better), or the best one on held-out rows.
+    """
+    try:
+        polish = follow()
+    except Stop:
+        networks = [course.network, course.unsmoothed]
+        loss, network = min(((problem.data_loss(n), n) for n in networks), key=lambda pair: pair[0])
+        objective = loss + problem.on(problem.rows, alpha=alpha or 0.0).penalty_value(network)
+        polish = restored(Polish(network, loss, objective, alpha, True, STOPPED), problem, course)
+        polish = replace(polish, reason=STOPPED)
+    course.end(polish)
+    return polish
+
+
+def past_kinks(problem, network, course, *, max_iter, tol):
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss."""
     if has_kink(problem.activation):
         before = problem.evaluate(network).loss
-        start = balanced(graduated(problem, network), problem.penalty, problem.activation.degree)
+        smoothed = course.stage("smoothed", smoothed=True)
+        start = graduated(problem, network, callback=smoothed)
+        start = balanced(start, problem.penalty, problem.activation.degree)
+        callback = course.stage("polish")
         last = gauss_newton(problem, start, max_iter=max_iter, tol=tol, callback=callback)
         if last.evaluation.loss <= before:
             return last
+    callback = course.stage("polish")
     return gauss_newton(problem, network, max_iter=max_iter, tol=tol, callback=callback)
 
 
-def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
+def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
     """Polish the start that won to the end, with the penalty that its own residuals call for.
 
     Parameters
@@ -165,6 +198,7 @@ def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
     polish : Polish
     own_alpha : bool
         Whether its penalty is to stay: given, or found from its own residuals.
+    course : Course
     max_iter : int
     tol : float
 
@@ -176,16 +210,19 @@ def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
         return polish
     if own_alpha and tol >= SCREENING_TOL:
         return polish
-    alpha, network, stages = polish.alpha, polish.network, []
+    alpha, network = polish.alpha, polish.network
     if not own_alpha:
-        stages = [most_probable(problem, network, first_alpha=alpha, max_iter=max_iter)]
-        alpha, network = stages[0].evaluation.problem.alpha, stages[0].network
-    last = gauss_newton(problem.on(problem.rows, alpha=alpha), network, max_iter=max_iter, tol=tol)
-    end = ended([*stages, last], alpha, True)
-    return replace(end, losses=polish.losses + end.losses, n_iter=polish.n_iter + end.n_iter)
+        callback = course.stage("evidence")
+        probable = most_probable(
+            problem, network, first_alpha=alpha, max_iter=max_iter, callback=callback
+        )
+        alpha, network = probable.evaluation.problem.alpha, probable.network
+    penalized, callback = problem.on(problem.rows, alpha=alpha), course.stage("polish")
+    last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
+    return ended(last, alpha, polish.recoverable)
 
 
-def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
+def polish_on_more(problem, polish, course, *, max_iter, tol):
     """Polish on more rows what was polished on some of them, with the penalty found there.
 
     Parameters
@@ -193,34 +230,21 @@ def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
     problem : SquaredLoss
         On the larger sample, or on all rows.
     polish : Polish
-    max_iter, tol, watch
+    course, max_iter, tol
         As of :func:`polish_start`.
 
     Returns
     -------
     Polish
-        With the losses of all stages.
     """
     penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0)
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
-    limits = {"max_iter": max_iter, "tol": tol, "callback": watch}
+    limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("more rows")}
     last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
-    more = restored(ended([last], polish.alpha, polish.recoverable), problem, watch)
-    held_out = None if watch is None else polish.held_out_losses + more.held_out_losses
-    losses, n_iter = polish.losses + more.losses, polish.n_iter + more.n_iter
-    return replace(more, losses=losses, n_iter=n_iter, held_out_losses=held_out)
+    return restored(ended(last, polish.alpha, polish.recoverable), problem, course)
 
 
-def ended(stages, alpha, recoverable):
-    """The polish that took these stages."""
-    last = stages[-1]
-    return Polish(
-        network=last.network,
-        loss=last.losses[-1],
-        objective=last.evaluation.loss,
-        alpha=alpha,
-        recoverable=recoverable,
-        losses=[loss for stage in stages for loss in stage.losses],
-        n_iter=sum(stage.n_iter for stage in stages),
-        reason=last.reason,
-    )
+def ended(last, alpha, recoverable):
+    """The polish whose last stage this was."""
+    loss, objective = last.losses[-1], last.evaluation.loss
+    return Polish(last.network, loss, objective, alpha, recoverable, last.reason)

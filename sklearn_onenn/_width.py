@@ -43,24 +43,33 @@ def chosen_width(problem, plan, random_state):
 
     Returns
     -------
-    int
+    k : int
+    network : Network or None
+        The fit at which an observer ended the search; None where it came to its end.
     """
-    plan = replace(plan, n_init=1, held_out=None, verbose=0)
+    plan = replace(plan, n_init=1, held_out=None)
     seed = random_state.randint(np.iinfo(np.int32).max)
     widths, lowest, failures = ladder(problem), np.inf, 0
     for width in widths:
-        polish = one_start(problem, width, plan, plan.init, seed).polish
+        polish = one_start(problem, width, plan, plan.init, seed, name=f"width {width}").polish
+        if plan.progress.stopped:
+            return width, polish.network
         k_left, value, network = after_elimination(problem, polish.network)
         if value >= lowest:
             failures += 1
             if failures > PATIENCE:
                 break
             continue
-        k, lowest, failures = k_left, value, 0
+        k, lowest, failures, best = k_left, value, 0, network
         explained = is_noise(problem, network)
         if k < width or explained:
             break
-    return k if explained else predictive_width(problem, k, widths, plan, random_state)
+    if not explained:
+        wider = predictive_width(problem, k, widths, plan, random_state)
+        if plan.progress.stopped:
+            return k, best
+        k = wider
+    return k, None
 
 
 def ladder(problem):
@@ -108,7 +117,8 @@ def predictive_width(problem, k, widths, plan, random_state):
     seed = random_state.randint(np.iinfo(np.int32).max)
 
     def squared_errors(k):
-        network = one_start(part, k, plan, plan.init, seed).polish.network
+        fit = one_start(part, k, plan, plan.init, seed, name=f"width {k}, without the held-out rows")
+        network = fit.polish.network
         at_rows = problem.to_rows(network)
         errors = held_out.map(
             lambda block: ((forward(block.X, at_rows, problem.activation) - block.y) ** 2).sum(axis=1)
@@ -122,6 +132,8 @@ def predictive_width(problem, k, widths, plan, random_state):
         gain = errors - others
         mean = np.average(gain, weights=weight)
         error = np.sqrt(np.average((gain - mean) ** 2, weights=weight) / len(gain))
+        if plan.progress.stopped:
+            break
         if mean > GAIN * error:
             k, errors, failures = wider, others, 0
             continue

@@ -28,8 +28,10 @@ def public_objects():
     """Functions and classes of the package's ``__all__``, and those that public modules define."""
     found = {name: getattr(sklearn_onenn, name) for name in sklearn_onenn.__all__}
     for module in MODULES:
+        exported = getattr(module, "__all__", ())
         for name, member in vars(module).items():
-            if not name.startswith("_") and getattr(member, "__module__", "") == module.__name__:
+            own = getattr(member, "__module__", "") == module.__name__
+            if not name.startswith("_") and (own or name in exported):
                 found[f"{module.__name__}.{name}"] = member
     return {name: member for name, member in found.items() if is_code(member)}
 
