@@ -28,7 +28,11 @@ _samples.py                  the search on a sample of the rows, the polish on l
 _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale
+_version.py                  the version
+_persistence.py              saved estimators know their version
+_conversion.py               the fitted network in MLPRegressor and in torch
 _regressor.py                the estimator
+onnx.py                      the estimator in ONNX files
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
 
@@ -40,12 +44,12 @@ from . import activations, datasets, metrics
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
-
-__version__ = "0.1.0"
+from ._version import __version__
 
 __all__ = [
     "OneHiddenLayerRegressor",
     "RowBlocks",
+    "__version__",
     "activations",
     "datasets",
     "metrics",

@@ -14,7 +14,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._blocks import RowBlocks as ArrayRows
 from ._blocks import block_threads
 from ._canonical import caller_network
+from ._conversion import ConversionMixin
 from ._network import Network, SquaredLoss, forward
+from ._persistence import VersionStampMixin
 from ._samples import growing_samples, grown_fit
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
@@ -24,7 +26,7 @@ from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
 
 
-class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
+class OneHiddenLayerRegressor(ConversionMixin, VersionStampMixin, RegressorMixin, BaseEstimator):
     """One-hidden-layer network, recovered by tensor initialization and descent.
 
     The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. ``fit`` starts it from a symmetric tensor

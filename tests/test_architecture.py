@@ -13,14 +13,14 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "_blocks"},
+    {"activations", "_blocks", "_version"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
     {"_units", "_evidence", "_smoothing", "_watch"},
     {"_residual_start", "_structure", "_polish"},
     {"_initialization"},
     {"_starts"},
-    {"_samples", "_validation"},
+    {"_samples", "_validation", "_conversion", "_persistence"},
     {"_regressor", "datasets"},
     {"certificate", "displays", "_callbacks", "dask", "onnx"},
     {"__init__"},
