@@ -7,8 +7,8 @@ they are made of those that have.
 import math
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebinterpolate
-from scipy.special import erf
+from numpy.polynomial.legendre import leggauss
+from scipy.special import ive
 
 from ._regressor import OneHiddenLayerRegressor
 from .activations import (
@@ -27,7 +27,7 @@ from .activations import (
 
 # From there on erf is 1 in double precision.
 ERF_RANGE = 6.0
-# erf(z) / z is entire in z^2, and its Chebyshev coefficients there fall like exp(-k^2 / 36).
+# The next coefficient of erf(z) / z as a Chebyshev series in z^2 is below 1e-17.
 ERF_DEGREE = 38
 
 
@@ -81,8 +81,9 @@ def _output_type(operator):
     from skl2onnx.common.utils import check_input_and_output_numbers, check_input_and_output_types
 
     check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
-    numbers = [getattr(data_types, f"{kind}TensorType") for kind in ("Float", "Double", "Int64", "Int32")]
-    check_input_and_output_types(operator, good_input_types=numbers)
+    kinds = ("Float", "Double", "Int64", "Int32")
+    good = [getattr(data_types, f"{kind}TensorType") for kind in kinds]
+    check_input_and_output_types(operator, good_input_types=good)
     rows = operator.inputs[0]
     kind = data_types.guess_tensor_type(rows.type)
     kind.shape = [rows.get_first_dimension(), operator.raw_operator.n_outputs_]
@@ -162,12 +163,13 @@ class _Graph:
         return self("Add", self("Max", z, 0.0), self("Log", self("Add", tail, 1.0)))
 
     def gelu(self, z):
-        """z / 2 (1 + erf(z / sqrt(2)))."""
-        tail = self("Add", self.erf(self("Mul", z, math.sqrt(0.5))), 1.0)
-        return self("Mul", self("Mul", z, 0.5), tail)
+        """max(z, 0) - r (1 - erf(r / sqrt(2))) / 2 with r = |z|, bounded where the term is zero."""
+        r = self("Min", self("Abs", z), ERF_RANGE * math.sqrt(2))
+        tail = self("Sub", 0.5, self("Mul", self.erf(self("Mul", r, math.sqrt(0.5))), 0.5))
+        return self("Sub", self("Max", z, 0.0), self("Mul", r, tail))
 
     def erf(self, z):
-        """erf(z); in double as u q(u^2), u = z clipped, with a Chebyshev series q (Clenshaw's scheme)."""
+        """erf(z); in double u q(u^2) with u = z clipped and q a Chebyshev series, by Clenshaw."""
         if self.dtype == np.float32:
             return self("Erf", z)
         first, *others, second_last, last = _erf_coefficients()
@@ -183,10 +185,15 @@ class _Graph:
 
 
 def _erf_coefficients():
-    """Chebyshev coefficients of erf(z) / z in t = 2 z^2 / ERF_RANGE^2 - 1."""
+    """Chebyshev coefficients of erf(z) / z in t = 2 z^2 / ERF_RANGE^2 - 1.
 
-    def ratio(t):
-        z = ERF_RANGE * np.sqrt((1 + t) / 2)
-        return erf(z) / z
-
-    return chebinterpolate(ratio, ERF_DEGREE)
+    erf(z) / z is 2 / sqrt(pi) times the integral of exp(-z^2 x^2) from x = 0 to 1, and
+    exp(-a (1 + t)) = exp(-a) (I_0(a) + 2 sum_k (-1)^k I_k(a) T_k(t)) by
+    https://dlmf.nist.gov/10.35.E2, with I_k the modified Bessel functions.
+    """
+    x, weight = leggauss(60)
+    orders = np.arange(ERF_DEGREE + 1)
+    bessel = ive(orders[:, None], ERF_RANGE**2 / 2 * ((1 + x) / 2) ** 2) @ (weight / 2)
+    coefficients = 4 / math.sqrt(math.pi) * (-1.0) ** orders * bessel
+    coefficients[0] /= 2
+    return coefficients
