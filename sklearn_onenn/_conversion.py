@@ -114,7 +114,7 @@ class ConversionMixin:
         >>> from sklearn_onenn import OneHiddenLayerRegressor
         >>> from sklearn_onenn.datasets import make_one_hidden_layer
         >>> X, y, teacher = make_one_hidden_layer(500, 4, 2, activation="relu", random_state=0)
-        >>> mlp = MLPRegressor(hidden_layer_sizes=2, solver="lbfgs", max_iter=30, random_state=1).fit(X, y)
+        >>> mlp = MLPRegressor(hidden_layer_sizes=(2,), tol=0.1, random_state=1).fit(X, y)
         >>> model = OneHiddenLayerRegressor.from_mlp(mlp)
         >>> polished = model.set_params(warm_start=True, random_state=0).fit(X, y)
         >>> polished.score(X, y) > mlp.score(X, y)

@@ -20,6 +20,8 @@ from sklearn_onenn.datasets import make_one_hidden_layer
 
 TOLERANCE = {np.float64: 1e-13, np.float32: 1e-6}
 SHARED = ["relu", "tanh", "sigmoid", "identity"]
+# A fit of MLPRegressor that is over after a few epochs, without a warning.
+QUICK = {"n_iter_no_change": 1, "tol": 1e9, "random_state": 0}
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 shared = pytest.mark.parametrize("activation", SHARED)
 both_types = pytest.mark.parametrize("dtype", TOLERANCE)
@@ -59,9 +61,7 @@ def test_to_mlp_has_what_a_fitted_one_has():
     X, y = pd.DataFrame(rows(), columns=list("abcd")), rows()[:, 0]
     model = OneHiddenLayerRegressor(3, activation="tanh", max_iter=5, tol=1, random_state=0).fit(X, y)
     mlp = model.to_mlp()
-    peer = MLPRegressor(
-        hidden_layer_sizes=(3,), activation="tanh", max_iter=2, n_iter_no_change=1, tol=1e9
-    ).fit(X, y)
+    peer = MLPRegressor(hidden_layer_sizes=(3,), activation="tanh", **QUICK).fit(X, y)
     public = {name for name in vars(peer) if name.endswith("_")}
     assert public <= set(vars(mlp))
     for name in ("n_features_in_", "n_outputs_", "n_layers_", "out_activation_"):
@@ -100,9 +100,7 @@ def test_to_mlp_refuses_what_mlp_has_not(activation):
 def test_from_mlp_predicts_the_same(activation, dtype, m):
     X = rows(dtype)
     y = np.column_stack([X[:, 0] ** 2, X[:, 1]])[:, :m]
-    mlp = MLPRegressor(
-        hidden_layer_sizes=(5,), activation=activation, solver="lbfgs", max_iter=20, random_state=0
-    )
+    mlp = MLPRegressor(hidden_layer_sizes=(5,), activation=activation, **QUICK)
     mlp.fit(X, y.squeeze())
     before = copy.deepcopy(mlp.coefs_ + mlp.intercepts_)
     model = OneHiddenLayerRegressor.from_mlp(mlp)
@@ -124,9 +122,7 @@ def test_from_mlp_keeps_names_and_can_be_polished():
     """A fit that starts from MLPRegressor's weights ends at the planted network."""
     X, y, _ = make_one_hidden_layer(1000, 4, 2, activation="tanh", random_state=0)
     X = pd.DataFrame(X, columns=list("abcd"))
-    mlp = MLPRegressor(
-        hidden_layer_sizes=(2,), activation="tanh", solver="lbfgs", max_iter=30, random_state=0
-    ).fit(X, y)
+    mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", **QUICK | {"tol": 0.01}).fit(X, y)
     model = OneHiddenLayerRegressor.from_mlp(mlp)
     assert_array_equal(model.feature_names_in_, ["a", "b", "c", "d"])
     assert np.mean((model.predict(X) - y) ** 2) > 1e-8
@@ -137,16 +133,15 @@ def test_from_mlp_keeps_names_and_can_be_polished():
 
 def test_from_mlp_refuses_other_models():
     X = rows()
-    quick = {"solver": "lbfgs", "max_iter": 1, "random_state": 0}
     with pytest.raises(TypeError, match=r"must be a fitted MLPRegressor, got LinearRegression"):
         OneHiddenLayerRegressor.from_mlp(LinearRegression())
     with pytest.raises(NotFittedError):
         OneHiddenLayerRegressor.from_mlp(MLPRegressor())
     for sizes in ((), (3, 2)):
-        mlp = MLPRegressor(hidden_layer_sizes=sizes, **quick).fit(X, X[:, 0])
+        mlp = MLPRegressor(hidden_layer_sizes=sizes, **QUICK).fit(X, X[:, 0])
         with pytest.raises(ValueError, match=f"one hidden layer, got {len(sizes)}"):
             OneHiddenLayerRegressor.from_mlp(mlp)
-    mlp = MLPRegressor(hidden_layer_sizes=(3,), **quick).fit(X, X[:, 0])
+    mlp = MLPRegressor(hidden_layer_sizes=(3,), **QUICK).fit(X, X[:, 0])
     mlp.out_activation_ = "exp"  # as loss="poisson" has it, from scikit-learn 1.7 on
     with pytest.raises(ValueError, match="'identity', got 'exp'"):
         OneHiddenLayerRegressor.from_mlp(mlp)
