@@ -8,6 +8,7 @@ from ._canonical import canonical
 from ._network import Network
 from .activations import (
     GELU,
+    Activation,
     Erf,
     Identity,
     LeakyReLU,
@@ -27,7 +28,12 @@ MLP_NAMES = {Identity: "identity", ReLU: "relu", Sigmoid: "logistic", Tanh: "tan
 class ConversionMixin:
     """Methods that turn the fitted network into that of another library, and back."""
 
-    def to_mlp(self):
+    # Of the estimator:
+    activation: str | Activation
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+
+    def to_mlp(self) -> MLPRegressor:
         """The same network as a fitted MLPRegressor of scikit-learn.
 
         It predicts the same up to rounding, and ``partial_fit``, or ``fit`` with ``warm_start=True``,

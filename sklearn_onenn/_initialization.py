@@ -32,7 +32,7 @@ def tensor_initialization(
     fit_intercept=False,
     sample_weight=None,
     random_state=None,
-):
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Algorithm 1: start of a one-hidden-layer network from moments of the data.
 
     Parameters

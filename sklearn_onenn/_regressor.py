@@ -293,7 +293,7 @@ class OneHiddenLayerRegressor(ConversionMixin, VersionStampMixin, RegressorMixin
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters

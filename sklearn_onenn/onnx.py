@@ -31,7 +31,7 @@ ERF_RANGE = 6.0
 ERF_DEGREE = 38
 
 
-def register():
+def register() -> None:
     """Tell skl2onnx how to convert an OneHiddenLayerRegressor, alone or in a Pipeline.
 
     Once it has been called, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take fitted
