@@ -51,7 +51,10 @@ def assert_equal_predictions(output, model, X):
 @pytest.mark.parametrize("m", [1, 2])
 def test_every_activation(activation, dtype, m):
     model, X = fitted_by_hand(activation, m=m, dtype=dtype), rows(dtype)
-    assert_equal_predictions(run(to_onnx(model, X[:1]), X), model, X)
+    onnx_model = to_onnx(model, X[:1])
+    assert_equal_predictions(run(onnx_model, X), model, X)
+    (output,) = onnx_model.graph.output
+    assert output.type.tensor_type.shape.dim[1].dim_value == m
 
 
 @pytest.mark.parametrize("activation", ["gelu", "softplus", LeakyReLU(0.2)], ids=str)
