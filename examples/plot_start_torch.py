@@ -14,11 +14,9 @@ done after as many steps. The start costs a small part of the time of one traini
 This example needs PyTorch: ``pip install torch``.
 """
 
-import copy
 import time
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 try:
     import torch
