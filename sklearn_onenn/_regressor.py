@@ -16,7 +16,9 @@ from ._blocks import RowBlocks as ArrayRows
 from ._blocks import block_threads, scaled_rows
 from ._callbacks import CallbackSupportMixin, FitTask
 from ._canonical import caller_network
+from ._conversion import ConversionMixin
 from ._network import Network, SquaredLoss, forward
+from ._persistence import VersionStampMixin
 from ._progress import Printer, Progress
 from ._samples import growing_samples, grown_fit
 from ._score_start import check_score_function
@@ -36,7 +38,9 @@ from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 
 
-class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class OneHiddenLayerRegressor(
+    ConversionMixin, VersionStampMixin, CallbackSupportMixin, RegressorMixin, BaseEstimator
+):
     """One-hidden-layer network, recovered by tensor initialization and descent.
 
     The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. ``fit`` starts it from a symmetric tensor
@@ -344,7 +348,7 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters
