@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
@@ -16,6 +16,7 @@ from ._blocks import block_threads, scaled_rows
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
 from ._samples import growing_samples, grown_fit
+from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
 from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
@@ -28,6 +29,7 @@ from ._validation import (
     training_rows,
 )
 from ._whitening import identity_coordinates, whitening
+from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 
 
@@ -44,8 +46,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    k : int, default=5
-        Number of hidden units.
+    k : int or "auto", default=5
+        Number of hidden units. "auto" is the number that the rows support: on data from a network of
+        this kind its own; on other data one that predicts held-out rows about as well as a wider one.
 
     activation : str or Activation, default="relu"
         phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
@@ -62,6 +65,11 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     moments : {"residual", "raw"}, default="residual"
         Moments for the tensor initialization: those of the residual of a fit of lower degree, which
         have the same expectation and far less noise, or those of y itself, as in the paper.
+
+    score_function : object or None, default=None
+        Score of the density that the rows of X have, such as a
+        :class:`sklearn_onenn.scores.GaussianMixtureScore`, for the moments of the tensor
+        initialization; None takes whitened rows for normal ones. See :func:`tensor_initialization`.
 
     resample : bool, default=True
         Take each row at most once in descent, in disjoint random parts of at least four rows per
@@ -116,6 +124,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         the norm of w_i.
     intercepts_ : list of 2 ndarrays
         b of shape (k,) and c of shape (n_outputs,).
+    k_ : int
+        Number of hidden units.
     init_coefs_, init_intercepts_ : list of 2 ndarrays
         The start that led to them.
     loss_ : float
@@ -174,11 +184,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "k": [Interval(Integral, 1, None, closed="left")],
+        "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "activation": [str, Activation],
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
         "moments": [StrOptions({"residual", "raw"})],
+        "score_function": [None, HasMethods(["__call__", "contract"])],
         "resample": ["boolean"],
         "polish": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -201,6 +212,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         fit_intercept=True,
         init="tensor",
         moments="residual",
+        score_function=None,
         resample=True,
         polish=True,
         learning_rate="auto",
@@ -219,6 +231,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.init = init
         self.moments = moments
+        self.score_function = score_function
         self.resample = resample
         self.polish = polish
         self.learning_rate = learning_rate
@@ -270,7 +283,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, held_out):
         """The steps of a fit."""
         if isinstance(self.k, bool):
-            raise ValueError(f"k must be an int >= 1, got {self.k}.")
+            raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
@@ -278,7 +291,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
-                samples = growing_samples(rows, self.k, random_state)
+                width = TYPICAL_WIDTH if self.k == "auto" else self.k
+                samples = growing_samples(rows, width, random_state)
             white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
@@ -288,7 +302,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
-            fit = grown_fit(problem, samples, self.k, plan, random_state)
+            k = self.k
+            if isinstance(plan.init, Network):
+                k = len(plan.init.b)
+            elif k == "auto":
+                k = chosen_width(problem.on(samples[0]), plan, random_state)
+            fit = grown_fit(problem, samples, k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
 
     def _rows(self, X, y, sample_weight, executor):
@@ -300,8 +319,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
+            check_score_function(self.score_function, next(iter(X), (None,))[0], self.moments)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
         X, y, weight = training_rows(self, X, y, sample_weight)
+        check_score_function(self.score_function, X, self.moments)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
@@ -357,6 +378,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
             moments=self.moments,
+            score_function=self.score_function,
             resample=self.resample,
             polish=self.polish,
             learning_rate=rate if rate == "auto" else rate * np.mean(y_scale**2),
@@ -380,8 +402,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             source, arrays, c = "init", self.init, y_mean
         if len(arrays) != 3:
             raise ValueError(f"{source} must hold the 3 arrays W, b, v, got {len(arrays)}.")
-        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
         W, b, v = arrays
+        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
+        if k == "auto":
+            k = np.shape(b)[-1] if np.ndim(b) else 1
         W = checked_array(f"{source}: W", W, (d, k))
         b = checked_array(f"{source}: b", b, (k,))
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
@@ -408,6 +432,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             network = caller_network(network, problem, y_mean, y_scale)
             setattr(self, f"{prefix}coefs_", [network.W, network.V])
             setattr(self, f"{prefix}intercepts_", [network.b, network.c])
+        self.k_ = len(fit.start.b)
         unit = np.mean(y_scale**2)
         self.loss_ = polish.loss * unit
         self.loss_curve_ = [loss * unit for loss in polish.losses]

@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._cluster import ClusterBlocks, ClusterRows, cluster_survey, columns_of, imported, predicted
 from ._regressor import OneHiddenLayerRegressor
+from ._score_start import check_score_function
 from ._validation import is_dask_collection
 
 __all__ = ["DaskOneHiddenLayerRegressor"]
@@ -22,9 +23,9 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
 
     Parameters
     ----------
-    k, activation, fit_intercept, init, moments, resample, polish, learning_rate, max_iter, tol, n_init
+    k, activation, fit_intercept, init, moments, score_function, resample, polish, learning_rate
         As of :class:`OneHiddenLayerRegressor`. ``polish`` must be True.
-    alpha, whiten, warm_start, n_jobs, verbose, random_state
+    max_iter, tol, n_init, alpha, whiten, warm_start, n_jobs, verbose, random_state
         As of :class:`OneHiddenLayerRegressor`.
     client : distributed.Client or None, default=None
         None takes the client made last. It is left out when the estimator is pickled.
@@ -71,6 +72,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         fit_intercept=True,
         init="tensor",
         moments="residual",
+        score_function=None,
         resample=True,
         polish=True,
         learning_rate="auto",
@@ -91,6 +93,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             fit_intercept=fit_intercept,
             init=init,
             moments=moments,
+            score_function=score_function,
             resample=resample,
             polish=polish,
             learning_rate=learning_rate,
@@ -158,6 +161,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     def _rows(self, X, y, sample_weight, executor):
         """Rows on the workers with targets at unit scale, and that scale."""
         validate_data(self, X.columns, skip_check_array=True)
+        check_score_function(self.score_function, X.meta, self.moments)
         found = cluster_survey(X, type(self)(), center=self.fit_intercept)
         return ClusterRows(X, found, executor=executor), found.y_mean, found.y_scale
 
