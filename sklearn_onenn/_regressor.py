@@ -284,6 +284,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
+        check_score_function(self.score_function, X, self.moments)
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
@@ -319,10 +320,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
-            check_score_function(self.score_function, next(iter(X), (None,))[0], self.moments)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
         X, y, weight = training_rows(self, X, y, sample_weight)
-        check_score_function(self.score_function, X, self.moments)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
