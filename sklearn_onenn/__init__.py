@@ -44,8 +44,10 @@ dask.py                      the estimator for them
 onnx.py                      the estimator in ONNX files
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
-_fit_displays.py             figures of a fit and its data: losses and spectra
-_weight_displays.py          figures of weights: found against planted, fit against fit
+_fit_displays.py             the figure of a fit: its loss by stages
+_spectrum_displays.py        figures of spectra: moments, Gauss-Newton matrix
+_weight_displays.py          the figure of recovery: found weights against planted ones
+_comparison_displays.py      figures of several fits: units matched, phase transitions
 displays.py                  the figures by their public names
 
 The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for

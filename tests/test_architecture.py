@@ -24,7 +24,7 @@ LAYERS = [
     {"_samples", "_width", "_validation", "_callbacks", "_conversion", "_persistence"},
     {"_regressor", "_cluster", "datasets"},
     {"certificate", "_fit_displays", "dask", "onnx"},
-    {"_weight_displays"},
+    {"_spectrum_displays", "_weight_displays", "_comparison_displays"},
     {"displays"},
     {"__init__"},
 ]
