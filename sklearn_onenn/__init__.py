@@ -35,7 +35,13 @@ _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _callbacks.py                callbacks of scikit-learn
 _targets.py                  equal rows merged, targets at unit scale
+_version.py                  the version
+_persistence.py              saved estimators know their version
+_conversion.py               the fitted network in MLPRegressor and in torch
 _regressor.py                the estimator
+_cluster.py                  rows on the workers of a Dask cluster
+dask.py                      the estimator for them
+onnx.py                      the estimator in ONNX files
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
 _fit_displays.py             the figure of a fit: its loss by stages
@@ -52,12 +58,12 @@ from . import activations, datasets, displays, metrics, scores
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
-
-__version__ = "0.1.0"
+from ._version import __version__
 
 __all__ = [
     "OneHiddenLayerRegressor",
     "RowBlocks",
+    "__version__",
     "activations",
     "datasets",
     "displays",

@@ -3,8 +3,9 @@
 1. Gauss-Newton steps without penalty, roughly. An exact fit converges here.
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts.
-3. Units with a kink are smoothed and sharpened again; then steps on the units as they are. Where the
-   rows determine too few of the weights there is no one optimum to look for: steps alone will do.
+3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
+   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for, and
+   steps end where a lower loss does not predict better.
 """
 
 from dataclasses import dataclass, replace
@@ -12,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._canonical import balanced
-from ._evidence import alpha_of_start, determined_share, evidence_alpha
+from ._evidence import alpha_of_start, determined_share, most_probable, resolution
 from ._gauss_newton import gauss_newton
 from ._progress import Stop
 from ._smoothing import graduated, has_kink
+from ._structure import may_lack_a_unit
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -23,8 +25,7 @@ EXACT = 1e-12
 ROUGH_TOL = 2e-2
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
-# With a smaller share of the weights determined no network is recovered, and a lower loss does not
-# predict better.
+# With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.75
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
@@ -43,8 +44,8 @@ class Polish:
         With the penalty, or on held-out rows: starts are compared by it.
     alpha : float or None
         The penalty; None while it is not known, since no fit needed it.
-    determined : bool
-        Whether the rows determine most of the weights.
+    recoverable : bool
+        Whether it may be a recovered network, or lack little to be one.
     reason : str
         Why the last stage ended.
     """
@@ -53,7 +54,7 @@ class Polish:
     loss: float
     objective: float
     alpha: object
-    determined: bool
+    recoverable: bool
     reason: str
 
 
@@ -67,7 +68,7 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def polish_start(problem, network, alpha, course, *, max_iter, tol):
+def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -81,6 +82,9 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol):
         there is returned.
     max_iter : int
     tol : float
+    goal : float
+        A start whose loss is not below this after the rough steps is given up, with an infinite
+        objective.
 
     Returns
     -------
@@ -97,24 +101,37 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol):
     )
     if is_exact(rough.losses[-1], dtype):
         return restored(ended(rough, alpha, True), problem, course)
+    if not rough.losses[-1] < goal:
+        return replace(ended(rough, alpha, False), objective=np.inf)
     network = rough.network
     if alpha is None:
-        first_alpha = alpha_of_start(rough.losses[0], problem.rows.n_outputs)
-        alpha, network = evidence_alpha(
+        probable = most_probable(
             problem,
             network,
-            first_alpha=first_alpha,
+            first_alpha=alpha_of_start(rough.losses[0], problem.rows.n_outputs),
             max_iter=max_iter,
             callback=course.stage("evidence"),
         )
+        alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
-    determined = determined_share(penalized, network) >= DETERMINED
-    limits = {"max_iter": max_iter, "tol": max(tol, SCREENING_TOL)}
-    if determined:
-        last = past_kinks(penalized, network, course, **limits)
+    recoverable = is_recoverable(penalized, network)
+    if recoverable:
+        tol = max(tol, SCREENING_TOL)
+        last = past_kinks(penalized, network, course, max_iter=max_iter, tol=tol)
     else:
-        last = gauss_newton(penalized, network, callback=course.stage("polish"), **limits)
-    return restored(ended(last, alpha, determined), problem, course)
+        tol, callback = max(tol, resolution(problem, network)), course.stage("polish")
+        last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
+    return restored(ended(last, alpha, recoverable), problem, course)
+
+
+def is_recoverable(problem, network):
+    """Whether there may be a network to recover, near a minimum of the penalized loss.
+
+    The rows must determine most of the weights.
+    """
+    if determined_share(problem, network) < DETERMINED:
+        return False
+    return may_lack_a_unit(problem.rows, len(network.b), problem.data_loss(network))
 
 
 def restored(polish, problem, course):
@@ -189,17 +206,20 @@ def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
     -------
     Polish
     """
-    if is_exact(polish.loss, problem.rows.dtype) or (own_alpha and tol >= SCREENING_TOL):
+    if is_exact(polish.loss, problem.rows.dtype) or not polish.recoverable:
+        return polish
+    if own_alpha and tol >= SCREENING_TOL:
         return polish
     alpha, network = polish.alpha, polish.network
     if not own_alpha:
         callback = course.stage("evidence")
-        alpha, network = evidence_alpha(
+        probable = most_probable(
             problem, network, first_alpha=alpha, max_iter=max_iter, callback=callback
         )
+        alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized, callback = problem.on(problem.rows, alpha=alpha), course.stage("polish")
     last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
-    return ended(last, alpha, polish.determined)
+    return ended(last, alpha, polish.recoverable)
 
 
 def polish_on_more(problem, polish, course, *, max_iter, tol):
@@ -221,10 +241,10 @@ def polish_on_more(problem, polish, course, *, max_iter, tol):
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
     limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("more rows")}
     last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
-    return restored(ended(last, polish.alpha, polish.determined), problem, course)
+    return restored(ended(last, polish.alpha, polish.recoverable), problem, course)
 
 
-def ended(last, alpha, determined):
+def ended(last, alpha, recoverable):
     """The polish whose last stage this was."""
     loss, objective = last.losses[-1], last.evaluation.loss
-    return Polish(last.network, loss, objective, alpha, determined, last.reason)
+    return Polish(last.network, loss, objective, alpha, recoverable, last.reason)

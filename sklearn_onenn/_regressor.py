@@ -13,23 +13,34 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
-from ._blocks import block_threads
+from ._blocks import block_threads, scaled_rows
 from ._callbacks import CallbackSupportMixin, FitTask
 from ._canonical import caller_network
+from ._conversion import ConversionMixin
 from ._network import Network, SquaredLoss, forward
+from ._persistence import VersionStampMixin
 from ._progress import Printer, Progress
 from ._samples import growing_samples, grown_fit
 from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
-from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
-from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
+from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
+from ._validation import (
+    ROWS,
+    checked_array,
+    checked_blocks,
+    held_out_rows,
+    refuse_dask_collections,
+    training_rows,
+)
 from ._whitening import identity_coordinates, whitening
 from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 
 
-class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class OneHiddenLayerRegressor(
+    ConversionMixin, VersionStampMixin, CallbackSupportMixin, RegressorMixin, BaseEstimator
+):
     """One-hidden-layer network, recovered by tensor initialization and descent.
 
     The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. ``fit`` starts it from a symmetric tensor
@@ -84,13 +95,16 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         Bound on the iterations of each stage.
 
     tol : float, default=1e-6
-        A stage on all rows stops when a step lowers the loss by less than this share of it.
+        A stage on all rows stops when a step lowers the loss by less than this share of it. A fit that
+        cannot be a recovered network, as under ``n_init``, stops at a hundredth of the share p / n that
+        its p weights take from the noise of n rows, if that is more.
 
     n_init : "auto" or int, default="auto"
         Number of starts. "auto" goes on only while there may be a network to recover and the fit does
         not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
         in the same optimum, or six were tried. Where the rows determine less than three quarters of
-        the weights, or a fit on rows that are not normal is rough, the first start is the only one.
+        the weights, or a fit on rows that are not normal is rough, the first start is the only one; on
+        such rows a further start must halve the loss to be followed to its end.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
@@ -104,7 +118,7 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         Start from the weights of the last fit.
 
     n_jobs : int or None, default=None
-        Starts that run side by side, as threads. The result does not depend on it.
+        Starts that run side by side, as threads; see Notes. The result does not depend on it.
 
     verbose : int, default=0
         1 prints a line for every stage and start, 2 for every step.
@@ -158,6 +172,14 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         Number of columns seen during fit.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, where X had any.
+
+    Notes
+    -----
+    Sums over rows run in blocks on as many threads as BLAS may use when a method is called
+    (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
+    :func:`threadpoolctl.threadpool_limits`), and BLAS itself on one thread in each. With ``n_jobs``
+    starts share these threads, or have one each where BLAS has one. No bit of a result depends on either
+    number.
 
     References
     ----------
@@ -280,6 +302,7 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
+        check_score_function(self.score_function, X, self.moments)
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
@@ -311,22 +334,21 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
 
     def _rows(self, X, y, sample_weight, executor):
         """Checked rows with targets at unit scale, and that scale."""
+        refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
             if y is not None or sample_weight is not None:
                 raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
-            check_score_function(self.score_function, next(iter(X), (None,))[0], self.moments)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
         X, y, weight = training_rows(self, X, y, sample_weight)
-        check_score_function(self.score_function, X, self.moments)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -339,6 +361,7 @@ class OneHiddenLayerRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimato
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
+        refuse_dask_collections(X=X)
         if isinstance(X, RowBlocks):
             return np.concatenate([self.predict(block) for block, *_ in X])
         X = validate_data(self, X, reset=False, **ROWS)

@@ -6,11 +6,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
-from ._blocks import RowBlocks, block_threads
+from ._blocks import RowBlocks, block_threads, scaled_rows
 from ._fit_displays import start_plot
 from ._network import Network, SquaredLoss
 from ._spectrum import moment_spectrum
-from ._targets import scaled_rows, target_scale
+from ._targets import target_scale
 from ._validation import ROWS, target_columns
 from ._whitening import whitening
 from .activations import get_activation

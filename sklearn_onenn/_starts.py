@@ -31,9 +31,9 @@ DEPENDENT = "tensor", "repaired"
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
-# Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
-# is no network with a unit missing (of five those left at most 0.015) but another function.
-NEARLY_EXACT = 0.1
+# On rows that are not normal many optima are nearly as good as the first: a further start must lower the
+# loss to this share of it.
+DECISIVE = 0.5
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
 
@@ -206,7 +206,10 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
         if not plan.polish:
             return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
         network = descent.network if loss <= problem.data_loss(start) else start
-        limits = {"max_iter": plan.max_iter, "tol": plan.tol}
+        goal = np.inf
+        if first and plan.n_init == "auto" and not rows_are_normal(problem.rows):
+            goal = DECISIVE * first.loss
+        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "goal": goal}
         return polish_start(problem, network, alpha, course, **limits)
 
     polish = until_stopped(follow, problem, course, alpha)
@@ -262,8 +265,7 @@ def finished(fits, problem, plan):
     """Whether a further start is of no use.
 
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
-    one network to recover, and a lower loss would say nothing of other rows: too few of the weights
-    are determined, or the fit is rough where the theorem promises nothing.
+    network to recover, and a lower loss would say nothing of other rows.
     """
     if plan.progress.stopped:
         return True
@@ -272,10 +274,7 @@ def finished(fits, problem, plan):
     best = best_of(fits)
     if is_exact(best.polish.loss, problem.rows.dtype):
         return True
-    if not best.polish.determined or residual_is_noise(problem, best.polish.network):
-        return True
-    k, m = best.polish.network.V.shape
-    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows):
+    if not best.polish.recoverable or residual_is_noise(problem, best.polish.network):
         return True
     # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit is not best]

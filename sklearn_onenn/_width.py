@@ -5,7 +5,7 @@
    from which a unit goes, or whose residual is mere noise, is the last.
 2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
    mere noise, may deserve a wider network than the criterion allows: one is taken where it predicts
-   held-out rows better by more than a standard error.
+   held-out rows better by more than two standard errors.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ import numpy as np
 from ._network import forward
 from ._polish import EXACT, is_exact
 from ._starts import one_start
-from ._structure import residual_is_noise
+from ._structure import residual_is_noise, rows_are_normal
 from ._units import eliminated
 
 MAX_WIDTH = 64
@@ -25,6 +25,8 @@ TYPICAL_WIDTH = 16
 TARGETS_PER_WEIGHT = 2
 # Share of the rows that are held out.
 HELD_OUT = 0.2
+# Standard errors by which a wider network must predict better.
+GAIN = 2.0
 # Doublings of the width without a gain after which wider ones are not tried.
 PATIENCE = 1
 
@@ -81,9 +83,9 @@ def ladder(problem):
 
 def is_noise(problem, network):
     """Whether a fit leaves nothing that a further unit would explain."""
-    return is_exact(problem.data_loss(network), problem.rows.dtype) or residual_is_noise(
-        problem, network
-    )
+    if is_exact(problem.data_loss(network), problem.rows.dtype):
+        return True
+    return rows_are_normal(problem.rows) and residual_is_noise(problem, network)
 
 
 def criterion(problem, network, loss):
@@ -106,7 +108,7 @@ def after_elimination(problem, network):
 
 
 def predictive_width(problem, k, widths, plan, random_state):
-    """A wider network, where it predicts held-out rows better by more than a standard error."""
+    """A wider network, where it predicts held-out rows better by more than two standard errors."""
     rows = problem.rows
     order = random_state.permutation(rows.n_rows)
     n_held_out = int(HELD_OUT * rows.n_rows)
@@ -132,7 +134,7 @@ def predictive_width(problem, k, widths, plan, random_state):
         error = np.sqrt(np.average((gain - mean) ** 2, weights=weight) / len(gain))
         if plan.progress.stopped:
             break
-        if mean > error:
+        if mean > GAIN * error:
             k, errors, failures = wider, others, 0
             continue
         failures += 1

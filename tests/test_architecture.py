@@ -13,16 +13,16 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "scores", "_blocks"},
+    {"activations", "scores", "_blocks", "_version"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
     {"_units", "_evidence", "_smoothing", "_progress", "_spectrum", "_score_slices"},
-    {"_score_span"},
-    {"_residual_start", "_score_start", "_structure", "_polish"},
+    {"_score_span", "_structure"},
+    {"_residual_start", "_score_start", "_polish"},
     {"_initialization"},
     {"_starts"},
-    {"_samples", "_width", "_validation", "_callbacks"},
-    {"_regressor", "datasets"},
+    {"_samples", "_width", "_validation", "_callbacks", "_conversion", "_persistence"},
+    {"_regressor", "_cluster", "datasets"},
     {"certificate", "_fit_displays", "dask", "onnx"},
     {"_spectrum_displays", "_weight_displays", "_comparison_displays"},
     {"displays"},
