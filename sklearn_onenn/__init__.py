@@ -28,6 +28,10 @@ _samples.py                  the search on a sample of the rows, the polish on l
 _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale
+theory.py                    condition of W, the paper's bounds, extreme curvature
+_residual_tests.py           what a residual would show of other units and other activations
+_checks.py                   the questions of a certificate
+certificate.py               recovered or not, and why
 _regressor.py                the estimator
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
@@ -36,7 +40,7 @@ The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recover
 One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 """
 
-from . import activations, datasets, metrics
+from . import activations, certificate, datasets, metrics, theory
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
@@ -47,7 +51,9 @@ __all__ = [
     "OneHiddenLayerRegressor",
     "RowBlocks",
     "activations",
+    "certificate",
     "datasets",
     "metrics",
     "tensor_initialization",
+    "theory",
 ]

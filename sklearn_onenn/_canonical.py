@@ -47,6 +47,14 @@ def caller_network(network, problem, y_mean, y_scale):
     return network.astype(problem.rows.dtype)
 
 
+def inner_network(network, problem, y_mean, y_scale):
+    """A network of the caller in the coordinates of the problem, whose targets are scaled."""
+    W, b = problem.coordinates.weights_from_rows(network.W, network.b)
+    if not problem.fit_intercept:
+        b = np.zeros_like(b)
+    return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
+
+
 def with_positive_outputs(network, activation, fit_intercept):
     """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
     point = activation.symmetry == "point" and fit_intercept
@@ -57,3 +65,51 @@ def with_positive_outputs(network, activation, fit_intercept):
     if point:  # v phi(z) = -v phi(-z) + 2 v phi(0)
         c = c + 2 * activation.value(np.zeros(1)) * network.V[sign < 0].sum(axis=0)
     return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)
+
+
+class FreeWeights:
+    """The weights of a network that may vary when homogeneous units keep the length of v_i.
+
+    A vector of them holds W, then b and c where the model has them, then the components of each v_i, across
+    v_i alone in homogeneous units.
+
+    Parameters
+    ----------
+    network : Network
+        Where they vary about.
+    degree : int or None
+        Of the activation.
+    fit_intercept : bool
+    normals : array of shape (k, m) or None
+        Directions across which V varies; V itself if None.
+
+    Attributes
+    ----------
+    size : int
+    """
+
+    def __init__(self, network, *, degree, fit_intercept, normals=None):
+        k, m = network.V.shape
+        self.shape, self.fit_intercept = network, fit_intercept
+        self.basis = np.broadcast_to(np.eye(m), (k, m, m))
+        if degree is not None:
+            normals = network.V if normals is None else normals
+            self.basis = np.linalg.qr(normals[:, :, None], mode="complete")[0][:, :, 1:]
+        self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
+
+    def expand(self, vector):
+        """The change of all weights that a change of the free ones is."""
+        shape = self.shape
+        k, W_end = len(shape.b), shape.W.size
+        b, c, V_start = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end
+        if self.fit_intercept:
+            V_start = W_end + k + len(c)
+            b, c = vector[W_end : W_end + k], vector[W_end + k : V_start]
+        V = np.einsum("imj,ij->im", self.basis, vector[V_start:].reshape(k, -1))
+        return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
+
+    def reduce(self, gradient):
+        """The transpose of :meth:`expand`."""
+        V = np.einsum("imj,im->ij", self.basis, gradient.V)
+        between = [gradient.b, gradient.c] if self.fit_intercept else []
+        return np.concatenate([gradient.W.ravel(), *between, V.ravel()])

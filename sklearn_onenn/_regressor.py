@@ -13,8 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
 from ._blocks import block_threads
-from ._canonical import caller_network
+from ._canonical import caller_network, inner_network
 from ._network import Network, SquaredLoss, forward
+from ._polish import EXACT
 from ._samples import growing_samples, grown_fit
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
@@ -22,6 +23,7 @@ from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
 from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
+from .certificate import certify
 
 
 class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
@@ -271,7 +273,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             fit = grown_fit(problem, samples, self.k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
 
-    def _rows(self, X, y, sample_weight, executor):
+    def _rows(self, X, y, sample_weight, executor, *, reset=True):
         """Checked rows with targets at unit scale, and that scale."""
         if isinstance(X, RowBlocks):
             if y is not None or sample_weight is not None:
@@ -280,7 +282,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
-        X, y, weight = training_rows(self, X, y, sample_weight)
+        X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
@@ -308,6 +310,47 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             outputs = rows.map(lambda block: forward(block.X, network, activation))
         y = np.concatenate(outputs)
         return y[:, 0] if self.n_outputs_ == 1 else y
+
+    def certificate(self, X, y, sample_weight=None):
+        """Say whether the network that generated the rows was recovered, and why.
+
+        Parameters
+        ----------
+        X : array-like or CSR array of shape (n_samples, n_features)
+            The rows of the fit, or others: the certificate says which.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Certificate
+            Print it to read it; see :mod:`sklearn_onenn.certificate`. The same at every call. Where the
+            rows are noisy it takes two fits on half of them.
+        """
+        check_is_fitted(self)
+        if isinstance(X, RowBlocks):
+            raise TypeError("certificate needs arrays X and y, got RowBlocks. A sample of the rows will do.")
+        with block_threads() as executor:
+            rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor, reset=False)
+            white, coordinates = self._coordinates(rows, rows)
+            problem = SquaredLoss(
+                rows, get_activation(self.activation), coordinates,
+                fit_intercept=self.fit_intercept, alpha=self.alpha_,
+            )  # fmt: skip
+            (W, V), (b, c) = self.coefs_, self.intercepts_
+            network = inner_network(Network(W, b, V, c), problem, y_mean, y_scale)
+            plan = self._plan(white, problem, y_mean, y_scale)
+            return certify(
+                problem, network, plan, losses=self.loss_curve_,
+                trained_here=self._is_training_set(problem, network, y_mean, y_scale),
+            )  # fmt: skip
+
+    def _is_training_set(self, problem, network, y_mean, y_scale):
+        """Whether targets and loss are those of the fit."""
+        found = np.concatenate([[problem.rows.weight_sum], y_mean, y_scale])
+        same = found.shape == self._targets_seen.shape and np.allclose(found, self._targets_seen, rtol=1e-9)
+        loss = problem.data_loss(network) * np.mean(y_scale**2)
+        return same and abs(loss - self.loss_) <= 1e-4 * self.loss_ + EXACT * np.mean(y_scale**2)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -360,10 +403,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         W = checked_array(f"{source}: W", W, (d, k))
         b = checked_array(f"{source}: b", b, (k,))
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
-        W, b = problem.coordinates.weights_from_rows(W, b)
-        if not self.fit_intercept:
-            b = np.zeros(k)
-        return Network(W, b, v.reshape(k, m) / y_scale, (c - y_mean) / y_scale)
+        return inner_network(Network(W, b, v.reshape(k, m), c), problem, y_mean, y_scale)
 
     def _store(self, fit, problem, y_mean, y_scale):
         """Fitted attributes, in the units and coordinates of the caller."""
@@ -396,4 +436,5 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.stop_reason_ = polish.reason
         self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
         self.n_outputs_ = problem.rows.n_outputs
+        self._targets_seen = np.concatenate([[problem.rows.weight_sum], y_mean, y_scale])
         self.out_activation_ = "identity"

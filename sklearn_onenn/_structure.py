@@ -69,7 +69,23 @@ def second_moments(network, activation):
 
 
 def rows_are_normal(rows, coordinates):
-    """Whether the rows pass for normal ones: E |z|^4 = r (r + 2) in white coordinates.
+    """Whether the rows pass for normal ones.
+
+    Parameters
+    ----------
+    rows : RowBlocks
+    coordinates : Coordinates
+        White ones of these rows.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(abs(fourth_moment_score(rows, coordinates)) <= NORMAL)
+
+
+def fourth_moment_score(rows, coordinates):
+    """Standard errors by which E |z|^4 differs from that of normal rows, r (r + 2).
 
     The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
     doi:10.1093/biomet/57.3.519).
@@ -82,7 +98,7 @@ def rows_are_normal(rows, coordinates):
 
     Returns
     -------
-    bool
+    float
     """
     r = coordinates.rank
 
@@ -94,4 +110,4 @@ def rows_are_normal(rows, coordinates):
     # Shrunk coordinates are white but for a factor.
     fourth *= (r / second) ** 2
     error = np.sqrt(8 * r * (r + 2) / rows.weight_sum)
-    return bool(abs(fourth - r * (r + 2)) <= NORMAL * error)
+    return float((fourth - r * (r + 2)) / error)

@@ -17,12 +17,14 @@ LAYERS = [
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
     {"_units", "_evidence", "_smoothing", "_watch"},
-    {"_residual_start", "_structure", "_polish"},
+    {"_residual_start", "_structure", "_polish", "_residual_tests"},
     {"_initialization"},
     {"_starts"},
     {"_samples", "_validation"},
+    {"_checks"},
+    {"certificate"},
     {"_regressor", "datasets"},
-    {"certificate", "displays", "_callbacks", "dask", "onnx"},
+    {"displays", "_callbacks", "dask", "onnx"},
     {"__init__"},
 ]
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
