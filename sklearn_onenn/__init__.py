@@ -29,6 +29,8 @@ _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale
 theory.py                    condition of W, the paper's bounds, extreme curvature
+_jacobian.py                 derivatives by the free weights, as matrices
+_uncertainty.py              standard errors of weights and predictions
 _residual_tests.py           what a residual would show of other units and other activations
 _checks.py                   the questions of a certificate
 certificate.py               recovered or not, and why

@@ -70,8 +70,8 @@ def with_positive_outputs(network, activation, fit_intercept):
 class FreeWeights:
     """The weights of a network that may vary when homogeneous units keep the length of v_i.
 
-    A vector of them holds W, then b and c where the model has them, then the components of each v_i, across
-    v_i alone in homogeneous units.
+    A vector of them is packed like :meth:`Network.pack`, with the components of v_i across v_i alone in
+    homogeneous units, and without b and c where the model has none.
 
     Parameters
     ----------
@@ -101,15 +101,16 @@ class FreeWeights:
         """The change of all weights that a change of the free ones is."""
         shape = self.shape
         k, W_end = len(shape.b), shape.W.size
-        b, c, V_start = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end
+        b, c, V_start, V_end = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end, self.size
         if self.fit_intercept:
-            V_start = W_end + k + len(c)
-            b, c = vector[W_end : W_end + k], vector[W_end + k : V_start]
-        V = np.einsum("imj,ij->im", self.basis, vector[V_start:].reshape(k, -1))
+            V_start, V_end = W_end + k, self.size - len(c)
+            b, c = vector[W_end:V_start], vector[V_end:]
+        V = np.einsum("imj,ij->im", self.basis, vector[V_start:V_end].reshape(k, self.basis.shape[2]))
         return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
 
     def reduce(self, gradient):
         """The transpose of :meth:`expand`."""
-        V = np.einsum("imj,im->ij", self.basis, gradient.V)
-        between = [gradient.b, gradient.c] if self.fit_intercept else []
-        return np.concatenate([gradient.W.ravel(), *between, V.ravel()])
+        V = np.einsum("imj,im->ij", self.basis, gradient.V).ravel()
+        if not self.fit_intercept:
+            return np.concatenate([gradient.W.ravel(), V])
+        return np.concatenate([gradient.W.ravel(), gradient.b, V, gradient.c])

@@ -3,12 +3,16 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import eigvalsh
 
+from ._blocks import weighted
 from ._canonical import balanced
 from ._gauss_newton import gauss_newton
 from ._initialization import repaired_start
+from ._jacobian import gauss_newton_matrix
 from ._polish import exact_loss, polish_on_more
 from ._residual_tests import (
+    MATRIX_SIZE,
     explained,
     spectrum_against_signs,
     unexplained_by_inputs,
@@ -21,17 +25,25 @@ from ._units import output_equations, rises, solve_outputs, with_fitted_outputs
 from ._whitening import whitening
 from .theory import extreme_eigenvalues
 
-# Rows and outputs for each free weight, for an exact fit and for one that left noise.
-EXACT_ROWS, NOISY_ROWS = 1.1, 4.0
+# Rows and outputs for each free weight, and the same times the signal over the noise.
+LEAST_ROWS, LEAST_SIGNAL = 1.1, 100.0
 # Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not determined.
-SINGULAR = 1e-7
+SINGULAR = 1e-9
+LANCZOS_TOL = 1e-6
+# Standard error, over the smallest weight vector, at which weights say little.
+IMPRECISE = 0.7
 # Loss, over the variance of y, below which a network with a unit less fits exactly as well.
 AS_EXACT = 1e-8
 # Standard errors above which a score is no chance, of some that are tried.
-CHANCE = 4.0
+CHANCE = 3.5
+TOGETHER = 2.0
+# Standard errors that every unit must have.
+NEEDED = 3.5
 # Units that are tried for being left out: those whose output weights alone matter least.
 LEFT_OUT = 3
 REFIT_STEPS, REFIT_TOL = 30, 1e-4
+# Optima are the same when losses differ by this share of p / n and directions by these cosines.
+SAME_SHARE, SAME_COSINE = 0.02, 0.99
 # Iterations and tolerance with which a start from half of the rows is polished on all.
 POLISH_STEPS, POLISH_TOL = 100, 1e-6
 
@@ -120,36 +132,106 @@ class Case:
         return [self.problem.on(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
 
 
-def enough_rows(rows_per_weight, exact):
-    """Whether there are more equations than weights, and enough of them to average noise."""
-    limit = EXACT_ROWS if exact else NOISY_ROWS
-    passed = rows_per_weight >= limit
+def enough_rows(rows_per_weight):
+    """Whether there are more equations than weights."""
+    passed = rows_per_weight >= LEAST_ROWS
     sentence = f"{rows_per_weight:.3g} rows for each weight."
     if not passed:
         sentence = (
-            f"{rows_per_weight:.3g} rows for each weight, and {limit:g} are needed "
-            f"{'to tell a network from an interpolation' if exact else 'where they are noisy'}: "
-            f"take more rows or fewer units."
+            f"{rows_per_weight:.3g} rows for each weight, and {LEAST_ROWS:g} are needed to tell a network "
+            f"from an interpolation: take more rows or fewer units."
         )
-    return Check("rows", rows_per_weight, limit, passed, rows_per_weight < EXACT_ROWS, sentence)
+    return Check("rows", rows_per_weight, LEAST_ROWS, passed, True, sentence)
 
 
-def determined(here, free):
-    """Whether the rows determine every weight, to first order."""
+def bending_units(here):
+    """Whether every unit is bent on more rows than it has weights.
+
+    A unit that is linear on all rows but a few can be exchanged for others with the same outputs there. The
+    rows on which a unit with slopes t is bent number (sum t^2)^2 / sum t^4, with t about their mean.
+    """
+    problem, at_rows = here.problem, here.at_rows
+
+    def sums(block):
+        slopes = problem.activation.derivative(block.X @ at_rows.W + at_rows.b)
+        powers = np.stack([slopes, slopes**2, slopes**3, slopes**4], axis=1)
+        return weighted(powers, None if block.weight is None else block.weight[:, :, None]).sum(axis=0)
+
+    n = problem.rows.weight_sum
+    a, b, c, d = problem.rows.sum(sums) / n
+    square = np.maximum(b - a**2, 0.0)
+    fourth = np.maximum(d - 4 * a * c + 6 * a**2 * b - 3 * a**4, np.finfo(float).tiny)
+    per_weight = float((n * square**2 / fourth).min()) / (problem.coordinates.rank + 1)
+    passed = per_weight > 1
+    sentence = f"Every unit bends on {per_weight:.3g} rows for each of its weights, or more."
+    if not passed:
+        sentence = (
+            f"A unit bends on {per_weight:.2g} rows for each of its weights only; on the others it is linear: "
+            f"use fewer units, or rows on which it bends."
+        )
+    return Check("bending units", per_weight, 1.0, passed, True, sentence)
+
+
+def enough_signal(here, rows_per_weight):
+    """Whether a unit that is missing, or one too many, would stand out of the noise."""
+    noise = 2 * here.data_loss / here.problem.rows.n_outputs
+    signal = rows_per_weight * max(1 - noise, 0.0) / noise
+    passed = signal >= LEAST_SIGNAL
+    sentence = f"{signal:.3g} rows for each weight, times the variance explained over that left."
+    if not passed:
+        sentence = (
+            f"{signal:.3g} rows for each weight, times the variance explained over that left, and "
+            f"{LEAST_SIGNAL:g} are needed to see a wrong unit through the noise: take more rows, or fit a "
+            f"model that explains more."
+        )
+    return Check("signal", signal, LEAST_SIGNAL, passed, False, sentence)
+
+
+def free_curvature(here, free):
+    """Smallest and largest eigenvalue of the Gauss-Newton matrix in the free weights.
+
+    A small matrix is written out; Lanczos steps find the smallest eigenvalue of a larger one up to some
+    1e-6 of the largest.
+    """
+    if free.size <= MATRIX_SIZE:
+        values = eigvalsh(gauss_newton_matrix(here.problem, here.network, free))
+        return max(values[0], 0.0), values[-1]
 
     def product(vector):
         return free.reduce(here.gauss_newton_product(free.expand(vector)))
 
-    smallest, largest = extreme_eigenvalues(product, free.size, tol=1e-4)
-    share = max(smallest, 0.0) / max(largest, np.finfo(float).tiny)
+    smallest, largest = extreme_eigenvalues(product, free.size, tol=LANCZOS_TOL)
+    return max(smallest, LANCZOS_TOL * largest), largest
+
+
+def determined(here, free):
+    """Whether the rows determine every weight, to first order, as an exact fit needs it."""
+    smallest, largest = free_curvature(here, free)
+    share = smallest / max(largest, np.finfo(float).tiny)
     passed = share > SINGULAR
     sentence = f"The rows determine every weight (inverse condition {share:.1e})."
     if not passed:
         sentence = (
             f"Some weights are not determined (inverse condition {share:.1e}): a unit is dead, doubled or "
-            f"linear on these rows; use fewer units."
+            f"linear on these rows; use fewer units or other rows."
         )
     return Check("determined weights", share, SINGULAR, passed, True, sentence)
+
+
+def precise(here, free):
+    """Whether noise leaves the weights determined: the largest error in any direction of theirs."""
+    smallest, largest = free_curvature(here, free)
+    floor = np.finfo(float).eps * max(largest, np.finfo(float).tiny)
+    error = np.sqrt(2 * here.data_loss / here.problem.rows.weight_sum / max(smallest, floor))
+    error /= max(np.linalg.norm(here.network.W, axis=0).min(), np.sqrt(floor))
+    passed = error < IMPRECISE
+    sentence = f"The standard error of the weights is at most {error:.2g} of the smallest weight vector."
+    if not passed:
+        sentence = (
+            f"Along some direction the standard error of the weights is {error:.2g} of the smallest weight "
+            f"vector: take more rows, fewer units, or another activation."
+        )
+    return Check("precise weights", error, IMPRECISE, passed, False, sentence)
 
 
 def units_needed_exactly(case):
@@ -165,17 +247,24 @@ def units_needed_exactly(case):
     return Check("every unit needed", loss, AS_EXACT, passed, True, sentence)
 
 
-def noisy_checks(case):
-    """The checks of a fit that is not exact, on halves of the rows."""
+def noisy_checks(case, here, free, rows_per_weight):
+    """The checks of a fit that is not exact, most of them on halves of the rows."""
     halves = case.halves()
     fitted = [steps(half, case.network) for half in halves]
-    return [
-        no_further_unit(case, halves, fitted),
+    found = [
+        enough_signal(here, rows_per_weight),
+        precise(here, free),
         every_unit(case, halves, fitted),
-        right_activation(case),
-        no_second_moment(case),
-        same_from_halves(case, halves),
     ]
+    residual = [
+        no_further_unit(case, halves, fitted),
+        right_activation(case, free),
+        no_second_moment(case),
+    ]
+    found += [*residual, nothing_together(residual)]
+    if all(check.passed or not check.decisive for check in found):
+        found.append(same_from_halves(case, halves))
+    return found
 
 
 def on_other_half(halves, smaller, larger):
@@ -208,19 +297,19 @@ def every_unit(case, halves, fitted):
         for unit in least_units(case.problem, case.network)
         for both in [list(zip(halves, fitted, strict=True))]
     )
-    passed = score > CHANCE
+    passed = score > NEEDED
     sentence = f"Every unit is needed (at least {score:.1f} standard errors)."
     if not passed:
         sentence = (
             f"A unit is not needed ({score:.1f} standard errors on held-out rows): use "
             f"k={len(case.network.b) - 1}, or more rows."
         )
-    return Check("every unit needed", score, CHANCE, passed, True, sentence)
+    return Check("every unit needed", score, NEEDED, passed, True, sentence)
 
 
-def right_activation(case):
+def right_activation(case, free):
     """Whether no other function of the units' inputs explains the residual."""
-    score = unexplained_by_inputs(case.problem, case.network)
+    score = unexplained_by_inputs(case.problem, case.network, free)
     passed = score < CHANCE
     sentence = f"No other function of the units' inputs explains the residual ({score:.1f} standard errors)."
     if not passed:
@@ -246,14 +335,32 @@ def no_second_moment(case):
     return Check("residual spectrum", score, CHANCE, passed, True, sentence)
 
 
+def nothing_together(checks):
+    """Whether what the tests of the residual saw together is noise, though each may be."""
+    score = sum(check.value for check in checks) / np.sqrt(len(checks))
+    passed = score < TOGETHER
+    sentence = f"Together these show nothing in the residual ({score:.1f} standard errors)."
+    if not passed:
+        sentence = (
+            f"Together these show structure in the residual ({score:.1f} standard errors): take more rows to "
+            f"see which of units, activation or start is wrong."
+        )
+    return Check("residual", score, TOGETHER, passed, False, sentence)
+
+
 def same_from_halves(case, halves):
     """Whether fresh starts on two halves, polished on all rows, end where the fit did."""
     fits = [fresh_fit(case, half) for half in halves]
     here = case.problem.evaluate(case.network)
     own = replace(fits[0], network=case.network, objective=here.loss)
-    n_same = sum(same_optimum(fit, own) for fit in fits)
+    n_weights = case.network.pack().size
+    limits = {
+        "loss": max(SAME_LOSS, SAME_SHARE * n_weights / case.problem.rows.weight_sum),
+        "cosine": SAME_COSINE,
+    }
+    n_same = sum(same_optimum(fit, own, **limits) for fit in fits)
     lower = 1 - min(fit.objective for fit in fits) / here.loss
-    found_lower = n_same < len(fits) and lower > SAME_LOSS
+    found_lower = lower > limits["loss"]
     passed = n_same > 0 and not found_lower
     sentence = f"Fresh starts on {n_same} of 2 halves of the rows lead to the same optimum."
     if found_lower:

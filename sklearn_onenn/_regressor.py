@@ -20,10 +20,16 @@ from ._samples import growing_samples, grown_fit
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
 from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
+from ._uncertainty import check_size, covariance_factor, prediction_std, standard_errors
 from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
 from .certificate import certify
+
+SOME_FITS_HAVE = (
+    "validation_loss_", "validation_loss_curve_",
+    "coefs_std_", "intercepts_std_", "covariance_factor_",
+)  # fmt: skip
 
 
 class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
@@ -91,6 +97,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     warm_start : bool, default=False
         Start from the weights of the last fit.
 
+    keep_covariance : bool, default=False
+        Keep the covariance of the weights, a square matrix of at most 5000 of them: ``predict`` then takes
+        ``return_std``, and the fit has ``coefs_std_``.
+
     n_jobs : int or None, default=None
         Starts that run side by side, as threads. The result does not depend on it.
 
@@ -117,6 +127,11 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Loss at every iteration of descent and polish.
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration of the polish; with ``X_val`` only.
+    coefs_std_, intercepts_std_ : list of 2 ndarrays
+        Standard errors of ``coefs_`` and ``intercepts_``, with ``keep_covariance`` only; those of V of
+        homogeneous units hold |v_i| = 1. Noise may depend on the row.
+    covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
+        F, with F F^T the covariance of all weights, in the order W, b, V, c; with ``keep_covariance`` only.
     n_iter_ : int
         Iterations of all stages.
     n_passes_ : float
@@ -172,6 +187,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "whiten": ["boolean"],
         "warm_start": ["boolean"],
+        "keep_covariance": ["boolean"],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -194,6 +210,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         alpha="auto",
         whiten=True,
         warm_start=False,
+        keep_covariance=False,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -212,6 +229,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.alpha = alpha
         self.whiten = whiten
         self.warm_start = warm_start
+        self.keep_covariance = keep_covariance
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
@@ -239,7 +257,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self : OneHiddenLayerRegressor
         """
         before = dict(vars(self))
-        for name in ("validation_loss_", "validation_loss_curve_"):  # only some fits have them
+        for name in SOME_FITS_HAVE:
             vars(self).pop(name, None)
         try:
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
@@ -257,6 +275,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
             rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor)
+            if self.keep_covariance:
+                check_size(rows.n_features, self.k, rows.n_outputs)
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
@@ -271,7 +291,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
             fit = grown_fit(problem, samples, self.k, plan, random_state)
-        self._store(fit, problem, y_mean, y_scale)
+            self._store(fit, problem, y_mean, y_scale)
+            if self.keep_covariance:
+                self._store_covariance(problem.on(rows, alpha=self.alpha_), y_mean, y_scale)
 
     def _rows(self, X, y, sample_weight, executor, *, reset=True):
         """Checked rows with targets at unit scale, and that scale."""
@@ -288,28 +310,49 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X):
+    def predict(self, X, return_std=False):
         """Predict targets.
 
         Parameters
         ----------
         X : array-like or CSR array of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Also return the standard error of each prediction; needs ``keep_covariance=True`` in fit. It is
+            that of the network's value: the noise of a single target is not in it, unlike in
+            :class:`~sklearn.linear_model.BayesianRidge`, since its variance may depend on the row.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        std : ndarray of the shape of y
+            With ``return_std`` only.
         """
         check_is_fitted(self)
+        if return_std and not hasattr(self, "covariance_factor_"):
+            raise ValueError("return_std=True needs a fit with keep_covariance=True.")
         X = validate_data(self, X, reset=False, **ROWS)
-        network = Network(
-            self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]
-        ).astype(X.dtype)
-        activation = get_activation(self.activation)
+        network, activation = self._network().astype(X.dtype), get_activation(self.activation)
         with block_threads() as executor:
-            rows = ArrayRows(X, np.empty((X.shape[0], 0), dtype=X.dtype), executor=executor)
-            outputs = rows.map(lambda block: forward(block.X, network, activation))
-        y = np.concatenate(outputs)
-        return y[:, 0] if self.n_outputs_ == 1 else y
+            rows = ArrayRows(X, np.zeros((X.shape[0], self.n_outputs_), X.dtype), executor=executor)
+            found = [np.concatenate(rows.map(lambda block: forward(block.X, network, activation)))]
+            if return_std:
+                std = prediction_std(rows, network, activation, self.covariance_factor_)
+                found.append(std.astype(X.dtype))
+        if self.n_outputs_ == 1:
+            found = [values[:, 0] for values in found]
+        return tuple(found) if return_std else found[0]
+
+    def _network(self):
+        """The fitted weights."""
+        (W, V), (b, c) = self.coefs_, self.intercepts_
+        return Network(W, b, V, c)
+
+    def _store_covariance(self, problem, y_mean, y_scale):
+        """Covariance and standard errors of the fitted weights."""
+        factor = covariance_factor(problem, self._network(), y_mean, y_scale)
+        errors = standard_errors(self._network(), factor)
+        self.covariance_factor_ = factor
+        self.coefs_std_, self.intercepts_std_ = [errors.W, errors.V], [errors.b, errors.c]
 
     def certificate(self, X, y, sample_weight=None):
         """Say whether the network that generated the rows was recovered, and why.
@@ -337,8 +380,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 rows, get_activation(self.activation), coordinates,
                 fit_intercept=self.fit_intercept, alpha=self.alpha_,
             )  # fmt: skip
-            (W, V), (b, c) = self.coefs_, self.intercepts_
-            network = inner_network(Network(W, b, V, c), problem, y_mean, y_scale)
+            network = inner_network(self._network(), problem, y_mean, y_scale)
             plan = self._plan(white, problem, y_mean, y_scale)
             return certify(
                 problem, network, plan, losses=self.loss_curve_,

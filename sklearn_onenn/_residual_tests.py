@@ -6,10 +6,11 @@ close to a standard normal one or below.
 """
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, pinvh
 from scipy.special import eval_hermitenorm, gammaln
 
 from ._blocks import weighted
+from ._jacobian import chunks, jacobian
 from ._moments import second_moment
 from ._network import forward
 from ._span import AffineFit
@@ -18,6 +19,8 @@ from ._units import residuals
 TINY = np.finfo(float).tiny
 # Functions of each unit's input against which the residual is held.
 HERMITE_ORDERS = 6
+# Up to so many free weights the derivatives by them are taken as a matrix.
+MATRIX_SIZE = 400
 # Random signs from which the null distribution of a spectrum is estimated.
 SIGN_DRAWS = 16
 
@@ -49,53 +52,72 @@ def explained(problem, smaller, larger):
     return float(total / np.sqrt(max(square, TINY)))
 
 
-def unexplained_by_inputs(problem, network):
+def unexplained_by_inputs(problem, network, free):
     """Score of the residual against functions of the input w_i . x + b_i of each unit.
 
-    The functions are Hermite functions He_j(u) exp(-u^2 / 4), j = 0 .. 5, of the inputs at unit scale;
-    their joint score is a chi-square one, brought to a normal one by the cube root (E. B. Wilson,
-    M. M. Hilferty, 1931, doi:10.1073/pnas.17.12.684). A wrong activation is seen here.
+    The functions are Hermite functions He_j(u) exp(-u^2 / 4), j = 0 .. 5, of the inputs at unit scale,
+    less their part along the derivatives by the weights, to which the residual of a minimum is
+    orthogonal. (In models whose derivatives would be a large matrix that part stays, and the score is
+    rather small.) The joint score is a chi-square one, brought to a normal one by the cube root
+    (E. B. Wilson, M. M. Hilferty, 1931, doi:10.1073/pnas.17.12.684). A wrong activation is seen here.
 
     Parameters
     ----------
     problem : SquaredLoss
     network : Network
-        A minimum: to its own derivatives the residual is orthogonal, so that the score is rather small.
+        A minimum.
+    free : FreeWeights
 
     Returns
     -------
     float
         The largest over outputs.
     """
-    rows, at_rows = problem.rows, problem.to_rows(network)
-    inputs = at_rows._replace(V=np.eye(len(at_rows.b)), c=np.zeros(len(at_rows.b)))
+    at_rows = problem.to_rows(network)
+    first, scale = input_scales(problem.rows, at_rows)
+    orders = np.arange(HERMITE_ORDERS)
+    length = np.exp(-gammaln(orders + 1) / 2)
+    n_along = free.size if free.size <= MATRIX_SIZE else 0
+
+    def features(block):
+        u = ((block.X @ at_rows.W + at_rows.b - first) / scale)[:, :, None]
+        G = (length * eval_hermitenorm(orders, u) * np.exp(-(u**2) / 4)).reshape(len(u), -1)
+        if n_along == 0:
+            R = forward(block.X, at_rows, problem.activation) - block.y
+            return [(G, r) for r in R.T]
+        J, R = jacobian(block, problem, at_rows, free)
+        return [(np.concatenate([Q, G], axis=1), r) for Q, r in zip(J, R.T, strict=True)]
+
+    def sums(block):
+        total = []
+        for chunk in chunks(block, n_along + len(orders) * len(scale)):
+            parts = []
+            for F, r in features(chunk):
+                wF = weighted(F, chunk.weight)
+                F_r = F * r[:, None]
+                parts.append((F.T @ wF, wF.T @ r, F_r.T @ weighted(F_r, chunk.weight)))
+            total.append([np.array(part) for part in zip(*parts, strict=True)])
+        return tuple(sum(part) for part in zip(*total, strict=True))
+
+    scores = []
+    for gram, score, covariance in zip(*problem.rows.sum(sums), strict=True):
+        along, across = slice(n_along), slice(n_along, None)
+        B = pinvh(gram[along, along]) @ gram[along, across] if n_along else np.zeros((0, len(gram)))
+        L = np.concatenate([-B, np.eye(len(gram) - n_along)])
+        scores.append(chi_square_score(L.T @ score, L.T @ covariance @ L))
+    return max(scores)
+
+
+def input_scales(rows, network):
+    """Mean and standard deviation of each unit's input; infinite where it is constant."""
 
     def moments(block):
-        P = block.X @ inputs.W + inputs.b
+        P = block.X @ network.W + network.b
         return weighted(P, block.weight).sum(axis=0), weighted(P**2, block.weight).sum(axis=0)
 
     first, second = (total / rows.weight_sum for total in rows.sum(moments))
     scale = np.sqrt(np.maximum(second - first**2, 0.0))
-    scale = np.where(scale > 1e-6 * np.sqrt(second), scale, np.inf)
-    orders = np.arange(HERMITE_ORDERS)
-    length = np.exp(-gammaln(orders + 1) / 2)
-
-    def sums(block):
-        at = block.X @ inputs.W + inputs.b
-        u = ((at - first) / scale)[:, :, None]
-        G = (length * eval_hermitenorm(orders, u) * np.exp(-(u**2) / 4)).reshape(len(u), -1)
-        R = block.y - forward(block.X, at_rows, problem.activation)
-        parts = [weighted(G, block.weight).T @ R]
-        for r in R.T:
-            G_r = G * r[:, None]
-            parts.append(G_r.T @ weighted(G_r, block.weight))
-        return tuple(parts)
-
-    scores, *covariances = rows.sum(sums)
-    return max(
-        chi_square_score(score, covariance)
-        for score, covariance in zip(scores.T, covariances, strict=True)
-    )
+    return first, np.where(scale > 1e-6 * np.sqrt(second), scale, np.inf)
 
 
 def chi_square_score(score, covariance):

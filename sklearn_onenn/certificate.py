@@ -12,6 +12,7 @@ from ._canonical import FreeWeights, with_output_size
 from ._checks import (
     Case,
     Check,
+    bending_units,
     contraction,
     determined,
     enough_rows,
@@ -163,12 +164,13 @@ def certify(problem, network, plan, *, losses, trained_here):
 
 def checks(case, here, free, rows_per_weight, exact):
     """The checks that decide, as far as they can be made."""
-    found = enough_rows(rows_per_weight, exact)
+    found = enough_rows(rows_per_weight)
     yield found
     if found.decisive and not found.passed:
         return
-    yield determined(here, free)
+    yield bending_units(here)
     if exact:
+        yield determined(here, free)
         yield units_needed_exactly(case)
     else:
-        yield from noisy_checks(case)
+        yield from noisy_checks(case, here, free, rows_per_weight)

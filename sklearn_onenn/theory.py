@@ -8,7 +8,14 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from .activations import get_activation
 
-__all__ = ["HessianBounds", "WeightCondition", "extreme_eigenvalues", "hessian_bounds", "weight_condition"]
+__all__ = [
+    "HessianBounds",
+    "WeightCondition",
+    "derivative_growth",
+    "extreme_eigenvalues",
+    "hessian_bounds",
+    "weight_condition",
+]
 
 # Up to this size a symmetric operator is written out as a matrix.
 DENSE_SIZE = 64
@@ -212,6 +219,8 @@ def extreme_eigenvalues(product, size, *, tol=1e-3):
         values = eigvalsh((matrix + matrix.T) / 2)
         return float(values[0]), float(values[-1])
     largest = _far_end(product, size, tol)
+    if largest == 0:  # of a zero operator Lanczos steps find nothing
+        return min(0.0, -_far_end(lambda x: -product(x), size, tol)), 0.0
     # Beyond the largest eigenvalue, so that the shifted operator is positive.
     shift = (1 + 10 * tol) * abs(largest)
     return shift - _far_end(lambda x: shift * x - product(x), size, tol), largest
@@ -221,6 +230,8 @@ def _far_end(product, size, tol):
     """The algebraically largest eigenvalue."""
     operator = LinearOperator((size, size), matvec=product, dtype=float)
     start = np.random.RandomState(0).standard_normal(size)
+    if not np.any(product(start)):
+        return 0.0
     settings = {"k": 1, "which": "LA", "v0": start, "return_eigenvectors": False}
     try:
         values = eigsh(operator, tol=tol, ncv=min(size, LANCZOS_STEPS), maxiter=20, **settings)
