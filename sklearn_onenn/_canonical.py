@@ -27,7 +27,8 @@ def balanced(network, penalty, degree):
     """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
     v = (network.V**2).sum(axis=1)
-    alive = (w > 0) & (v > 0)
+    # Squares that are smaller than this are those of dead units, and their quotients overflow.
+    alive = np.minimum(w, v) > np.sqrt(np.finfo(float).tiny)
     if degree is None or not alive.any():
         return network
     # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.

@@ -418,11 +418,11 @@ def normal_rows(case):
     return Check("normal inputs", score, NORMAL, passed, False, sentence)
 
 
-def usable_activation(case):
+def usable_activation(here):
     """Properties 3.1 to 3.3 at the smallest and the largest weight vector."""
-    sizes = np.linalg.norm(case.network.W, axis=0)
-    sizes = np.maximum([sizes.min(), sizes.max()], 1e-6)
-    found = [case.problem.activation.properties(size) for size in sizes]
+    sizes = np.linalg.norm(here.network.W, axis=0)
+    sizes = np.clip([sizes.min(), sizes.max()], 1e-6, 1e6)
+    found = [here.problem.activation.properties(size) for size in sizes]
     rho = min(properties.rho for properties in found)
     violated = sorted({number for properties in found for number in properties.violated})
     sentence = f"Rho is {rho:.2e} at the units' scale; the activation has all properties."

@@ -150,7 +150,7 @@ def certify(problem, network, plan, *, losses, trained_here):
     condition = weight_condition(network.W)
     return Certificate(
         checks=tuple(checks(case, here, free, rows_per_weight, exact)),
-        assumptions=(normal_rows(case), usable_activation(case), visible_span(case)),
+        assumptions=(normal_rows(case), usable_activation(here), visible_span(case)),
         trained_here=trained_here,
         exact=exact,
         rows_per_weight=rows_per_weight,
