@@ -27,6 +27,8 @@ from .theory import extreme_eigenvalues
 
 # Rows and outputs for each free weight, and the same times the signal over the noise.
 LEAST_ROWS, LEAST_SIGNAL = 1.1, 100.0
+# Rows on which a unit bends, for each of its weights.
+LEAST_BENT = 0.5
 # Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not determined.
 SINGULAR = 1e-9
 LANCZOS_TOL = 1e-6
@@ -145,7 +147,7 @@ def enough_rows(rows_per_weight):
 
 
 def bending_units(here):
-    """Whether every unit is bent on more rows than it has weights.
+    """Whether every unit is bent on as many rows as determine it.
 
     A unit that is linear on all rows but a few can be exchanged for others with the same outputs there. The
     rows on which a unit with slopes t is bent number (sum t^2)^2 / sum t^4, with t about their mean.
@@ -162,14 +164,14 @@ def bending_units(here):
     square = np.maximum(b - a**2, 0.0)
     fourth = np.maximum(d - 4 * a * c + 6 * a**2 * b - 3 * a**4, np.finfo(float).tiny)
     per_weight = float((n * square**2 / fourth).min()) / (problem.coordinates.rank + 1)
-    passed = per_weight > 1
+    passed = per_weight > LEAST_BENT
     sentence = f"Every unit bends on {per_weight:.3g} rows for each of its weights, or more."
     if not passed:
         sentence = (
             f"A unit bends on {per_weight:.2g} rows for each of its weights only; on the others it is linear: "
             f"use fewer units, or rows on which it bends."
         )
-    return Check("bending units", per_weight, 1.0, passed, True, sentence)
+    return Check("bending units", per_weight, LEAST_BENT, passed, True, sentence)
 
 
 def enough_signal(here, rows_per_weight):
