@@ -32,7 +32,8 @@ theory.py                    condition of W, the paper's bounds, extreme curvatu
 _jacobian.py                 derivatives by the free weights, as matrices
 _uncertainty.py              standard errors of weights and predictions
 _residual_tests.py           what a residual would show of other units and other activations
-_checks.py                   the questions of a certificate
+_checks.py                   the questions of every certificate
+_refits.py                   checks by fits with other units and from other starts
 certificate.py               recovered or not, and why
 _regressor.py                the estimator
 datasets.py                  data from a planted network

@@ -15,7 +15,6 @@ from ._blocks import RowBlocks as ArrayRows
 from ._blocks import block_threads
 from ._canonical import caller_network, inner_network
 from ._network import Network, SquaredLoss, forward
-from ._polish import EXACT
 from ._samples import growing_samples, grown_fit
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
@@ -24,7 +23,7 @@ from ._uncertainty import check_size, covariance_factor, prediction_std, standar
 from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
 from ._whitening import identity_coordinates, whitening
 from .activations import Activation, get_activation
-from .certificate import certify
+from .certificate import certify, is_training_set
 
 SOME_FITS_HAVE = (
     "validation_loss_", "validation_loss_curve_",
@@ -98,8 +97,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Start from the weights of the last fit.
 
     keep_covariance : bool, default=False
-        Keep the covariance of the weights, a square matrix of at most 5000 of them: ``predict`` then takes
-        ``return_std``, and the fit has ``coefs_std_``.
+        Keep the covariance of the weights, a square matrix of at most 5000 of them: ``predict`` then
+        takes ``return_std``, and the fit has ``coefs_std_``.
 
     n_jobs : int or None, default=None
         Starts that run side by side, as threads. The result does not depend on it.
@@ -131,7 +130,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Standard errors of ``coefs_`` and ``intercepts_``, with ``keep_covariance`` only; those of V of
         homogeneous units hold |v_i| = 1. Noise may depend on the row.
     covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
-        F, with F F^T the covariance of all weights, in the order W, b, V, c; with ``keep_covariance`` only.
+        F, with F F^T the covariance of all weights in the order W, b, V, c; likewise.
     n_iter_ : int
         Iterations of all stages.
     n_passes_ : float
@@ -317,8 +316,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         ----------
         X : array-like or CSR array of shape (n_samples, n_features)
         return_std : bool, default=False
-            Also return the standard error of each prediction; needs ``keep_covariance=True`` in fit. It is
-            that of the network's value: the noise of a single target is not in it, unlike in
+            Also return the standard error of each prediction; needs ``keep_covariance=True`` in fit. It
+            is that of the network's value: the noise of a single target is not in it, unlike in
             :class:`~sklearn.linear_model.BayesianRidge`, since its variance may depend on the row.
 
         Returns
@@ -372,7 +371,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if isinstance(X, RowBlocks):
-            raise TypeError("certificate needs arrays X and y, got RowBlocks. A sample of the rows will do.")
+            raise TypeError("certificate needs arrays, got RowBlocks. A sample of the rows will do.")
         with block_threads() as executor:
             rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor, reset=False)
             white, coordinates = self._coordinates(rows, rows)
@@ -381,18 +380,13 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 fit_intercept=self.fit_intercept, alpha=self.alpha_,
             )  # fmt: skip
             network = inner_network(self._network(), problem, y_mean, y_scale)
-            plan = self._plan(white, problem, y_mean, y_scale)
+            targets = np.concatenate([[rows.weight_sum], y_mean, y_scale])
+            loss, fit_loss = problem.data_loss(network), self.loss_ / np.mean(y_scale**2)
             return certify(
-                problem, network, plan, losses=self.loss_curve_,
-                trained_here=self._is_training_set(problem, network, y_mean, y_scale),
+                problem, network, self._plan(white, problem, y_mean, y_scale),
+                losses=self.loss_curve_,
+                trained_here=is_training_set(self._targets_seen, targets, loss, fit_loss),
             )  # fmt: skip
-
-    def _is_training_set(self, problem, network, y_mean, y_scale):
-        """Whether targets and loss are those of the fit."""
-        found = np.concatenate([[problem.rows.weight_sum], y_mean, y_scale])
-        same = found.shape == self._targets_seen.shape and np.allclose(found, self._targets_seen, rtol=1e-9)
-        loss = problem.data_loss(network) * np.mean(y_scale**2)
-        return same and abs(loss - self.loss_) <= 1e-4 * self.loss_ + EXACT * np.mean(y_scale**2)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,13 +1,15 @@
 """Standard errors of weights and predictions, by the delta method.
 
 Let J_i be the derivative of the prediction of row i by the free weights, r_i its residual and
-    H = J^T J / n + alpha P / n,      M = sum_i J_i (r_i / (1 - h_i))^2 J_i^T / n^2 + alpha s^2 P / n^2
-with h_i the leverage and s^2 the residual variance. The covariance of the weights is H^{-1} M H^{-1}. Its
-first part holds for noise whose variance depends on the row (J. G. MacKinnon, H. White, 1985,
-doi:10.1016/0304-4076(85)90158-7, HC3). The second is the mean squared bias of the penalty for weights from
-the prior that the penalty is; with constant variance the whole is the s^2 H^{-1} / n of a Bayesian fit.
+    H = J^T J / n + alpha P / n,
+    M = sum_i J_i (r_i / (1 - h_i))^2 J_i^T / n^2 + alpha s^2 P / n^2
+with h_i the leverage and s^2 the residual variance. The covariance of the weights is H^{-1} M H^{-1}.
+Its first part holds for noise whose variance depends on the row (J. G. MacKinnon, H. White, 1985,
+doi:10.1016/0304-4076(85)90158-7, HC3). The second is the mean squared bias of the penalty for weights
+from the prior that the penalty is; with constant variance the whole is the s^2 H^{-1} / n of a Bayesian
+fit.
 
-Homogeneous units share one scale between w_i and v_i. It is held: |v_i| stays, as the weights are reported.
+Homogeneous units share one scale between w_i and v_i. It is held: |v_i| stays, as weights are reported.
 """
 
 import numpy as np
@@ -31,8 +33,8 @@ def check_size(n_features, k, n_outputs):
     n_weights = k * (n_features + 1 + n_outputs) + n_outputs
     if n_weights > MAX_WEIGHTS:
         raise ValueError(
-            f"keep_covariance=True needs at most {MAX_WEIGHTS} weights, since it keeps a square matrix of "
-            f"that size; this network has {n_weights}. Set keep_covariance=False, or lower k."
+            f"keep_covariance=True needs at most {MAX_WEIGHTS} weights, since it keeps a square matrix "
+            f"of that size; this network has {n_weights}. Set keep_covariance=False, or lower k."
         )
 
 

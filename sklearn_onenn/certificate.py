@@ -1,29 +1,29 @@
 """Whether a fit recovered the network that generated the rows, and why one may believe so.
 
-An exact fit is its own evidence: more equations than weights hold, and what is left to ask is whether the
-weights are the only ones. Where the rows are noisy the residual must be noise: no further unit, no other
-function of the units' inputs and no second moment may explain it, every unit must be needed, and fits
-from fresh starts on two halves of the rows must lead to the same optimum.
+An exact fit is its own evidence: more equations than weights hold, and what is left to ask is whether
+the weights are the only ones. Where the rows are noisy the residual must be noise: no further unit, no
+other function of the units' inputs and no second moment may explain it, every unit must be needed, and
+fits from fresh starts on two halves of the rows must lead to the same optimum.
 """
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ._canonical import FreeWeights, with_output_size
 from ._checks import (
-    Case,
     Check,
     bending_units,
     contraction,
     determined,
     enough_rows,
     hidden_curvature,
-    noisy_checks,
     normal_rows,
-    units_needed_exactly,
     usable_activation,
     visible_span,
 )
-from ._polish import is_exact
+from ._polish import EXACT, is_exact
+from ._refits import Case, exact_checks, noisy_checks
 from .theory import hessian_bounds, weight_condition
 
 __all__ = ["Certificate", "Check"]
@@ -148,8 +148,15 @@ def certify(problem, network, plan, *, losses, trained_here):
     here = problem.on(problem.rows, alpha=0.0).evaluate(network)
     exact = is_exact(here.data_loss, problem.rows.dtype)
     condition = weight_condition(network.W)
+    checks = [enough_rows(rows_per_weight)]
+    if checks[0].passed:
+        checks.append(bending_units(here))
+        if exact:
+            checks += [determined(here, free), *exact_checks(case)]
+        else:
+            checks += noisy_checks(case, here, free, rows_per_weight)
     return Certificate(
-        checks=tuple(checks(case, here, free, rows_per_weight, exact)),
+        checks=tuple(checks),
         assumptions=(normal_rows(case), usable_activation(here), visible_span(case)),
         trained_here=trained_here,
         exact=exact,
@@ -162,15 +169,27 @@ def certify(problem, network, plan, *, losses, trained_here):
     )
 
 
-def checks(case, here, free, rows_per_weight, exact):
-    """The checks that decide, as far as they can be made."""
-    found = enough_rows(rows_per_weight)
-    yield found
-    if found.decisive and not found.passed:
-        return
-    yield bending_units(here)
-    if exact:
-        yield determined(here, free)
-        yield units_needed_exactly(case)
-    else:
-        yield from noisy_checks(case, here, free, rows_per_weight)
+def is_training_set(seen, found, loss, fit_loss):
+    """Whether sums over targets, and the loss, are those of the fit.
+
+    Parameters
+    ----------
+    seen, found : arrays
+        Sum of the weights, means and scales of the targets: of the fit, and of the rows now given.
+    loss, fit_loss : float
+        For targets of unit variance.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_onenn.certificate import is_training_set
+    >>> is_training_set(np.array([100, 0.0, 1.0]), np.array([90, 0.0, 1.0]), 0.1, 0.1)
+    False
+    """
+    same = np.shape(seen) == np.shape(found) and np.allclose(seen, found, rtol=1e-9)
+    # Exact fits are compared up to rounding.
+    return bool(same and abs(loss - fit_loss) <= 1e-4 * fit_loss + EXACT)

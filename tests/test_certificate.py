@@ -141,7 +141,7 @@ def test_other_features():
 
 def test_rows_in_blocks_are_refused():
     X, y = planted()
-    with pytest.raises(TypeError, match="needs arrays X and y"):
+    with pytest.raises(TypeError, match="needs arrays, got RowBlocks"):
         fitted(X, y).certificate(RowBlocks(lambda: [(X, y)]), None)
 
 

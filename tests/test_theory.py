@@ -6,7 +6,6 @@ from _planted import gaussian_problem, random_network, separated_network
 from numpy.testing import assert_allclose
 from scipy.linalg import eigvalsh
 
-from sklearn_onenn import theory
 from sklearn_onenn._checks import hidden_curvature
 from sklearn_onenn.activations import Activation, ReLU, SquaredReLU
 from sklearn_onenn.theory import (
@@ -110,8 +109,3 @@ def test_extreme_eigenvalues_against_dense(size, kind):
     values = eigvalsh(A)
     found = extreme_eigenvalues(lambda x: A @ x, size, tol=1e-5)
     assert_allclose(found, values[[0, -1]], rtol=0, atol=1e-3 * abs(values).max())
-
-
-def test_everything_public_is_listed():
-    own = {name for name, member in vars(theory).items() if getattr(member, "__module__", "") == theory.__name__}
-    assert {name for name in own if not name.startswith("_")} == set(theory.__all__)

@@ -123,7 +123,7 @@ def test_a_strong_penalty_leaves_the_variance_of_the_prior():
 
 @pytest.mark.parametrize("activation", ["squared_relu", "tanh"])
 def test_simulated_spread_of_weights_and_predictions(activation):
-    """60 draws of noise: the ratio of a spread to its standard error is 1 +- 0.09, and 60 are compared."""
+    """60 draws of noise: the ratio of a spread to its standard error is 1 +- 0.09; 60 are compared."""
     teacher = separated_network(5, 2)._replace(V=np.array([[1.0], [-1.0]]))
     phi = get_activation(activation)
     rng = np.random.RandomState(0)

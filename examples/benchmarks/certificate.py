@@ -2,8 +2,8 @@
 
 Every fit is judged against the truth, which the certificate does not see. Without noise a network is
 recovered when every weight vector (with its bias) is within 1 % of the planted one after matching. With
-noise the estimator is also started at the true weights, with the penalty that the fit chose: recovered is
-a fit whose loss is at most 1e-4 above the one reached from there and whose directions match those
+noise the estimator is also started at the true weights, with the penalty that the fit chose: recovered
+is a fit whose loss is at most 1e-4 above the one reached from there and whose directions match those
 (cosine > .999). A fit with a wrong k or a wrong activation is never recovered, whatever its weights.
 "Right": share of those called recovered that are. "Found": share of the recovered that are called so.
 
@@ -40,7 +40,8 @@ INPUTS = {
     "exponential": lambda rng, size: rng.exponential(size=size),
     "binary": lambda rng, size: rng.choice([-1.0, 1.0], size),
     "correlated": lambda rng, size: (
-        rng.standard_normal(size) @ (np.eye(size[1]) + rng.standard_normal((size[1],) * 2) / size[1] ** 0.5)
+        rng.standard_normal(size)
+        @ (np.eye(size[1]) + rng.standard_normal((size[1], size[1])) / size[1] ** 0.5)
     ),
 }
 
@@ -82,7 +83,9 @@ def cells():
 def one_fit(d, k, activation, q, seed, *, noise=0, more=0, fitted=None, inputs=None, **settings):
     """Verdict, whether it was recovered, seconds of fit and certificate."""
     warnings.simplefilter("ignore", ConvergenceWarning)
-    X, y, teacher = make_one_hidden_layer(d * k * q, d, k, activation=activation, bias=0.3, random_state=seed)
+    X, y, teacher = make_one_hidden_layer(
+        d * k * q, d, k, activation=activation, bias=0.3, random_state=seed
+    )
     rng = np.random.default_rng([seed, 1])
     if inputs is not None:
         X = INPUTS[inputs](rng, X.shape)
@@ -91,9 +94,9 @@ def one_fit(d, k, activation, q, seed, *, noise=0, more=0, fitted=None, inputs=N
     name = fitted or activation
     with threadpool_limits(1):
         begin = time.perf_counter()
-        model = OneHiddenLayerRegressor(
-            k + more, activation=name, random_state=seed, **settings
-        ).fit(X, y)
+        model = OneHiddenLayerRegressor(k + more, activation=name, random_state=seed, **settings).fit(
+            X, y
+        )
         middle = time.perf_counter()
         verdict = model.certificate(X, y).verdict
         end = time.perf_counter()
@@ -104,7 +107,7 @@ def one_fit(d, k, activation, q, seed, *, noise=0, more=0, fitted=None, inputs=N
 def recovered(model, teacher, X, y, noise):
     """Whether the fit is the planted network, or the optimum that is reached from it."""
     (W, v), (b, _) = model.coefs_, model.intercepts_
-    (W_true, v_true), (b_true, c_true) = teacher.coefs_, teacher.intercepts_
+    (W_true, v_true), (b_true, _) = teacher.coefs_, teacher.intercepts_
     if noise == 0:
         both = np.vstack([W, b]), v, np.vstack([W_true, b_true]), v_true
         return recovery_error(*both, activation=model.activation) <= 0.01
@@ -130,8 +133,8 @@ def main():
     path = Path(__file__).parents[2] / "doc" / "benchmarks" / "certificate.md"
     report = Report(
         path, "Certificates", __doc__,
-        ["stratum", "fits", "recovered", "called recovered", "doubtful", "not recovered", "right", "target",
-         "found", "target", "seconds of a fit", "of a certificate"],
+        ["stratum", "fits", "recovered", "called recovered", "doubtful", "not recovered", "right",
+         "target", "found", "target", "seconds of a fit", "of a certificate"],
     )  # fmt: skip
     every = []
     for stratum in dict(chosen):
@@ -155,7 +158,7 @@ def row(stratum, results):
     total = stratum == "all"
     return [
         stratum, len(results), np.count_nonzero(right),
-        *[np.count_nonzero(verdicts == verdict) for verdict in ("recovered", "doubtful", "not recovered")],
+        *[np.count_nonzero(verdicts == name) for name in ("recovered", "doubtful", "not recovered")],
         f"{both / called.sum():.3f}" if called.any() else "none called", 0.99 if total else 0.95,
         f"{both / right.sum():.3f}" if right.any() else "none recovered", 0.9 if total else "",
         *[f"{np.mean(column):.2f}" for column in seconds],

@@ -1,7 +1,7 @@
 """Intervals on planted networks: do those at 95 % hold the truth in 95 of 100 cases?
 
-Ten normal inputs, three units with biases, noise of sd .2 of the signal's that is the same for all rows or
-grows with the first input as .2 (|x_1| + .2). The fit is the default with keep_covariance=True. An
+Ten normal inputs, three units with biases, noise of sd .2 of the signal's that is the same for all rows
+or grows with the first input as .2 (|x_1| + .2). The fit is the default with keep_covariance=True. An
 interval is the estimate plus or minus 1.96 standard errors. Weights: those of W and b at the output
 weights as reported, units matched with the planted ones; |v| of units that are not homogeneous counts
 too. Predictions: at 100 fresh rows, against the network without noise. "Missed": fits in which a unit is
