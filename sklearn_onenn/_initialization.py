@@ -206,7 +206,7 @@ def repaired_start(problem, network, random_state, *, n_more=0):
     rows = residuals(problem, network)
     affine = AffineFit(rows, problem.coordinates)
     slopes, targets = affine(rows.y)
-    n_added = min(ADDED, k, problem.coordinates.rank)
+    n_added = min(ADDED if n_more else k, ADDED, problem.coordinates.rank)
     if n_added == problem.coordinates.rank:
         directions = np.eye(n_added)
     else:

@@ -367,7 +367,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         -------
         Certificate
             Print it to read it; see :mod:`sklearn_onenn.certificate`. The same at every call. Where the
-            rows are noisy it takes two fits on half of them.
+            rows are noisy it takes a fit or two on half of them.
         """
         check_is_fitted(self)
         if isinstance(X, RowBlocks):

@@ -3,7 +3,7 @@
 An exact fit is its own evidence: more equations than weights hold, and what is left to ask is whether
 the weights are the only ones. Where the rows are noisy the residual must be noise: no further unit, no
 other function of the units' inputs and no second moment may explain it, every unit must be needed, and
-fits from fresh starts on two halves of the rows must lead to the same optimum.
+a fit from a fresh start on half of the rows must lead to the same optimum.
 """
 
 from dataclasses import dataclass, field
