@@ -14,11 +14,12 @@ from ._watch import Watch
 # Rows for each weight, and their least number, from which the search over starts is done.
 ROWS_PER_WEIGHT = 64
 LEAST_ROWS = 20_000
-# Factor from one sample to the next, and the entries of X in the largest that is copied (a GiB / 8).
+# Factor from one sample to the next, and the bytes of X that a sample beyond the first may copy.
 GROWTH = 8
-SAMPLE_ENTRIES = 2**24
-# Steps on a sample end when one would lower the loss by less than this share of p / n.
-RESOLVED = 0.1
+SAMPLE_BYTES = 2**28
+# Steps on a sample end when one would lower the loss by less than this share of p / n: the weights are
+# then off by a seventh of their standard error, before that last step.
+RESOLVED = 0.01
 
 
 def grown_fit(problem, samples, k, plan, random_state):
@@ -42,10 +43,9 @@ def grown_fit(problem, samples, k, plan, random_state):
     n_weights = fit.start.pack().size
     for sample in samples[1:]:
         watch = None if plan.held_out is None else Watch(problem.on(plan.held_out))
-        tol = plan.tol if sample is samples[-1] else max(plan.tol, RESOLVED * n_weights / sample.n_rows)
-        polish = polish_on_more(
-            problem.on(sample), fit.polish, max_iter=plan.max_iter, tol=tol, watch=watch
-        )
+        tol = max(plan.tol, RESOLVED * n_weights / sample.n_rows)
+        on_sample = problem.on(sample)
+        polish = polish_on_more(on_sample, fit.polish, max_iter=plan.max_iter, tol=tol, watch=watch)
         fit = replace(fit, polish=polish)
     return fit
 
@@ -59,7 +59,7 @@ def growing_samples(rows, k, random_state):
     size = max(ROWS_PER_WEIGHT * n_weights, LEAST_ROWS)
     if 2 * size >= rows.n_rows:
         return [rows.in_memory()]
-    largest = max(size, SAMPLE_ENTRIES // max(rows.n_features, 1))
+    largest = max(size, SAMPLE_BYTES // (max(rows.n_features, 1) * rows.dtype.itemsize))
     sizes = []
     while size <= largest and 2 * size <= rows.n_rows:
         sizes.append(size)

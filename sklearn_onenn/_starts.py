@@ -62,6 +62,7 @@ class Plan:
     n_jobs: object
     verbose: int
     held_out: object = None
+    score_function: object = None
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def moment_start(problem, k, plan, random_state, *, split):
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
     start = tensor_start(
         problem.rows, plan.white, k, problem.activation, plan.moments,
-        split=split, random_state=random_state,
+        split=split, score_function=plan.score_function, random_state=random_state,
     )  # fmt: skip
     W, b = plan.white.weights_to_rows(start.W, start.b)
     if not problem.fit_intercept:
@@ -249,7 +250,7 @@ def finished(fits, problem, plan):
     if not best.polish.determined or residual_is_noise(problem, best.polish.network):
         return True
     k, m = best.polish.network.V.shape
-    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows, plan.white):
+    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows):
         return True
     # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit is not best]

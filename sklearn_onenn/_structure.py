@@ -10,6 +10,7 @@ import numpy as np
 from ._blocks import weighted
 from ._span import AffineFit, second_moment
 from ._units import residuals
+from ._whitening import whitening
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 VISIBLE = 3.0
@@ -68,23 +69,21 @@ def second_moments(network, activation):
     return np.abs(network.V * m2[:, None])
 
 
-def rows_are_normal(rows, coordinates):
+def rows_are_normal(rows):
     """Whether the rows pass for normal ones.
 
     Parameters
     ----------
     rows : RowBlocks
-    coordinates : Coordinates
-        White ones of these rows.
 
     Returns
     -------
     bool
     """
-    return bool(abs(fourth_moment_score(rows, coordinates)) <= NORMAL)
+    return bool(abs(fourth_moment_score(rows)) <= NORMAL)
 
 
-def fourth_moment_score(rows, coordinates):
+def fourth_moment_score(rows):
     """Standard errors by which E |z|^4 differs from that of normal rows, r (r + 2).
 
     The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
@@ -93,13 +92,12 @@ def fourth_moment_score(rows, coordinates):
     Parameters
     ----------
     rows : RowBlocks
-    coordinates : Coordinates
-        White ones of these rows.
 
     Returns
     -------
     float
     """
+    coordinates = whitening(rows)
     r = coordinates.rank
 
     def fourth_powers(block):

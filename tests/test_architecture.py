@@ -13,17 +13,18 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "_blocks"},
+    {"activations", "scores", "_blocks"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
-    {"_units", "_evidence", "_smoothing", "_watch", "_jacobian"},
-    {"_residual_start", "_structure", "_polish", "_residual_tests", "_uncertainty"},
+    {"_units", "_evidence", "_smoothing", "_watch", "_score_slices", "_jacobian"},
+    {"_score_span"},
+    {"_residual_start", "_score_start", "_structure", "_polish", "_residual_tests", "_uncertainty"},
     {"_initialization", "_checks"},
     {"_starts"},
-    {"_samples", "_validation"},
+    {"_samples", "_width", "_validation"},
     {"_refits"},
     {"certificate"},
-    {"_regressor", "datasets"},
+    {"_regressor", "_cluster", "datasets"},
     {"displays", "_callbacks", "dask", "onnx"},
     {"__init__"},
 ]
@@ -38,6 +39,7 @@ MORE_IMPORTS = {
     # Public functions, which validate what they are given:
     "_initialization": {"sklearn.utils"},
     "datasets": {"sklearn.utils"},
+    "scores": {"sklearn.utils"},
     "metrics": {"sklearn.utils"},
 }
 
