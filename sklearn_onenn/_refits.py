@@ -19,6 +19,7 @@ from ._samples import growing_samples, grown_fit
 from ._starts import SAME_LOSS, same_optimum
 from ._units import output_equations, rises, solve_outputs, with_fitted_outputs
 from ._whitening import whitening
+from .activations import ACTIVATIONS
 
 # Rows for each weight, times the variance explained over that left.
 LEAST_SIGNAL = 100.0
@@ -28,6 +29,8 @@ AS_EXACT = 1e-8
 IMPRECISE = 0.7
 # Standard errors above which one score is no chance, and above which that of several together is none.
 CHANCE, TOGETHER = 3.5, 2.0
+# The same for another activation, of which there is one direction only.
+RIVAL = 2.4
 # Standard errors that every unit must have.
 NEEDED = 3.5
 # Units that are tried for being left out: those whose output weights alone matter least.
@@ -93,7 +96,7 @@ def exact_checks(case):
 
 
 def noisy_checks(case, here, free, rows_per_weight):
-    """The checks of a fit that is not exact; the last, which costs most, where all others pass."""
+    """The checks of a fit that is not exact; those that cost most only where all others pass."""
     halves = case.halves()
     fitted = [steps(half, case.network) for half in halves]
     residual = [
@@ -108,8 +111,9 @@ def noisy_checks(case, here, free, rows_per_weight):
         *residual,
         nothing_together(residual),
     ]
-    if all(check.passed for check in found):
-        found.append(same_from_halves(case, halves))
+    for costly in (no_rival, same_from_halves):
+        if all(check.passed for check in found):
+            found.append(costly(case, halves))
     return found
 
 
@@ -209,6 +213,26 @@ def nothing_together(checks):
         f"Together these show nothing in the residual ({score:.1f} standard errors).",
         f"Together these show structure in the residual ({score:.1f} standard errors): take more rows, "
         f"to see which of units, activation or start is wrong.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def no_rival(case, halves):
+    """Whether no other activation, fitted from the same hidden units, explains the residual."""
+    problem, network = case.problem, case.network
+    scores = {}
+    for rival in dict.fromkeys(ACTIVATIONS.values()):
+        if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
+            continue
+        other = problem.on(problem.rows, activation=rival())
+        fit = steps(other, with_fitted_outputs(other, network.W, network.b))
+        scores[rival.name] = explained(problem, network, fit, rival())
+    name = max(scores, key=scores.get)
+    return answer(
+        "no rival activation", scores[name], RIVAL, scores[name] < RIVAL,
+        f"No other activation explains the residual ({name}: {scores[name]:.1f} standard errors).",
+        f"Another activation explains part of the residual ({scores[name]:.1f} standard errors): try "
+        f"activation={name!r}, or take more rows.",
         decisive=False,
     )  # fmt: skip
 

@@ -25,15 +25,17 @@ MATRIX_SIZE = 400
 SIGN_DRAWS = 16
 
 
-def explained(problem, smaller, larger):
+def explained(problem, smaller, larger, activation=None):
     """Standard errors by which what ``larger`` adds to ``smaller`` explains the residual of ``smaller``.
 
-    The rows must be others than those that the two were fitted on.
+    Where the second has more weights, the rows must be others than those that they were fitted on.
 
     Parameters
     ----------
     problem : SquaredLoss
     smaller, larger : Network
+    activation : Activation or None
+        Of the second network, where it has another.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def explained(problem, smaller, larger):
 
     def sums(block):
         F = forward(block.X, first, problem.activation)
-        change = forward(block.X, second, problem.activation) - F
+        change = forward(block.X, second, activation or problem.activation) - F
         product = ((block.y - F) * change).sum(axis=1, keepdims=True, dtype=np.float64)
         both = np.concatenate([product, product**2], axis=1)
         return weighted(both, block.weight).sum(axis=0)

@@ -94,6 +94,14 @@ def test_a_wrong_activation():
     assert "activation" in failed(certificate)
 
 
+def test_a_rival_activation():
+    # Softplus units with large weights are nearly ReLU ones: only the comparison tells them apart.
+    certificate = certified(*planted(noise=0.1), activation="softplus")
+    assert certificate.verdict != "recovered"
+    assert "no rival activation" in failed(certificate)
+    assert "try activation='relu'" in certificate.reason
+
+
 def test_fewer_rows_than_weights():
     certificate = certified(*planted(12))
     assert failed(certificate) == {"rows"}
