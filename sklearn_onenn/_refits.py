@@ -220,19 +220,20 @@ def nothing_together(checks):
 def no_rival(case, halves):
     """Whether no other activation, fitted from the same hidden units, explains the residual."""
     problem, network = case.problem, case.network
-    scores = {}
+    scores, losses = {}, {}
     for rival in dict.fromkeys(ACTIVATIONS.values()):
         if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
             continue
         other = problem.on(problem.rows, activation=rival())
         fit = steps(other, with_fitted_outputs(other, network.W, network.b))
         scores[rival.name] = explained(problem, network, fit, rival())
-    name = max(scores, key=scores.get)
+        losses[rival.name] = other.data_loss(fit)
+    score, best = max(scores.values()), min(losses, key=losses.get)
     return answer(
-        "no rival activation", scores[name], RIVAL, scores[name] < RIVAL,
-        f"No other activation explains the residual ({name}: {scores[name]:.1f} standard errors).",
-        f"Another activation explains part of the residual ({scores[name]:.1f} standard errors): try "
-        f"activation={name!r}, or take more rows.",
+        "no rival activation", score, RIVAL, score < RIVAL,
+        f"No other activation explains the residual ({score:.1f} standard errors).",
+        f"Another activation explains part of the residual ({score:.1f} standard errors): try "
+        f"activation={best!r}, or take more rows.",
         decisive=False,
     )  # fmt: skip
 
