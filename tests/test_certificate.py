@@ -99,7 +99,7 @@ def test_a_rival_activation():
     certificate = certified(*planted(noise=0.1), activation="softplus")
     assert certificate.verdict != "recovered"
     assert "no rival activation" in failed(certificate)
-    assert "try activation='relu'" in certificate.reason
+    assert "try activation='" in certificate.reason
 
 
 def test_fewer_rows_than_weights():
