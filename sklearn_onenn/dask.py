@@ -25,7 +25,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     ----------
     k, activation, fit_intercept, init, moments, score_function, resample, polish, learning_rate
         As of :class:`OneHiddenLayerRegressor`. ``polish`` must be True.
-    max_iter, tol, n_init, alpha, whiten, warm_start, n_jobs, verbose, random_state
+    max_iter, tol, n_init, alpha, whiten, warm_start, keep_covariance, n_jobs, verbose, random_state
         As of :class:`OneHiddenLayerRegressor`.
     client : distributed.Client or None, default=None
         None takes the client made last. It is left out when the estimator is pickled.
@@ -82,6 +82,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         alpha="auto",
         whiten=True,
         warm_start=False,
+        keep_covariance=False,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -103,6 +104,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             alpha=alpha,
             whiten=whiten,
             warm_start=warm_start,
+            keep_covariance=keep_covariance,
             n_jobs=n_jobs,
             verbose=verbose,
             random_state=random_state,
