@@ -12,8 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._blocks import RowBlocks as ArrayRows
-from ._blocks import block_threads, scaled_rows
+from ._blocks import ArrayRows, block_threads, scaled_rows
 from ._callbacks import CallbackSupportMixin, FitTask
 from ._canonical import caller_network, inner_network
 from ._conversion import ConversionMixin
