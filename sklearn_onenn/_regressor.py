@@ -396,7 +396,8 @@ class OneHiddenLayerRegressor(
             raise ValueError("return_std=True needs a fit with keep_covariance=True.")
         refuse_dask_collections(X=X)
         if isinstance(X, RowBlocks):
-            return np.concatenate([self.predict(block) for block, *_ in X])
+            parts = [self.predict(block, return_std=return_std) for block, *_ in X]
+            return tuple(map(np.concatenate, zip(*parts))) if return_std else np.concatenate(parts)
         X = validate_data(self, X, reset=False, **ROWS)
         network, activation = self._network().astype(X.dtype), get_activation(self.activation)
         with block_threads() as executor:
