@@ -397,7 +397,9 @@ class OneHiddenLayerRegressor(
         refuse_dask_collections(X=X)
         if isinstance(X, RowBlocks):
             parts = [self.predict(block, return_std=return_std) for block, *_ in X]
-            return tuple(map(np.concatenate, zip(*parts))) if return_std else np.concatenate(parts)
+            if not return_std:
+                return np.concatenate(parts)
+            return tuple(map(np.concatenate, zip(*parts, strict=True)))
         X = validate_data(self, X, reset=False, **ROWS)
         network, activation = self._network().astype(X.dtype), get_activation(self.activation)
         with block_threads() as executor:
