@@ -1,6 +1,6 @@
 """k="auto": is the width of the planted network found?
 
-Rows and networks as in recovery.py, n = 20 d k rows, with normal noise of sd 0, .1 or .3 of the signal's;
+Rows and networks as in recovery.py, n = 20 d k, with normal noise of sd 0, .1 or .3 of the signal's;
 default settings, told the activation alone. Exact: share of the fits whose k_ is the planted one.
 
     python examples/benchmarks/width.py               20 seeds a cell, on all cores
