@@ -137,7 +137,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Always "identity".
     n_features_in_ : int
         Number of columns seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had any.
 
     References
