@@ -65,11 +65,9 @@ copybutton_prompt_is_regexp = True
 
 def can_run(example):
     """Whether all that an example imports is installed."""
-    imports = [
-        n for n in ast.walk(ast.parse(example.read_text())) if isinstance(n, ast.Import | ast.ImportFrom)
-    ]
-    names = [alias.name for n in imports if isinstance(n, ast.Import) for alias in n.names]
-    names += [n.module for n in imports if isinstance(n, ast.ImportFrom)]
+    nodes = list(ast.walk(ast.parse(example.read_text())))
+    names = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
+    names += [n.module for n in nodes if isinstance(n, ast.ImportFrom)]
     return all(find_spec(name.split(".")[0]) for name in names)
 
 

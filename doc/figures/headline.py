@@ -27,31 +27,25 @@ left.legend(loc="upper left")
 
 # The share of five planted networks that each model recovered, as doc/benchmarks/peers.md has it.
 page = Path("../benchmarks/peers.md").read_text()  # the plot directive runs in this folder
-rows = re.findall(
-    r"^\| relu \| (\d+) \| (\d+) \| \d+ \| 1 \| ([^|]+) \| ([\d.]+) \|", page, re.MULTILINE
-)
-sizes = list(dict.fromkeys((d, k) for d, k, *_ in rows))
+row = r"^\| relu \| (\d+) \| (\d+) \| \d+ \| 1 \| ([^|]+) \| ([\d.]+) \|"
+shares = {((d, k), name): float(share) for d, k, name, share in re.findall(row, page, re.MULTILINE)}
+sizes = list(dict.fromkeys(size for size, _ in shares))
 models = {
-    "sklearn_onenn": "sklearn_onenn",
-    "prune": "2k random units, pruned",
-    "MLPRegressor lbfgs": "MLPRegressor (L-BFGS)",
-    "torch L-BFGS": "torch (L-BFGS)",
-    "torch Adam": "torch (Adam)",
+    "sklearn_onenn": ("sklearn_onenn", "tab:blue"),
+    "prune": ("2k random units, pruned", "0.35"),
+    "MLPRegressor lbfgs": ("MLPRegressor (L-BFGS)", "tab:red"),
+    "torch L-BFGS": ("torch (L-BFGS)", "tab:green"),
+    "torch Adam": ("torch (Adam)", "tab:purple"),
 }
-colors = ["tab:blue", "0.35", "tab:red", "tab:green", "tab:purple"]
 width = 0.8 / len(models)
-for number, (name, label) in enumerate(models.items()):
-    share = [float(r[3]) for size in sizes for r in rows if r[:2] == size and r[2] == name]
+for number, (name, (label, color)) in enumerate(models.items()):
+    heights = [shares[size, name] for size in sizes]
     places = np.arange(len(sizes)) + (number - (len(models) - 1) / 2) * width
-    bars = right.bar(places, share, 0.9 * width, label=label, color=colors[number])
-    right.bar_label(
-        bars, labels=["0" if s == 0 else "" for s in share], fontsize=8, color=colors[number]
-    )
+    bars = right.bar(places, heights, 0.9 * width, label=label, color=color)
+    zeros = ["" if height else "0" for height in heights]
+    right.bar_label(bars, labels=zeros, fontsize=8, color=color)
 right.set_xticks(range(len(sizes)), [f"{d} inputs, {k} units" for d, k in sizes])
-right.set(
-    ylabel="share of planted networks recovered",
-    ylim=(0, 1.42),
-    title="The same rows, the right number of units",
-)
+right.set(ylabel="share of planted networks recovered", ylim=(0, 1.42))
+right.set_title("The same rows, the right number of units")
 right.set_yticks([0, 0.5, 1])
 right.legend(ncols=2, loc="upper left", fontsize=8.5)
