@@ -7,6 +7,7 @@ import pkgutil
 import re
 
 import pytest
+from numpydoc.validate import ERROR_MSGS, validate
 
 import sklearn_onenn
 
@@ -88,6 +89,32 @@ def test_public_names_are_documented(name):
 def test_public_methods_are_documented(name):
     method = public_methods()[name]
     assert problems(method, inspect.getdoc(method), ["Returns"]) == []
+
+
+# Checks of numpydoc that are not made, and why.
+NOT_CHECKED = {
+    "ES01": "a summary may say it all",
+    "EX01": "examples are asked for above, of methods they are not",
+    "GL08": "overridden methods inherit their docstring, see above",
+    "PR01": "records document their fields as attributes, see above",
+    "PR07": "a name and a type may say it all",
+    "PR08": "formulas begin descriptions",
+    "RT02": "a single value may have a name",
+    "RT03": "a name and a type may say it all",
+    "SA01": "the API page has the neighbours",
+    "SS02": "formulas begin summaries",
+}
+
+
+@pytest.mark.parametrize("name", [*public_objects(), *public_methods()])
+def test_numpydoc_finds_no_fault(name):
+    path = name if name.startswith("sklearn_onenn.") else f"sklearn_onenn.{name}"
+    faults = [fault for fault in validate(path)["errors"] if fault[0] not in NOT_CHECKED]
+    assert faults == []
+
+
+def test_checks_that_are_left_out_exist():
+    assert NOT_CHECKED.keys() < ERROR_MSGS.keys()
 
 
 def test_examples_are_run(pytestconfig):
