@@ -18,17 +18,24 @@ _units.py                    from directions to units; units that are missing
 _smoothing.py                the polish of units with a kink, on noisy rows
 _structure.py                whether a residual is mere noise
 _residual_start.py           the default start: Algorithm 1 with the moments of residuals
-_initialization.py           tensor initialization with either, and further starts
+scores.py                    scores of known densities: the Gaussian mixture
+_score_slices.py             slices of the moments for rows of known density, by Stein's identity
+_score_span.py               the span of the units from such slices
+_score_start.py              the start for rows of known density
+_initialization.py           tensor initialization with any of them, and further starts
 _evidence.py                 how much to penalize
 _canonical.py                representatives of a network among its equals
 _watch.py                    early stopping by held-out rows
 _polish.py                   the polish of one start, with its penalty
 _starts.py                   which starts to try, when to stop, which one won
 _samples.py                  the search on a sample of the rows, the polish on larger ones
+_width.py                    how many units the rows support
 _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
 _targets.py                  equal rows merged, targets at unit scale
 _regressor.py                the estimator
+_cluster.py                  rows on the workers of a Dask cluster
+dask.py                      the estimator for them
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
 
@@ -36,7 +43,7 @@ The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recover
 One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 """
 
-from . import activations, datasets, metrics
+from . import activations, datasets, metrics, scores
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
@@ -49,5 +56,6 @@ __all__ = [
     "activations",
     "datasets",
     "metrics",
+    "scores",
     "tensor_initialization",
 ]

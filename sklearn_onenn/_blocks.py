@@ -237,6 +237,12 @@ class RowBlocks(Rows):
                 yield from results
 
 
+def scaled_rows(X, y, weight, y_mean, y_scale, executor):
+    """Rows with targets at mean zero and scale one, in the type of X."""
+    y = ((y - y_mean) / y_scale).astype(X.dtype)
+    return RowBlocks(X, y, weight, executor=executor)
+
+
 def stratified_rows(n_rows, n_sample, random_state):
     """Sorted numbers of ``n_sample`` of the rows, one at random from each stretch of equal length."""
     places = np.arange(n_sample) + random_state.uniform(size=n_sample)

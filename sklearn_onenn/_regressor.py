@@ -8,19 +8,28 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
-from ._blocks import block_threads
+from ._blocks import block_threads, scaled_rows
 from ._canonical import caller_network
 from ._network import Network, SquaredLoss, forward
 from ._samples import growing_samples, grown_fit
+from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
-from ._targets import MERGED_ROWS, merge_equal_rows, scaled_rows, target_scale
-from ._validation import ROWS, checked_array, checked_blocks, held_out_rows, training_rows
+from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
+from ._validation import (
+    ROWS,
+    checked_array,
+    checked_blocks,
+    held_out_rows,
+    refuse_dask_collections,
+    training_rows,
+)
 from ._whitening import identity_coordinates, whitening
+from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 
 
@@ -37,8 +46,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    k : int, default=5
-        Number of hidden units.
+    k : int or "auto", default=5
+        Number of hidden units. "auto" is the number that the rows support: on data from a network of
+        this kind its own; on other data one that predicts held-out rows about as well as a wider one.
 
     activation : str or Activation, default="relu"
         phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
@@ -55,6 +65,11 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     moments : {"residual", "raw"}, default="residual"
         Moments for the tensor initialization: those of the residual of a fit of lower degree, which
         have the same expectation and far less noise, or those of y itself, as in the paper.
+
+    score_function : object or None, default=None
+        Score of the density that the rows of X have, such as a
+        :class:`sklearn_onenn.scores.GaussianMixtureScore`, for the moments of the tensor
+        initialization; None takes whitened rows for normal ones. See :func:`tensor_initialization`.
 
     resample : bool, default=True
         Take each row at most once in descent, in disjoint random parts of at least four rows per
@@ -93,7 +108,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Start from the weights of the last fit.
 
     n_jobs : int or None, default=None
-        Starts that run side by side, as threads. The result does not depend on it.
+        Starts that run side by side, as threads; see Notes. The result does not depend on it.
 
     verbose : int, default=0
         1 prints a line for every start.
@@ -109,6 +124,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         the norm of w_i.
     intercepts_ : list of 2 ndarrays
         b of shape (k,) and c of shape (n_outputs,).
+    k_ : int
+        Number of hidden units.
     init_coefs_, init_intercepts_ : list of 2 ndarrays
         The start that led to them.
     loss_ : float
@@ -140,6 +157,14 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had any.
 
+    Notes
+    -----
+    Sums over rows run in blocks on as many threads as BLAS may use when a method is called
+    (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
+    :func:`threadpoolctl.threadpool_limits`), and BLAS itself on one thread in each. With ``n_jobs``
+    starts share these threads, or have one each where BLAS has one. No bit of a result depends on either
+    number.
+
     References
     ----------
     .. [1] K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
@@ -159,11 +184,12 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints = {
-        "k": [Interval(Integral, 1, None, closed="left")],
+        "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "activation": [str, Activation],
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
         "moments": [StrOptions({"residual", "raw"})],
+        "score_function": [None, HasMethods(["__call__", "contract"])],
         "resample": ["boolean"],
         "polish": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -186,6 +212,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         fit_intercept=True,
         init="tensor",
         moments="residual",
+        score_function=None,
         resample=True,
         polish=True,
         learning_rate="auto",
@@ -204,6 +231,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.init = init
         self.moments = moments
+        self.score_function = score_function
         self.resample = resample
         self.polish = polish
         self.learning_rate = learning_rate
@@ -255,7 +283,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight, held_out):
         """The steps of a fit."""
         if isinstance(self.k, bool):
-            raise ValueError(f"k must be an int >= 1, got {self.k}.")
+            raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
+        check_score_function(self.score_function, X, self.moments)
         activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
@@ -263,7 +292,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
-                samples = growing_samples(rows, self.k, random_state)
+                width = TYPICAL_WIDTH if self.k == "auto" else self.k
+                samples = growing_samples(rows, width, random_state)
             white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
@@ -273,11 +303,17 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
-            fit = grown_fit(problem, samples, self.k, plan, random_state)
+            k = self.k
+            if isinstance(plan.init, Network):
+                k = len(plan.init.b)
+            elif k == "auto":
+                k = chosen_width(problem.on(samples[0]), plan, random_state)
+            fit = grown_fit(problem, samples, k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
 
     def _rows(self, X, y, sample_weight, executor):
         """Checked rows with targets at unit scale, and that scale."""
+        refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
             if y is not None or sample_weight is not None:
                 raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
@@ -304,6 +340,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         check_is_fitted(self)
+        refuse_dask_collections(X=X)
         if isinstance(X, RowBlocks):
             return np.concatenate([self.predict(block) for block, *_ in X])
         X = validate_data(self, X, reset=False, **ROWS)
@@ -340,6 +377,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
             moments=self.moments,
+            score_function=self.score_function,
             resample=self.resample,
             polish=self.polish,
             learning_rate=rate if rate == "auto" else rate * np.mean(y_scale**2),
@@ -363,8 +401,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             source, arrays, c = "init", self.init, y_mean
         if len(arrays) != 3:
             raise ValueError(f"{source} must hold the 3 arrays W, b, v, got {len(arrays)}.")
-        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
         W, b, v = arrays
+        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
+        if k == "auto":
+            k = np.shape(b)[-1] if np.ndim(b) else 1
         W = checked_array(f"{source}: W", W, (d, k))
         b = checked_array(f"{source}: b", b, (k,))
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
@@ -391,6 +431,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             network = caller_network(network, problem, y_mean, y_scale)
             setattr(self, f"{prefix}coefs_", [network.W, network.V])
             setattr(self, f"{prefix}intercepts_", [network.b, network.c])
+        self.k_ = len(fit.start.b)
         unit = np.mean(y_scale**2)
         self.loss_ = polish.loss * unit
         self.loss_curve_ = [loss * unit for loss in polish.losses]

@@ -14,16 +14,9 @@ unchanged in expectation and takes the fit's variance out of its noise.
 
 import numpy as np
 
-from ._joint_diagonalization import wedge_components
-from ._network import SquaredLoss
-from ._slices import leading_slices, noise_stack, singular_values
-from ._span import AffineFit, unit_span
-from ._units import ADDED, REFIT_STEPS, oriented_units, refit, repair
-from ._whitening import identity_coordinates
-
-# Rows for each weight in the span from which units are refitted there, and their least number.
-ROWS_PER_WEIGHT = 10
-LEAST_ROWS = 2000
+from ._slices import noise_stack
+from ._span import AffineFit, rows_in_span, unit_span
+from ._units import units_in_span
 
 
 def residual_moment_start(rows, coordinates, k, activation, *, random_state):
@@ -49,28 +42,7 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     slopes, residuals = affine(rows.y)
     V = np.eye(r) if k == r else unit_span(affine, residuals, slopes, k, random_state)
     projected = rows_in_span(rows, coordinates, V, slopes)
-    stack, sd = noise_stack(projected)
-    slices = leading_slices(stack, k, k)
-    power = singular_values(stack)[k - 1] * sd
-    U = wedge_components(slices, random_state=random_state)
-    span = identity_coordinates(k)
-    network = oriented_units(SquaredLoss(projected, activation, span), U)
-
-    n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
-    few = projected.some(n_rows)
-    problem = SquaredLoss(few, activation, span)
-    loss, network = refit(problem, network, REFIT_STEPS)
-    power *= np.sqrt(few.weight_sum / projected.weight_sum)
-    loss, network = repair(problem, network, loss, power)
-    return network._replace(W=V @ network.W)
-
-
-def rows_in_span(rows, coordinates, V, slopes):
-    """Rows projected on V, with the linear signal across V taken from the targets as span error."""
-    across = slopes - V @ (V.T @ slopes)
-    k = V.shape[1]
-    both = np.column_stack([V, across])
-    projected = np.concatenate(
-        rows.map(lambda block: coordinates.project(block.X, both)), dtype=rows.dtype
+    start = units_in_span(
+        projected, activation, lambda rows, step: noise_stack(rows), random_state=random_state
     )
-    return rows.with_rows(np.ascontiguousarray(projected[:, :k]), rows.y - projected[:, k:])
+    return start._replace(W=V @ start.W)

@@ -112,23 +112,28 @@ def quadratic(u, offset, slope, A):
 
 
 def symmetric_pairs_of(A):
-    """A symmetric matrix (k, k) as the vector (K,) of its upper triangle, off-diagonal times sqrt 2."""
-    i, j = np.triu_indices(len(A))
-    return A[i, j] * np.where(i == j, 1.0, np.sqrt(2.0))
+    """Symmetric matrices (..., k, k) as vectors (..., K): upper triangle, off-diagonal times sqrt 2."""
+    i, j = np.triu_indices(A.shape[-1])
+    return A[..., i, j] * np.where(i == j, 1.0, np.sqrt(2.0)).astype(A.dtype)
 
 
 def leading_slices(stack, k, n_slices):
-    """Leading left singular vectors of the stack as slices (n_slices, k, k), times singular values.
+    """Leading left singular vectors of the stack as slices (n_slices, k, k), times singular values."""
+    joined = joined_by_signal(stack)
+    values, vectors = eigh(joined @ joined.T)
+    scale = np.sqrt(np.maximum(values[-n_slices:], 0))
+    return symmetric_matrices((vectors[:, -n_slices:] * scale).T, k)
 
-    A block counts by the share of its square that is not noise: one without signal drops out.
+
+def joined_by_signal(stack):
+    """The blocks side by side, each times the share of its square that is not noise, under a root.
+
+    One without signal drops out.
     """
     shares = [np.sqrt(max(0.0, 1 - block.size / max((block**2).sum(), 1e-300))) for block in stack]
     if not any(shares):
         shares = [1.0] * len(stack)
-    joined = np.concatenate([share * b for share, b in zip(shares, stack, strict=True)], axis=1)
-    values, vectors = eigh(joined @ joined.T)
-    scale = np.sqrt(np.maximum(values[-n_slices:], 0))
-    return symmetric_matrices((vectors[:, -n_slices:] * scale).T, k)
+    return np.concatenate([share * b for share, b in zip(shares, stack, strict=True)], axis=1)
 
 
 def singular_values(stack):

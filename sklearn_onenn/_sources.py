@@ -6,7 +6,7 @@ import numpy as np
 from scipy.sparse import issparse, vstack
 
 from ._blocks import RowBlocks as ArrayRows
-from ._blocks import Rows, stratified_rows
+from ._blocks import Rows, scaled_rows, stratified_rows
 
 
 class RowBlocks:
@@ -86,9 +86,6 @@ class Survey:
 def survey(blocks, *, center):
     """Sizes, and mean and scale of the targets, in one pass over checked blocks.
 
-    Targets are summed about the mean of the first block and in units of its largest deviation, so that
-    neither an offset nor a scale costs digits.
-
     Parameters
     ----------
     blocks : iterable of (X, y, weight)
@@ -104,15 +101,34 @@ def survey(blocks, *, center):
     for X, y, weight in blocks:
         if not sizes:
             n_features, dtype = X.shape[1], X.dtype
-            origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
-            unit = np.abs(y - origin).max(axis=0)
-            unit[unit == 0] = 1.0
+            origin, unit = rough_scale(y, center=center)
         sizes.append(X.shape[0])
-        t = (y - origin) / unit
-        weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
-        sums = sums + np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
+        sums = sums + target_sums(y, weight, origin, unit)
     if not sizes:
         raise ValueError("factory() must yield at least one (X, y) block, got none.")
+    return surveyed(sizes, n_features, dtype, sums, origin, unit, center=center)
+
+
+def rough_scale(y, *, center):
+    """Mean of the targets of the first block, and the largest deviation from it.
+
+    Targets are summed about that and in units of this: neither an offset nor a scale costs digits.
+    """
+    origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
+    unit = np.abs(y - origin).max(axis=0)
+    unit[unit == 0] = 1.0
+    return origin, unit
+
+
+def target_sums(y, weight, origin, unit):
+    """Weighted sums (3, n_outputs) of 1, t and t^2 over a block, t = (y - origin) / unit."""
+    t = (y - origin) / unit
+    weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
+    return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
+
+
+def surveyed(sizes, n_features, dtype, sums, origin, unit, *, center):
+    """The survey whose sums of targets over all blocks are these."""
     weight_sum = float(sums[0, 0])
     if not weight_sum > 0:
         raise ValueError("sample_weight must have a positive entry, all are zero.")
@@ -134,22 +150,22 @@ def arrays_of(block, dtype):
     return X, y[:, None] if y.ndim == 1 else y, weight
 
 
-class StreamRows(Rows):
-    """Rows of a source, read again at every sum; a block of the source is in memory at a time.
+class SurveyedRows(Rows):
+    """Rows that a survey has seen, of which a sample is in memory at most.
 
-    The sum over a block of the source is that of :class:`ArrayRows`; these are added in their order.
+    The sum over a block of the survey is that of :class:`ArrayRows`; these are added in their order.
+    Subclasses have ``_results`` and ``_take(inside)``: of every block the rows with these numbers.
 
     Parameters
     ----------
-    source : RowBlocks
     found : Survey
         Targets are brought to mean zero and scale one by it.
     executor : concurrent.futures.Executor or None
     """
 
-    def __init__(self, source, found, *, executor=None):
+    def __init__(self, found, *, executor=None):
         super().__init__()
-        self.source, self.found, self.executor = source, found, executor
+        self.found, self.executor = found, executor
         self.n_rows, self.weight_sum = sum(found.block_rows), found.weight_sum
         self.n_features, self.n_outputs, self.dtype = found.n_features, found.n_outputs, found.dtype
         self._sample = None
@@ -172,13 +188,29 @@ class StreamRows(Rows):
 
     def _taken(self, chosen):
         ends = np.cumsum(self.found.block_rows)
-        parts = []
-        for end, block in zip(ends, self._blocks(), strict=True):
-            inside = chosen[(chosen >= end - block.n_rows) & (chosen < end)] - (end - block.n_rows)
-            parts.append(block.take(inside))
+        inside = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+        inside = [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
+        self._sample = joined(self._take(inside), self.executor, self._counter)
         self._counter[0] += self.n_rows
-        self._sample = joined(parts, self.executor, self._counter)
         return self._sample
+
+
+class StreamRows(SurveyedRows):
+    """Rows of a source, read again at every sum; a block of the source is in memory at a time.
+
+    Parameters
+    ----------
+    source : RowBlocks
+    found, executor
+        As of :class:`SurveyedRows`.
+    """
+
+    def __init__(self, source, found, *, executor=None):
+        super().__init__(found, executor=executor)
+        self.source = source
+
+    def _take(self, inside):
+        return [block.take(rows) for block, rows in zip(self._blocks(), inside, strict=True)]
 
     def _results(self, function):
         for block in self._blocks():
@@ -188,13 +220,12 @@ class StreamRows(Rows):
         """The blocks of one pass; they must be those of the survey."""
         found, n_blocks = self.found, 0
         for index, block in enumerate(self.source):
-            X, y, weight = arrays_of(block, found.dtype)
+            arrays = arrays_of(block, found.dtype)
             n_blocks += 1
             expected = found.block_rows[index : index + 1]
-            if (*expected, found.n_features) != X.shape:
+            if (*expected, found.n_features) != arrays[0].shape:
                 break
-            y = ((y - found.y_mean) / found.y_scale).astype(found.dtype)
-            yield ArrayRows(X, y, weight, executor=self.executor)
+            yield scaled_rows(*arrays, found.y_mean, found.y_scale, self.executor)
         else:
             if n_blocks == len(found.block_rows):
                 return

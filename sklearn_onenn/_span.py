@@ -222,3 +222,14 @@ def leading(matrix, k):
     values, vectors = eigh(matrix)
     order = np.argsort(-np.abs(values))[:k]
     return values[order], vectors[:, order]
+
+
+def rows_in_span(rows, coordinates, V, slopes):
+    """Rows projected on V, with the linear signal across V taken from the targets as span error."""
+    across = slopes - V @ (V.T @ slopes)
+    k = V.shape[1]
+    both = np.column_stack([V, across])
+    projected = np.concatenate(
+        rows.map(lambda block: coordinates.project(block.X, both)), dtype=rows.dtype
+    )
+    return rows.with_rows(np.ascontiguousarray(projected[:, :k]), rows.y - projected[:, k:])

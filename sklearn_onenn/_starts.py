@@ -62,6 +62,7 @@ class Plan:
     n_jobs: object
     verbose: int
     held_out: object = None
+    score_function: object = None
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def moment_start(problem, k, plan, random_state, *, split):
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
     start = tensor_start(
         problem.rows, plan.white, k, problem.activation, plan.moments,
-        split=split, random_state=random_state,
+        split=split, score_function=plan.score_function, random_state=random_state,
     )  # fmt: skip
     W, b = plan.white.weights_to_rows(start.W, start.b)
     if not problem.fit_intercept:

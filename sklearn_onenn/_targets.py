@@ -1,8 +1,8 @@
-"""Rows and targets before a fit: equal rows merged, targets brought to unit scale."""
+"""Rows and targets before a fit: equal rows merged, mean and scale of the targets."""
 
 import numpy as np
 
-from ._blocks import RowBlocks, dense
+from ._blocks import dense
 
 # Up to this many rows equal ones are merged.
 MERGED_ROWS = 500
@@ -34,9 +34,3 @@ def target_scale(y, weight, *, center):
     largest = np.where(largest > 0, largest, 1.0)
     scale = largest * np.sqrt(np.average(((y - mean) / largest) ** 2, axis=0, weights=weight))
     return mean, np.where(constant, 1.0, scale)
-
-
-def scaled_rows(X, y, weight, y_mean, y_scale, executor):
-    """Rows with targets at mean zero and scale one, in the type of X."""
-    y = ((y - y_mean) / y_scale).astype(X.dtype)
-    return RowBlocks(X, y, weight, executor=executor)

@@ -5,19 +5,56 @@ from scipy.linalg import eigh
 
 from ._blocks import weighted
 from ._gauss_newton import gauss_newton
-from ._network import Network, forward
+from ._joint_diagonalization import wedge_components
+from ._network import Network, SquaredLoss, forward
 from ._slices import leading_slices, noise_edge, noise_stack, singular_values
+from ._whitening import identity_coordinates
 
 # Scales |w_i| that are tried for units that are not homogeneous.
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 REFIT_STEPS, ELIMINATION_STEPS = 8, 4
 REFIT_TOL = 1e-3
+# Rows for each weight in the span from which units are refitted there, and their least number.
+ROWS_PER_WEIGHT = 10
+LEAST_ROWS = 2000
 # Directions that a repair adds at most, each in both orientations.
 ADDED = 5
 # A repair is tried when the residual shows this share of what a missing unit would show.
 SUSPICIOUS = 0.4
 # Largest condition of normal equations whose small directions are kept.
 CONDITION = 1e10
+
+
+def units_in_span(rows, activation, stack_of, *, random_state):
+    """As many units as the span has dimensions, from slices there, refitted and repaired.
+
+    Parameters
+    ----------
+    rows : RowBlocks
+        Rows (n, k) in the span, white.
+    activation : Activation
+    stack_of : callable
+        ``stack_of(rows, step)``: the slices of every ``step``-th of the rows, with the targets that
+        ``rows`` has, and the noise; as :func:`_slices.noise_stack`.
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    Network
+    """
+    k = rows.n_features
+    stack, sd = stack_of(rows, 1)
+    U = wedge_components(leading_slices(stack, k, k), random_state=random_state)
+    span = identity_coordinates(k)
+    network = oriented_units(SquaredLoss(rows, activation, span), U)
+
+    n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
+    step = max(1, rows.n_rows // n_rows)
+    few = rows if step == 1 else rows.take(slice(None, None, step))
+    problem = SquaredLoss(few, activation, span)
+    loss, network = refit(problem, network, REFIT_STEPS)
+    power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)
+    return repair(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
 
 
 def oriented_units(problem, U):
@@ -89,7 +126,7 @@ def residuals(problem, network):
     return problem.rows.with_targets(np.concatenate(rest))
 
 
-def repair(problem, network, loss, power):
+def repair(problem, network, loss, power, stack_of=noise_stack):
     """Replace units that a residual shows to be missing or merged; in the span of the units.
 
     Where the slices of the residual show what a missing unit would, or where they could not, the
@@ -104,6 +141,8 @@ def repair(problem, network, loss, power):
         Its loss.
     power : float
         What the weakest unit shows in the slices of the targets, times the targets' noise.
+    stack_of : callable
+        Slices of the rows with other targets, and their noise.
 
     Returns
     -------
@@ -113,7 +152,7 @@ def repair(problem, network, loss, power):
     """
     k, rows = network.W.shape[1], problem.rows
     r, edge = rows.n_features, noise_edge(rows.n_features, rows.n_outputs)
-    stack, sd = noise_stack(residuals(problem, network))
+    stack, sd = stack_of(residuals(problem, network))
     power = power / max(sd, np.finfo(float).tiny)
     if singular_values(stack)[0] < SUSPICIOUS * power and power > edge:
         return loss, network

@@ -8,6 +8,28 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 ROWS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
+def is_dask_collection(value):
+    """Whether this is a Dask array, dataframe or series, told without importing Dask."""
+    return hasattr(value, "__dask_graph__")
+
+
+def refuse_dask_collections(**arguments):
+    """An error that names the class for them, where an argument is a Dask collection.
+
+    Raises
+    ------
+    TypeError
+        Naming the argument.
+    """
+    for name, value in arguments.items():
+        if is_dask_collection(value):
+            raise TypeError(
+                f"{name} must be in memory, got a Dask collection {type(value)}. Use "
+                f"sklearn_onenn.dask.DaskOneHiddenLayerRegressor, which leaves blocks on their workers, "
+                f"or pass {name}.compute()."
+            )
+
+
 def training_rows(estimator, X, y, sample_weight):
     """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out."""
     X, y = validate_data(
@@ -33,21 +55,27 @@ def checked_blocks(estimator, source):
     ValueError
         Naming the block.
     """
-    shape = None
-    for index, (X, y, weight) in enumerate(source):
+    n_outputs = None
+    for index, block in enumerate(source):
         try:
-            X, y = validate_data(
-                estimator, X, y, reset=shape is None, multi_output=True, y_numeric=True, **ROWS
-            )
-            y = target_columns("y", y)
-            shape = shape or y.shape[1]
-            if y.shape[1] != shape:
-                raise ValueError(f"y must have {shape} outputs as in block 0, got {y.shape[1]}.")
-            if weight is not None and np.any(weight):  # in a block all may be zero
-                weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+            block = checked_block(estimator, *block, n_outputs=n_outputs)
         except ValueError as error:
             raise ValueError(f"Block {index}: {error}") from error
-        yield X, y, weight
+        n_outputs = block[1].shape[1]
+        yield block
+
+
+def checked_block(estimator, X, y, weight, *, n_outputs=None):
+    """X, y (m, n_outputs) and weight or None of one block; None outputs where it is the first."""
+    X, y = validate_data(
+        estimator, X, y, reset=n_outputs is None, multi_output=True, y_numeric=True, **ROWS
+    )
+    y = target_columns("y", y)
+    if n_outputs not in (None, y.shape[1]):
+        raise ValueError(f"y must have {n_outputs} outputs as in block 0, got {y.shape[1]}.")
+    if weight is not None and np.any(weight):  # in a block all may be zero
+        weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+    return X, y, weight
 
 
 def held_out_rows(estimator, X_val, y_val, sample_weight_val, n_outputs):
@@ -62,6 +90,9 @@ def held_out_rows(estimator, X_val, y_val, sample_weight_val, n_outputs):
     names = [name for name, array in given.items() if array is not None]
     if not names:
         return None
+    for name in names:
+        if is_dask_collection(given[name]):
+            raise TypeError(f"{name} must be in memory, got {type(given[name])}: pass {name}.compute().")
     if X_val is None or y_val is None:
         raise ValueError(f"X_val and y_val must be given together, got {' and '.join(names)} only.")
     if not estimator.polish:

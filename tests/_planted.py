@@ -6,6 +6,7 @@ from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._network import Network, SquaredLoss, forward
 from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ACTIVATIONS
+from sklearn_onenn.scores import GaussianMixtureScore
 
 INSTANCES = [cls() for cls in dict.fromkeys(ACTIVATIONS.values())]
 # Those that a tensor start can recover.
@@ -102,3 +103,22 @@ def legendre(edges, n_nodes):
     nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
     half = np.diff(edges)[:, None] / 2
     return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
+
+
+def bimodal_score(d, separation, *, seed=0):
+    """Score of two normal components of unlike shape, their means this far from zero on both sides."""
+    rng = np.random.RandomState(seed)
+    mean = rng.standard_normal(d)
+    mean *= separation / np.linalg.norm(mean)
+    turns = np.linalg.qr(rng.standard_normal((2, d, d)))[0]
+    spread = np.exp(rng.uniform(np.log(0.5), np.log(2), (2, 1, d)))
+    return GaussianMixtureScore([0.5, 0.5], [mean, -mean], (turns * spread) @ turns.transpose(0, 2, 1))
+
+
+def mixture_rows(score, n, *, seed=0):
+    """Rows from a Gaussian mixture."""
+    rng = np.random.RandomState(seed)
+    component = rng.choice(len(score.weights), n, p=score.weights)
+    roots = np.linalg.cholesky(score.covariances)
+    z = rng.standard_normal((n, score.means.shape[1]))
+    return score.means[component] + np.einsum("nij,nj->ni", roots[component], z)

@@ -13,15 +13,16 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "_blocks"},
+    {"activations", "scores", "_blocks"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
-    {"_units", "_evidence", "_smoothing", "_watch"},
-    {"_residual_start", "_structure", "_polish"},
+    {"_units", "_evidence", "_smoothing", "_watch", "_score_slices"},
+    {"_score_span"},
+    {"_residual_start", "_score_start", "_structure", "_polish"},
     {"_initialization"},
     {"_starts"},
-    {"_samples", "_validation"},
-    {"_regressor", "datasets"},
+    {"_samples", "_width", "_validation"},
+    {"_regressor", "_cluster", "datasets"},
     {"certificate", "displays", "_callbacks", "dask", "onnx"},
     {"__init__"},
 ]
@@ -36,6 +37,7 @@ MORE_IMPORTS = {
     # Public functions, which validate what they are given:
     "_initialization": {"sklearn.utils"},
     "datasets": {"sklearn.utils"},
+    "scores": {"sklearn.utils"},
     "metrics": {"sklearn.utils"},
 }
 

@@ -70,6 +70,8 @@ def test_rows_for_every_weight(small_samples):
 def test_few_rows_are_the_only_sample(small_samples):
     rows = ArrayRows(np.zeros((2000, 1)), np.zeros((2000, 1)))
     assert growing_samples(rows, 1, np.random.RandomState(0)) == [rows]
+    rows = ArrayRows(np.zeros((2001, 1)), np.zeros((2001, 1)))
+    assert [s.n_rows for s in growing_samples(rows, 1, np.random.RandomState(0))] == [1000, 2001]
 
 
 def test_the_largest_sample_is_bounded_in_bytes(small_samples, monkeypatch):
@@ -123,6 +125,8 @@ def test_held_out_rows_end_every_stage(small_samples):
     model = regressor().fit(X, y, X_val=X_val, y_val=y_val)
     assert model.validation_loss_ == pytest.approx(0.5 * np.mean((model.predict(X_val) - y_val) ** 2))
     assert model.validation_loss_ <= min(model.validation_loss_curve_) * (1 + 1e-12)
+    # Descent alone, 1000 rows in parts of 48, does not look at them.
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_) - (1000 // (4 * D * K) - 1)
 
 
 def test_weights_and_a_fit_without_biases(small_samples):

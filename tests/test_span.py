@@ -10,7 +10,7 @@ from _planted import (
     separated_network,
     without_intercepts,
 )
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import subspace_angles
 
 from sklearn_onenn._blocks import RowBlocks
@@ -20,6 +20,7 @@ from sklearn_onenn._span import (
     cubic_span,
     leading,
     quadratic_span,
+    rows_in_span,
     second_moment,
     unit_span,
 )
@@ -262,3 +263,35 @@ def test_leading_eigenvectors_are_those_of_largest_absolute_value():
     values, vectors = leading((Q * [1.0, -3.0, 0.5, 2.0]) @ Q.T, 2)
     assert_allclose(values, [-3, 2], rtol=1e-12)
     assert_allclose(np.abs(vectors.T @ Q), [[0, 1, 0, 0], [0, 0, 0, 1]], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_in_span(dtype):
+    """u = V^T z; the targets lose the linear signal across V, and nothing along it."""
+    rng = np.random.RandomState(0)
+    X = rng.exponential(size=(50, 5)) * np.geomspace(0.1, 10, 5)
+    rows = RowBlocks(X.astype(dtype), rng.standard_normal((50, 1)).astype(dtype), rng.uniform(1, 2, 50))
+    coordinates = whitening(rows)
+    V, slopes = np.linalg.qr(rng.standard_normal((5, 2)))[0], rng.standard_normal(5)
+    found = rows_in_span(rows, coordinates, V, slopes)
+    z = coordinates.rows(rows.X.astype(float))
+    tolerance = 1e-10 if dtype == np.float64 else 1e-4
+    assert (found.X.dtype, found.y.dtype) == (dtype, dtype)
+    assert found.X.flags.c_contiguous
+    assert_allclose(found.X, z @ V, atol=tolerance)
+    across = slopes - V @ V.T @ slopes
+    assert_allclose(found.y, rows.y - (z @ across)[:, None], atol=tolerance)
+    assert_array_equal(found.weight, rows.weight)
+
+
+def test_linear_signal_across_the_span_is_taken_out():
+    """Of the slopes of the targets those along V are left, to rounding."""
+    rng = np.random.RandomState(1)
+    rows = gaussian_problem(random_network(6, 2), 200, ReLU()).rows
+    V = np.linalg.qr(rng.standard_normal((6, 2)))[0]
+    features = np.column_stack([rows.X, np.ones(200)])
+    slopes = least_squares(features, rows.y)[:6, 0]
+    found = rows_in_span(rows, identity_coordinates(6), V, slopes)
+    left = least_squares(features, found.y)[:6, 0]
+    assert_allclose(left, V @ V.T @ slopes, atol=1e-12)
+    assert np.linalg.norm(left - slopes) > 0.1

@@ -1,16 +1,19 @@
 """The search over starts: which are tried, when it ends, and planted networks that need each of them."""
 
+import time
 from dataclasses import replace
+from threading import Lock
 
 import numpy as np
 import pytest
 from _planted import USABLE, gaussian_problem, perturbed, random_network, separated_network
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_onenn import OneHiddenLayerRegressor, _starts
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn import OneHiddenLayerRegressor, _network, _starts
+from sklearn_onenn._blocks import RowBlocks, block_threads
 from sklearn_onenn._gauss_newton import gauss_newton
-from sklearn_onenn._network import SquaredLoss
+from sklearn_onenn._network import SquaredLoss, linearize
 from sklearn_onenn._polish import EXACT, Polish
 from sklearn_onenn._starts import (
     MAX_STARTS,
@@ -246,6 +249,35 @@ def test_starts_side_by_side_are_those_one_after_another(n_init):
     )
     assert_array_equal(one.polish.network.pack(), other.polish.network.pack())
     assert (one.n_starts, one.path, one.rows_read) == (other.n_starts, other.path, other.rows_read)
+
+
+@pytest.mark.parametrize(("n_jobs", "n_blas", "n_threads"), [(2, 1, 2), (1, 2, 2), (3, 2, 2)])
+def test_starts_side_by_side_share_the_threads(small_blocks, monkeypatch, n_jobs, n_blas, n_threads):
+    """As many threads work on blocks as BLAS has, or one for each start; BLAS has one in each."""
+    lock, working, seen, blas = Lock(), [0], [], []
+
+    def counted(*arguments):
+        with lock:
+            working[0] += 1
+            seen.append(working[0])
+        if len(blas) < 5:
+            libraries = [found for found in threadpool_info() if found["user_api"] == "blas"]
+            blas.append(max(library["num_threads"] for library in libraries))
+        time.sleep(1e-3)  # so that the others come in
+        try:
+            return linearize(*arguments)
+        finally:
+            with lock:
+                working[0] -= 1
+
+    monkeypatch.setattr(_network, "linearize", counted)
+    with threadpool_limits(n_blas, user_api="blas"), block_threads() as executor:
+        problem = planted(60, noise=0.3, activation=Tanh())
+        problem.rows.executor = executor
+        plan = plan_of(problem, n_init=4, n_jobs=n_jobs, max_iter=2)
+        search(problem, 2, plan, np.random.RandomState(0))
+    assert max(seen) == n_threads
+    assert set(blas) == {1}
 
 
 def test_finished_by_independent_witnesses():

@@ -1,0 +1,129 @@
+"""How many units the rows support.
+
+1. Widths 1, 2, 4, ... are fitted, and units eliminated from each fit, one by one, as long as that lowers
+   the Bayesian information criterion (G. Schwarz, 1978, doi:10.1214/aos/1176344136). The first width
+   from which a unit goes, or whose residual is mere noise, is the last.
+2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
+   mere noise, may deserve a wider network than the criterion allows: one is taken where it predicts
+   held-out rows better by more than a standard error.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ._network import forward
+from ._polish import EXACT, is_exact
+from ._starts import one_start
+from ._structure import residual_is_noise
+from ._units import eliminated
+
+MAX_WIDTH = 64
+# Samples of many rows are made for it.
+TYPICAL_WIDTH = 16
+# A width is tried while the targets are so many times its weights.
+TARGETS_PER_WEIGHT = 2
+# Share of the rows that are held out.
+HELD_OUT = 0.2
+# Doublings of the width without a gain after which wider ones are not tried.
+PATIENCE = 1
+
+
+def chosen_width(problem, plan, random_state):
+    """The number of units.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        On rows in memory.
+    plan : Plan
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    int
+    """
+    plan = replace(plan, n_init=1, held_out=None, verbose=0)
+    seed = random_state.randint(np.iinfo(np.int32).max)
+    widths, lowest, failures = ladder(problem), np.inf, 0
+    for width in widths:
+        polish = one_start(problem, width, plan, plan.init, seed).polish
+        k_left, value, network = after_elimination(problem, polish.network)
+        if value >= lowest:
+            failures += 1
+            if failures > PATIENCE:
+                break
+            continue
+        k, lowest, failures = k_left, value, 0
+        explained = is_noise(problem, network)
+        if k < width or explained:
+            break
+    return k if explained else predictive_width(problem, k, widths, plan, random_state)
+
+
+def ladder(problem):
+    """Widths 1, 2, 4, ... that the rows can tell anything about."""
+    rows, rank = problem.rows, problem.coordinates.rank
+    n_targets = rows.weight_sum * rows.n_outputs
+    per_unit = TARGETS_PER_WEIGHT * (rank + rows.n_outputs + 1)
+    largest = max(1, min(MAX_WIDTH, int(n_targets / per_unit)))
+    return [2**power for power in range(largest.bit_length())]
+
+
+def is_noise(problem, network):
+    """Whether a fit leaves nothing that a further unit would explain."""
+    return is_exact(problem.data_loss(network), problem.rows.dtype) or residual_is_noise(
+        problem, network
+    )
+
+
+def criterion(problem, network, loss):
+    """n m log(loss) + p log(n m); exact fits have equal losses."""
+    n_targets = problem.rows.weight_sum * problem.rows.n_outputs
+    n_weights = network.pack().size - (0 if problem.activation.degree is None else len(network.b))
+    return n_targets * np.log(max(loss, EXACT)) + n_weights * np.log(n_targets)
+
+
+def after_elimination(problem, network):
+    """Width, criterion and network where backward elimination stops to lower the criterion."""
+    best = None
+    for k in range(network.W.shape[1], 0, -1):
+        loss, network = eliminated(problem, network, k, k)
+        value = criterion(problem, network, loss)
+        if best is not None and value > best[1]:
+            break
+        best = k, value, network
+    return best
+
+
+def predictive_width(problem, k, widths, plan, random_state):
+    """A wider network, where it predicts held-out rows better by more than a standard error."""
+    rows = problem.rows
+    order = random_state.permutation(rows.n_rows)
+    n_held_out = int(HELD_OUT * rows.n_rows)
+    held_out, kept = (rows.take(np.sort(part)) for part in np.split(order, [n_held_out]))
+    part = problem.on(kept)
+    seed = random_state.randint(np.iinfo(np.int32).max)
+
+    def squared_errors(k):
+        network = one_start(part, k, plan, plan.init, seed).polish.network
+        at_rows = problem.to_rows(network)
+        errors = held_out.map(
+            lambda block: ((forward(block.X, at_rows, problem.activation) - block.y) ** 2).sum(axis=1)
+        )
+        return np.concatenate(errors)
+
+    weight = np.ones(held_out.n_rows) if held_out.weight is None else held_out.weight[:, 0]
+    errors, failures = squared_errors(k), 0
+    for wider in [width for width in widths if width > k]:
+        others = squared_errors(wider)
+        gain = errors - others
+        mean = np.average(gain, weights=weight)
+        error = np.sqrt(np.average((gain - mean) ** 2, weights=weight) / len(gain))
+        if mean > error:
+            k, errors, failures = wider, others, 0
+            continue
+        failures += 1
+        if failures > PATIENCE:
+            break
+    return k

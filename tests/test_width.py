@@ -1,0 +1,93 @@
+"""k="auto": the width of the planted network, and one that predicts on other rows."""
+
+import numpy as np
+import pytest
+from _planted import random_network
+from numpy.testing import assert_array_equal
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._blocks import RowBlocks as ArrayRows
+from sklearn_onenn._network import SquaredLoss
+from sklearn_onenn._whitening import identity_coordinates
+from sklearn_onenn._width import MAX_WIDTH, criterion, ladder
+from sklearn_onenn.activations import ReLU, Tanh
+from sklearn_onenn.datasets import make_one_hidden_layer
+
+
+def problem_on(n, d, activation, *, m=1):
+    rows = ArrayRows(np.zeros((n, d)), np.zeros((n, m)))
+    return SquaredLoss(rows, activation, identity_coordinates(d))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("activation", "k"), [("relu", 3), ("squared_relu", 2), ("tanh", 3), ("relu", 1)]
+)
+def test_width_of_the_planted_network(activation, k, noise):
+    """n/dk = 40; of 60 such problems with other seeds one in 20 may be wrong, by the target."""
+    d = 6
+    X, y, _ = make_one_hidden_layer(40 * d * k, d, k, activation=activation, random_state=1)
+    y += noise * y.std() * np.random.default_rng(1).standard_normal(len(y))
+    model = OneHiddenLayerRegressor("auto", activation=activation, random_state=0).fit(X, y)
+    assert model.k_ == k
+    assert model.coefs_[0].shape == (d, k)
+    if noise == 0:
+        assert model.loss_ < 1e-12 * y.var()
+
+
+def test_the_fit_is_that_of_the_width():
+    X, y, _ = make_one_hidden_layer(500, 4, 2, activation="relu", noise=0.1, random_state=0)
+    auto = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    told = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
+    assert auto.loss_ == pytest.approx(told.loss_, rel=1e-3)
+    assert auto.get_params()["k"] == "auto"
+
+
+def test_rows_of_another_function_take_a_wider_network():
+    """A curve that two units do not follow, noise a twentieth of it."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (1500, 1))
+    y = np.sin(9 * X[:, 0]) + 0.05 * rng.standard_normal(1500)
+    model = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    assert model.k_ >= 4
+    assert model.score(X, y) > 0.98
+
+
+def test_of_mere_noise_one_unit():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((400, 5)), rng.standard_normal(400)
+    assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 1
+
+
+def test_two_fits_choose_the_same():
+    X, y, _ = make_one_hidden_layer(400, 4, 2, activation="tanh", noise=0.1, random_state=0)
+    one, other = (
+        OneHiddenLayerRegressor("auto", activation="tanh", random_state=0).fit(X, y) for _ in range(2)
+    )
+    assert_array_equal(one.coefs_[0], other.coefs_[0])
+
+
+def test_given_arrays_tell_the_width():
+    X, y, teacher = make_one_hidden_layer(200, 4, 2, activation="relu", random_state=0)
+    init = (teacher.coefs_[0], np.zeros(2), teacher.coefs_[1])
+    model = OneHiddenLayerRegressor("auto", init=init, random_state=0).fit(X, y)
+    assert model.k_ == 2
+    assert model.set_params(warm_start=True).fit(X, y).k_ == 2
+
+
+def test_widths_that_the_rows_can_tell_of():
+    """Two targets for each weight: 2 k (d + 1 + 1) of n."""
+    assert ladder(problem_on(1279, 8, ReLU())) == [1, 2, 4, 8, 16, 32]
+    assert ladder(problem_on(100, 8, ReLU())) == [1, 2, 4]
+    assert ladder(problem_on(3, 8, ReLU())) == [1]
+    assert ladder(problem_on(10**6, 8, ReLU()))[-1] == MAX_WIDTH
+    assert ladder(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
+
+
+@pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])
+def test_criterion_counts_weights_that_are_free(activation, weights):
+    """Scale shared by w_i and v_i is not; exact fits are equal."""
+    problem, network = problem_on(100, 3, activation), random_network(3, 3)
+    expected = 100 * np.log(0.1) + weights * np.log(100)
+    assert criterion(problem, network, 0.1) == pytest.approx(expected)
+    assert criterion(problem, network, 1e-30) == criterion(problem, network, 1e-13)
