@@ -6,6 +6,10 @@ FIRST = [
     "plot_resampled_descent.py",
     "plot_sample_complexity.py",
     "plot_real_data.py",
+    "plot_certificate.py",
+    "plot_uncertainty.py",
+    "plot_displays.py",
+    "plot_progress.py",
 ]
 
 
