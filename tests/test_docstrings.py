@@ -26,12 +26,19 @@ def is_code(member):
 
 
 def public_objects():
-    """Functions and classes of the package's ``__all__``, and those that public modules define."""
+    """Functions and classes in ``__all__`` of the package and of its public modules.
+
+    Modules without ``__all__`` count with what they define.
+    """
     found = {name: getattr(sklearn_onenn, name) for name in sklearn_onenn.__all__}
     for module in MODULES:
-        for name, member in vars(module).items():
-            if not name.startswith("_") and getattr(member, "__module__", "") == module.__name__:
-                found[f"{module.__name__}.{name}"] = member
+        defined = [
+            name
+            for name, member in vars(module).items()
+            if not name.startswith("_") and getattr(member, "__module__", "") == module.__name__
+        ]
+        for name in getattr(module, "__all__", defined):
+            found[f"{module.__name__}.{name}"] = getattr(module, name)
     return {name: member for name, member in found.items() if is_code(member)}
 
 
