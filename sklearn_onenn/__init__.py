@@ -16,6 +16,7 @@ _span.py                     the span of the units, from residuals
 _slices.py                   symmetric slices of the moments in that span
 _units.py                    from directions to units; units that are missing
 _smoothing.py                the polish of units with a kink, on noisy rows
+_spectrum.py                 how many units the moments show
 _structure.py                whether a residual is mere noise
 _residual_start.py           the default start: Algorithm 1 with the moments of residuals
 scores.py                    scores of known densities: the Gaussian mixture
@@ -25,36 +26,45 @@ _score_start.py              the start for rows of known density
 _initialization.py           tensor initialization with any of them, and further starts
 _evidence.py                 how much to penalize
 _canonical.py                representatives of a network among its equals
-_watch.py                    early stopping by held-out rows
+_progress.py                 losses step by step, who is told, early stopping
 _polish.py                   the polish of one start, with its penalty
 _starts.py                   which starts to try, when to stop, which one won
 _samples.py                  the search on a sample of the rows, the polish on larger ones
 _width.py                    how many units the rows support
 _sources.py                  rows that do not fit into memory
 _validation.py               what users pass, checked
+_callbacks.py                callbacks of scikit-learn
 _targets.py                  equal rows merged, targets at unit scale
+_version.py                  the version
+_persistence.py              saved estimators know their version
+_conversion.py               the fitted network in MLPRegressor and in torch
 _regressor.py                the estimator
 _cluster.py                  rows on the workers of a Dask cluster
 dask.py                      the estimator for them
+onnx.py                      the estimator in ONNX files
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
+_fit_displays.py             figures of a fit and its data: losses and spectra
+_weight_displays.py          figures of weights: found against planted, fit against fit
+displays.py                  the figures by their public names
 
 The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
 One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 """
 
-from . import activations, datasets, metrics, scores
+from . import activations, datasets, displays, metrics, scores
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
-
-__version__ = "0.1.0"
+from ._version import __version__
 
 __all__ = [
     "OneHiddenLayerRegressor",
     "RowBlocks",
+    "__version__",
     "activations",
     "datasets",
+    "displays",
     "metrics",
     "scores",
     "tensor_initialization",

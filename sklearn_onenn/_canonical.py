@@ -37,14 +37,18 @@ def balanced(network, penalty, degree):
 
 def caller_network(network, problem, y_mean, y_scale):
     """A network of white coordinates and scaled targets, in canonical form for the caller."""
-    activation = problem.activation
     W, b = problem.coordinates.weights_to_rows(network.W, network.b)
     network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
-    network = with_output_size(network, 1.0, activation.degree)
-    network = with_positive_outputs(network, activation, problem.fit_intercept)
-    order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
-    network = Network(network.W[:, order], network.b[order], network.V[order], network.c)
+    network = canonical(network, problem.activation, problem.fit_intercept)
     return network.astype(problem.rows.dtype)
+
+
+def canonical(network, activation, fit_intercept):
+    """The same network with outputs of length one or positive where they are free, units in order."""
+    network = with_output_size(network, 1.0, activation.degree)
+    network = with_positive_outputs(network, activation, fit_intercept)
+    order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
+    return Network(network.W[:, order], network.b[order], network.V[order], network.c)
 
 
 def with_positive_outputs(network, activation, fit_intercept):

@@ -30,6 +30,8 @@ class ClusterBlocks:
     ----------
     columns : array or dataframe
         Tells the number of columns, and their names where there are any.
+    meta : array
+        An array without rows of the kind that the blocks of X are.
     shapes : list of tuple
         Of the blocks of X.
     """
@@ -44,7 +46,7 @@ class ClusterBlocks:
         y = row_blocks(client, "y", y, like=X)
         if sample_weight is not None:
             sample_weight = row_blocks(client, "sample_weight", sample_weight, like=X)
-        self.shapes = [(n_rows, X.shape[1]) for n_rows in X.chunks[0]]
+        self.meta, self.shapes = X._meta, [(n_rows, X.shape[1]) for n_rows in X.chunks[0]]
         self.collections = [X, y] if sample_weight is None else [X, y, sample_weight]
 
     def __enter__(self):

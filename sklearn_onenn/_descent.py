@@ -61,7 +61,7 @@ def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol
     random_state : numpy.random.RandomState
         Draws the parts.
     callback : callable or None
-        Called with the loss of every step; a true answer stops.
+        Called with the :class:`Evaluation` of every step; a true answer stops.
 
     Returns
     -------
@@ -83,7 +83,8 @@ def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol
         here = on_part.evaluate(network)
         losses.append(here.data_loss)
         stop = stopping_reason(losses, parts is None, tol, exact_loss)
-        if stop or (callback is not None and callback(here.data_loss)):
+        ends = callback is not None and callback(here)
+        if stop or ends:
             reason = stop or "callback"
             break
         network = descend(network, here.gradient, learning_rate)

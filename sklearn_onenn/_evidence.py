@@ -6,7 +6,7 @@ minimal at the most probable weights when alpha = s^2 / t^2. Both are estimated 
     s^2 = RSS / (n m - gamma),   t^2 = |w|^2 / gamma,
 with H the penalized Gauss-Newton matrix times n and P the penalty's (D. J. C. MacKay, 1992,
 doi:10.1162/neco.1992.4.3.448; F. D. Foresee, M. T. Hagan, 1997, doi:10.1109/ICNN.1997.614194).
-Fit and estimate alternate.
+Both are estimated anew at every linearization, as Foresee and Hagan do.
 """
 
 import numpy as np
@@ -14,58 +14,62 @@ import numpy as np
 from ._canonical import balanced
 from ._gauss_newton import Preconditioner, gauss_newton
 
-# t^2 in the first round, where s^2 is the variance that the start leaves. The weights of a fit without
+# t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
 # penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger
 # predict better, but one that begins too large takes weak units away for good.
 FIRST_WEIGHT_VARIANCE = 0.05
 MAX_FIRST_ALPHA = 5.0
-MAX_ROUNDS = 8
-# Rounds end when alpha changes by less than this factor.
+# alpha changes by at most this factor in a step: otherwise, with few rows, weights that grow to fit the
+# noise and a penalty that falls with the residual would drive each other on.
+MAX_CHANGE = 2.0
+# No step is the last before alpha changes by less than this factor.
 SETTLED = 1.3
-# Rounds that go on to the minimum predict no better.
-ROUND_TOL = 1e-3
+# A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
+# part of it predict no better.
+RESOLVED = 0.01
 
 
-def evidence_alpha(problem, network, *, first_alpha, max_iter, callback=None):
-    """The penalty of largest evidence, and the weights most probable under it.
+def most_probable(problem, network, *, first_alpha, max_iter, callback=None):
+    """The weights that are most probable under the penalty of largest evidence.
 
     Parameters
     ----------
     problem : SquaredLoss
-        Without penalty.
     network : Network
-        Near a minimum of it.
+        Near a minimum without penalty.
     first_alpha : float
-        The penalty of the first round.
+        The penalty to begin with.
     max_iter : int
-        Bound on the linearizations of each round.
     callback : callable or None
-        As of :func:`gauss_newton`; one that stops ends its round.
+        As of :func:`gauss_newton`.
 
     Returns
     -------
-    alpha : float
-    network : Network
-    losses : list of float
-    n_iter : int
+    PolishResult
+        Its evaluation's problem has the penalty.
     """
-    alpha, losses, n_iter = first_alpha, [], 0
-    network = balanced(network, problem.penalty, problem.activation.degree)
-    for _ in range(MAX_ROUNDS):
-        polish = gauss_newton(
-            problem.on(problem.rows, alpha=alpha),
-            network,
-            max_iter=max_iter,
-            tol=ROUND_TOL,
-            callback=callback,
-        )
-        network = polish.network
-        losses += polish.losses
-        n_iter += polish.n_iter
-        previous, alpha = alpha, updated_alpha(polish.evaluation)
-        if alpha == 0 or max(alpha, previous) < SETTLED * min(alpha, previous):
-            break
-    return alpha, network, losses, n_iter
+    return gauss_newton(
+        problem.on(problem.rows, alpha=first_alpha),
+        balanced(network, problem.penalty, problem.activation.degree),
+        max_iter=max_iter,
+        tol=resolution(problem, network),
+        callback=callback,
+        penalty=next_alpha,
+    )
+
+
+def resolution(problem, network):
+    """Share of the loss below which a lower one says nothing of other rows."""
+    return RESOLVED * network.pack().size / (problem.rows.weight_sum * problem.rows.n_outputs)
+
+
+def next_alpha(preconditioner):
+    """The penalty for a step, and whether it has settled: the ``penalty`` of :func:`gauss_newton`."""
+    previous, alpha = preconditioner.here.problem.alpha, updated_alpha(preconditioner)
+    if alpha == 0:
+        return alpha, True
+    alpha = min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE)
+    return alpha, max(alpha, previous) <= SETTLED * min(alpha, previous)
 
 
 def alpha_of_start(loss, n_outputs):
@@ -73,11 +77,12 @@ def alpha_of_start(loss, n_outputs):
     return min(2 * loss / n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
 
 
-def updated_alpha(here):
+def updated_alpha(preconditioner):
     """alpha from the residuals and weights of a fit."""
+    here = preconditioner.here
     problem, network = here.problem, here.network
     n, p = problem.rows.weight_sum, network.pack().size
-    gamma = Preconditioner(here).determined_weights()
+    gamma = preconditioner.determined_weights()
     # With fewer targets than weights the fit says nothing of the noise: some must be left.
     n_targets = n * problem.rows.n_outputs
     left = max(n_targets - gamma, n_targets**2 / (n_targets + p))

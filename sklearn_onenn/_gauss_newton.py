@@ -19,8 +19,8 @@ matrix itself, for any rows.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag, qr
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg import qr
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from ._blocks import weighted
 from ._network import Network, linearize
@@ -63,7 +63,9 @@ class PolishResult:
         return self.evaluation.network
 
 
-def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, callback=None):
+def gauss_newton(
+    problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, callback=None, penalty=None
+):
     """Minimize the squared loss from a start.
 
     Parameters
@@ -80,6 +82,9 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
     callback : callable or None
         Called with the :class:`Evaluation` at the start and after every accepted step; a true answer
         stops.
+    penalty : callable or None
+        Called with the :class:`Preconditioner` of every linearization; returns alpha for the step from
+        there, and whether that has settled, without which no step is the last.
 
     Returns
     -------
@@ -90,15 +95,20 @@ def gauss_newton(problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, ca
     if callback is not None:
         callback(here)
     damping, growth, n_iter, reason, preconditioner = 1e-3, 2.0, 0, "max_iter", None
+    settled = True
     while n_iter < max_iter:
         if here.data_loss <= exact_loss:
             reason = "exact fit"
             break
         if preconditioner is None:
             preconditioner = Preconditioner(here)
+            if penalty is not None:
+                alpha, settled = penalty(preconditioner)
+                here = here.with_alpha(alpha)
+                problem, preconditioner = here.problem, preconditioner.at(here)
         n_iter += 1
         step, decrease = damped_step(here, preconditioner, damping)
-        is_last = decrease <= tol * here.loss
+        is_last = settled and decrease <= tol * here.loss
         there = problem.evaluate(here.network.unpack(here.network.pack() + step))
         if not there.loss < here.loss:  # not finite counts as no descent
             if is_last:
@@ -197,20 +207,29 @@ class Preconditioner:
         D of the Levenberg damping, packed like :meth:`Network.pack`.
     """
 
-    def __init__(self, here):
+    def __init__(self, here, matrices=None):
         problem, network = here.problem, here.network
         r, k = network.W.shape
-        self.shape, self.fit_intercept = network, problem.fit_intercept
-        self.basis = subspace(network.W)
+        self.here, self.shape = here, network
+        self._matrices = self._data_matrices() if matrices is None else matrices
+        self.basis, C, M, self.exact = self._matrices
         s = self.basis.shape[1]
-        self.C, self.M, self.exact = normal_matrices(here, self.basis)
         self.ridge_C, self.ridge_M = self._ridges(problem)
-        self.C, self.M = self.C + self.ridge_C, self.M + self.ridge_M
+        self.C, self.M = C + self.ridge_C, M + self.ridge_M
         self.units = floored(self.C.diagonal())
         self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
         self.outputs = floored(self.inside.unpack(self.M.diagonal()).V)
         self._ones = np.ones_like(network.c)
         self.diagonal = self._levenberg(r)
+
+    def _data_matrices(self):
+        """Basis, C and M without penalty, and whether M is the whole matrix."""
+        basis = subspace(self.shape.W)
+        return basis, *normal_matrices(self.here, basis)
+
+    def at(self, here):
+        """The same under the penalty of an evaluation at the same weights."""
+        return Preconditioner(here, self._matrices)
 
     def _ridges(self, problem):
         """Shares of the penalty in C and M; across the subspace its mean eigenvalue stands for it."""
@@ -218,18 +237,22 @@ class Preconditioner:
         strength = problem.alpha / problem.rows.weight_sum
         if strength == 0:
             return 0.0, 0.0
+        s = self.basis.shape[1]
         along = strength * self.basis.T @ problem.penalty @ self.basis
         across = strength * np.trace(problem.penalty) / max(len(problem.penalty), 1)
-        blocks = np.kron(along, np.eye(k)), np.zeros((k, k)), strength * np.eye(k * m)
-        return across * np.eye(k), block_diag(*blocks, np.zeros((m, m)))
+        ridge = np.zeros(((s + 1) * k + (k + 1) * m,) * 2)
+        units = ridge[: s * k, : s * k].reshape(s, k, s, k)
+        np.einsum("aibi->abi", units)[...] = along[:, :, None]
+        outputs = slice((s + 1) * k, (s + 1) * k + k * m)
+        np.einsum("ii->i", ridge)[outputs] = strength
+        return across * np.eye(k), ridge
 
     def determined_weights(self):
         """Weights that the rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
         (r, k), s = self.shape.W.shape, self.basis.shape[1]
-        n_along = len(self.M) - (0 if self.fit_intercept else k + len(self.shape.c))
-        along = n_along - np.trace(safe_factor(self.M, 0.0)(self.ridge_M * np.eye(len(self.M))))
-        across = k - np.trace(safe_factor(self.C, 0.0)(self.ridge_C * np.eye(k)))
-        return along + (r - s) * across
+        fixed = 0 if self.here.problem.fit_intercept else k + len(self.shape.c)
+        along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)
+        return along + (r - s) * (k - trace_of_quotient(self.C, self.ridge_C))
 
     def _levenberg(self, n_rows):
         """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
@@ -262,12 +285,26 @@ def floored(scale):
 
 
 def safe_factor(matrix, diagonal):
-    """Solver of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
+    """Solver of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands."""
+    if not np.isfinite(matrix).all():  # no lift will do: such a step is not taken
+        return lambda right: np.full_like(right, np.nan)
+    factor = cholesky(matrix, diagonal)
+    return lambda right: dpotrs(factor, right, lower=1)[0]
+
+
+def trace_of_quotient(matrix, ridge):
+    """tr matrix^{-1} ridge of a semidefinite matrix and a symmetric one."""
+    if np.ndim(ridge) == 0 or not np.isfinite(matrix).all():
+        return 0.0
+    inverse = dpotri(cholesky(matrix, 0.0), lower=1)[0]  # the lower half
+    return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
+
+
+def cholesky(matrix, diagonal):
+    """Lower factor of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
 
     LAPACK is called directly: for small networks the checks around it cost more than the work.
     """
-    if not np.isfinite(matrix).all():  # no lift will do: such a step is not taken
-        return lambda right: np.full_like(right, np.nan)
     lift = 0.0
     scale = EPSILON * max(matrix.trace(), TINY)
     while True:
@@ -275,7 +312,7 @@ def safe_factor(matrix, diagonal):
         lifted.flat[:: len(matrix) + 1] += diagonal + lift
         factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
         if not failed:
-            return lambda right: dpotrs(factor, right, lower=1)[0]
+            return factor
         lift = max(10 * lift, scale)
 
 

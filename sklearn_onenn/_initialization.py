@@ -34,7 +34,7 @@ def tensor_initialization(
     score_function=None,
     sample_weight=None,
     random_state=None,
-):
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Algorithm 1: start of a one-hidden-layer network from moments of the data.
 
     Parameters

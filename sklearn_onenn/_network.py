@@ -4,7 +4,7 @@ The network is F(x) = V^T phi(W^T x + b) + c with W (d, k), b (k,), V (k, m), c 
 a block costs two products with the rows: X W on the way in, X^T G on the way out.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -217,6 +217,13 @@ class Evaluation:
     def loss(self):
         """Loss with the penalty."""
         return self.data_loss + self.problem.penalty_value(self.network)
+
+    def with_alpha(self, alpha):
+        """The same under another penalty."""
+        problem = self.problem.on(self.problem.rows, alpha=alpha)
+        change = problem.on(problem.rows, alpha=alpha - self.problem.alpha)
+        gradient = change._add_penalty(self.gradient, self.network)
+        return replace(self, problem=problem, gradient=gradient)
 
     def gauss_newton_product(self, direction):
         """(J^T J / n + penalty) applied to a direction, both in white coordinates."""

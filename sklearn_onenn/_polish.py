@@ -3,8 +3,9 @@
 1. Gauss-Newton steps without penalty, roughly. An exact fit converges here.
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts.
-3. Units with a kink are smoothed and sharpened again; then steps on the units as they are. Where the
-   rows determine too few of the weights there is no one optimum to look for: steps alone will do.
+3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
+   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for, and
+   steps end where a lower loss does not predict better.
 """
 
 from dataclasses import dataclass, replace
@@ -12,9 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._canonical import balanced
-from ._evidence import alpha_of_start, determined_share, evidence_alpha
+from ._evidence import alpha_of_start, determined_share, most_probable, resolution
 from ._gauss_newton import gauss_newton
+from ._progress import Stop
 from ._smoothing import graduated, has_kink
+from ._structure import may_lack_a_unit
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -22,9 +25,10 @@ EXACT = 1e-12
 ROUGH_TOL = 2e-2
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
-# With a smaller share of the weights determined no network is recovered, and a lower loss does not
-# predict better.
+# With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.75
+# The reason of a fit that an observer ended.
+STOPPED = "callback"
 
 
 @dataclass(frozen=True)
@@ -40,25 +44,18 @@ class Polish:
         With the penalty, or on held-out rows: starts are compared by it.
     alpha : float or None
         The penalty; None while it is not known, since no fit needed it.
-    determined : bool
-        Whether the rows determine most of the weights.
-    losses : list of float
-        Loss after every iteration.
-    n_iter : int
+    recoverable : bool
+        Whether it may be a recovered network, or lack little to be one.
     reason : str
-    held_out_losses : list of float or None
-        Loss on held-out rows after every iteration.
+        Why the last stage ended.
     """
 
     network: object
     loss: float
     objective: float
     alpha: object
-    determined: bool
-    losses: list
-    n_iter: int
+    recoverable: bool
     reason: str
-    held_out_losses: object = None
 
 
 def exact_loss(dtype):
@@ -71,7 +68,7 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
+def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -80,67 +77,119 @@ def polish_start(problem, network, alpha, *, max_iter, tol, watch=None):
     network : Network
     alpha : float or None
         The penalty; None to find it where the fit is not exact.
+    course : Course
+        Told of every step. With held-out rows stages end when the loss there rises, and the best network
+        there is returned.
     max_iter : int
     tol : float
-    watch : Watch or None
-        Held-out rows: stages end when the loss there rises, and the best network there is returned.
+    goal : float
+        A start whose loss is not below this after the rough steps is given up, with an infinite
+        objective.
 
     Returns
     -------
     Polish
     """
     dtype = problem.rows.dtype
-    limits = {"max_iter": max_iter, "callback": watch}
     rough = gauss_newton(
-        problem, network, tol=max(tol, ROUGH_TOL), exact_loss=exact_loss(dtype), **limits
+        problem,
+        network,
+        max_iter=max_iter,
+        tol=max(tol, ROUGH_TOL),
+        exact_loss=exact_loss(dtype),
+        callback=course.stage("rough"),
     )
-    losses, n_iter = rough.losses, rough.n_iter
     if is_exact(rough.losses[-1], dtype):
-        return restored(ended(rough, alpha, True, losses, n_iter), problem, watch)
+        return restored(ended(rough, alpha, True), problem, course)
+    if not rough.losses[-1] < goal:
+        return replace(ended(rough, alpha, False), objective=np.inf)
     network = rough.network
     if alpha is None:
-        first_alpha = alpha_of_start(losses[0], problem.rows.n_outputs)
-        alpha, network, more, n_more = evidence_alpha(
-            problem, network, first_alpha=first_alpha, **limits
+        probable = most_probable(
+            problem,
+            network,
+            first_alpha=alpha_of_start(rough.losses[0], problem.rows.n_outputs),
+            max_iter=max_iter,
+            callback=course.stage("evidence"),
         )
-        losses, n_iter = losses + more, n_iter + n_more
+        alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
-    determined = determined_share(penalized, network) >= DETERMINED
-    steps = past_kinks if determined else gauss_newton
-    last = steps(penalized, network, tol=max(tol, SCREENING_TOL), **limits)
-    polish = ended(last, alpha, determined, losses + last.losses, n_iter + last.n_iter)
-    return restored(polish, problem, watch)
+    recoverable = is_recoverable(penalized, network)
+    if recoverable:
+        tol = max(tol, SCREENING_TOL)
+        last = past_kinks(penalized, network, course, max_iter=max_iter, tol=tol)
+    else:
+        tol, callback = max(tol, resolution(problem, network)), course.stage("polish")
+        last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
+    return restored(ended(last, alpha, recoverable), problem, course)
 
 
-def restored(polish, problem, watch):
+def is_recoverable(problem, network):
+    """Whether there may be a network to recover, near a minimum of the penalized loss.
+
+    The rows must determine most of the weights.
+    """
+    if determined_share(problem, network) < DETERMINED:
+        return False
+    return may_lack_a_unit(problem.rows, len(network.b), problem.data_loss(network))
+
+
+def restored(polish, problem, course):
     """The polish at the network that was best on held-out rows, where there are any."""
-    if watch is None:
+    if course.best is None:
         return polish
-    objective, network = watch.best
+    objective, network = course.best
     loss = problem.data_loss(network)
     reason = "held-out loss rises" if polish.reason == "callback" else polish.reason
-    return replace(
-        polish,
-        network=network,
-        loss=loss,
-        objective=objective,
-        reason=reason,
-        held_out_losses=watch.losses,
-    )
+    return replace(polish, network=network, loss=loss, objective=objective, reason=reason)
 
 
-def past_kinks(problem, network, *, max_iter, tol, callback=None):
+def until_stopped(follow, problem, course, alpha):
+    """Where a course ends, by itself or by an observer.
+
+    Parameters
+    ----------
+    follow : callable
+        Takes the steps of the course; returns the :class:`Polish` in which they end.
+    problem : SquaredLoss
+    course : Course
+    alpha : float or None
+        The penalty, where it is known.
+
+    Returns
+    -------
+    Polish
+        Of a course that was stopped, the last network (or the last before units were smoothed, if that
+        is better), or the best one on held-out rows.
+    """
+    try:
+        polish = follow()
+    except Stop:
+        networks = [course.network, course.unsmoothed]
+        loss, network = min(((problem.data_loss(n), n) for n in networks), key=lambda pair: pair[0])
+        objective = loss + problem.on(problem.rows, alpha=alpha or 0.0).penalty_value(network)
+        polish = restored(Polish(network, loss, objective, alpha, True, STOPPED), problem, course)
+        polish = replace(polish, reason=STOPPED)
+    course.end(polish)
+    return polish
+
+
+def past_kinks(problem, network, course, *, max_iter, tol):
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss."""
     if has_kink(problem.activation):
         before = problem.evaluate(network).loss
-        start = balanced(graduated(problem, network), problem.penalty, problem.activation.degree)
+        smoothed = course.stage("smoothed", smoothed=True)
+        start = graduated(problem, network, callback=smoothed)
+        start = balanced(start, problem.penalty, problem.activation.degree)
+        callback = course.stage("polish")
         last = gauss_newton(problem, start, max_iter=max_iter, tol=tol, callback=callback)
         if last.evaluation.loss <= before:
             return last
+    callback = course.stage("polish")
     return gauss_newton(problem, network, max_iter=max_iter, tol=tol, callback=callback)
 
 
-def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
+def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
     """Polish the start that won to the end, with the penalty that its own residuals call for.
 
     Parameters
@@ -149,6 +198,7 @@ def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
     polish : Polish
     own_alpha : bool
         Whether its penalty is to stay: given, or found from its own residuals.
+    course : Course
     max_iter : int
     tol : float
 
@@ -156,19 +206,23 @@ def polish_to_end(problem, polish, own_alpha, *, max_iter, tol):
     -------
     Polish
     """
-    if is_exact(polish.loss, problem.rows.dtype) or (own_alpha and tol >= SCREENING_TOL):
+    if is_exact(polish.loss, problem.rows.dtype) or not polish.recoverable:
         return polish
-    alpha, network, losses, n_iter = polish.alpha, polish.network, polish.losses, polish.n_iter
+    if own_alpha and tol >= SCREENING_TOL:
+        return polish
+    alpha, network = polish.alpha, polish.network
     if not own_alpha:
-        alpha, network, more, n_more = evidence_alpha(
-            problem, network, first_alpha=alpha, max_iter=max_iter
+        callback = course.stage("evidence")
+        probable = most_probable(
+            problem, network, first_alpha=alpha, max_iter=max_iter, callback=callback
         )
-        losses, n_iter = losses + more, n_iter + n_more
-    last = gauss_newton(problem.on(problem.rows, alpha=alpha), network, max_iter=max_iter, tol=tol)
-    return ended(last, alpha, polish.determined, losses + last.losses, n_iter + last.n_iter)
+        alpha, network = probable.evaluation.problem.alpha, probable.network
+    penalized, callback = problem.on(problem.rows, alpha=alpha), course.stage("polish")
+    last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
+    return ended(last, alpha, polish.recoverable)
 
 
-def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
+def polish_on_more(problem, polish, course, *, max_iter, tol):
     """Polish on more rows what was polished on some of them, with the penalty found there.
 
     Parameters
@@ -176,26 +230,21 @@ def polish_on_more(problem, polish, *, max_iter, tol, watch=None):
     problem : SquaredLoss
         On the larger sample, or on all rows.
     polish : Polish
-    max_iter, tol, watch
+    course, max_iter, tol
         As of :func:`polish_start`.
 
     Returns
     -------
     Polish
-        With the losses of all stages.
     """
     penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0)
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
-    limits = {"max_iter": max_iter, "tol": tol, "callback": watch}
+    limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("more rows")}
     last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
-    losses, n_iter = polish.losses + last.losses, polish.n_iter + last.n_iter
-    more = restored(ended(last, polish.alpha, polish.determined, losses, n_iter), problem, watch)
-    if watch is None:
-        return more
-    return replace(more, held_out_losses=polish.held_out_losses + more.held_out_losses)
+    return restored(ended(last, polish.alpha, polish.recoverable), problem, course)
 
 
-def ended(last, alpha, determined, losses, n_iter):
+def ended(last, alpha, recoverable):
     """The polish whose last stage this was."""
     loss, objective = last.losses[-1], last.evaluation.loss
-    return Polish(last.network, loss, objective, alpha, determined, losses, n_iter, last.reason)
+    return Polish(last.network, loss, objective, alpha, recoverable, last.reason)

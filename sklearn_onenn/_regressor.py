@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,8 +14,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._blocks import RowBlocks as ArrayRows
 from ._blocks import block_threads, scaled_rows
+from ._callbacks import CallbackSupportMixin, FitTask
 from ._canonical import caller_network
+from ._conversion import ConversionMixin
 from ._network import Network, SquaredLoss, forward
+from ._persistence import VersionStampMixin
+from ._progress import Printer, Progress
 from ._samples import growing_samples, grown_fit
 from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
@@ -33,7 +38,9 @@ from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 
 
-class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
+class OneHiddenLayerRegressor(
+    ConversionMixin, VersionStampMixin, CallbackSupportMixin, RegressorMixin, BaseEstimator
+):
     """One-hidden-layer network, recovered by tensor initialization and descent.
 
     The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. ``fit`` starts it from a symmetric tensor
@@ -88,13 +95,16 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Bound on the iterations of each stage.
 
     tol : float, default=1e-6
-        A stage on all rows stops when a step lowers the loss by less than this share of it.
+        A stage on all rows stops when a step lowers the loss by less than this share of it. A fit that
+        cannot be a recovered network, as under ``n_init``, stops at a hundredth of the share p / n that
+        its p weights take from the noise of n rows, if that is more.
 
     n_init : "auto" or int, default="auto"
         Number of starts. "auto" goes on only while there may be a network to recover and the fit does
         not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
         in the same optimum, or six were tried. Where the rows determine less than three quarters of
-        the weights, or a fit on rows that are not normal is rough, the first start is the only one.
+        the weights, or a fit on rows that are not normal is rough, the first start is the only one; on
+        such rows a further start must halve the loss to be followed to its end.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
@@ -111,7 +121,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Starts that run side by side, as threads; see Notes. The result does not depend on it.
 
     verbose : int, default=0
-        1 prints a line for every start.
+        1 prints a line for every stage and start, 2 for every step.
 
     random_state : int, RandomState instance or None, default=None
         Random projections, random starts and parts of the rows.
@@ -132,11 +142,16 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Half the mean squared residual, without the penalty. Of several outputs it is the sum, with
         each at the same scale.
     loss_curve_ : list of float
-        Loss at every iteration of descent and polish.
+        Loss at every iteration of the start that won: in descent that on the rows of the step, in the
+        stage "smoothed" that of smoothed units.
+    stages_ : list of tuple of str and int
+        Stages of the loss curve and their numbers of iterations: "descent", "rough" (steps without
+        penalty), "evidence" (the penalty is looked for), "smoothed" (units with a kink), "polish", and
+        "more rows" on larger samples.
     validation_loss_, validation_loss_curve_ : float, list of float
-        Loss on the held-out rows, and that at every iteration of the polish; with ``X_val`` only.
+        Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     n_iter_ : int
-        Iterations of all stages.
+        Iterations of all stages: the length of the loss curve.
     n_passes_ : float
         Rows read, as a multiple of the rows there are, over all starts.
     n_starts_ : int
@@ -145,7 +160,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         Kind of the start that won: "tensor", "random", "given", "repaired" (the first fit, with units
         along the directions of its residual in place of others) or "pruned" (from twice the width).
     stop_reason_ : str
-        Why the last stage ended.
+        Why the last stage ended: "exact fit", "converged", "no descent", "max_iter", "held-out loss
+        rises", "rows used up" and "diverged" (without polish), or "callback".
     alpha_ : float
         Penalty that was used.
     n_outputs_ : int
@@ -269,18 +285,20 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         -------
         self : OneHiddenLayerRegressor
         """
+        task = FitTask(self, X, y, sample_weight)
         before = dict(vars(self))
         for name in ("validation_loss_", "validation_loss_curve_"):  # only some fits have them
             vars(self).pop(name, None)
         try:
-            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), task)
+            task.end_fit()
         except BaseException:  # a failed or interrupted fit leaves the estimator as it was
             vars(self).clear()
             vars(self).update(before)
             raise
         return self
 
-    def _fit(self, X, y, sample_weight, held_out):
+    def _fit(self, X, y, sample_weight, held_out, task):
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
@@ -299,7 +317,8 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             problem = SquaredLoss(
                 rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
             )
-            plan = self._plan(white, problem, y_mean, y_scale)
+            task.weights = partial(self._weights, problem=problem, y_mean=y_mean, y_scale=y_scale)
+            plan = self._plan(white, problem, y_mean, y_scale, task)
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
@@ -307,7 +326,9 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             if isinstance(plan.init, Network):
                 k = len(plan.init.b)
             elif k == "auto":
-                k = chosen_width(problem.on(samples[0]), plan, random_state)
+                k, network = chosen_width(problem.on(samples[0]), plan, random_state)
+                if network is not None:  # a callback asked for the end
+                    plan = replace(plan, init=network)
             fit = grown_fit(problem, samples, k, plan, random_state)
         self._store(fit, problem, y_mean, y_scale)
 
@@ -327,7 +348,7 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -370,9 +391,10 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             return white, white
         return white, whitening(rows, center=self.fit_intercept)
 
-    def _plan(self, white, problem, y_mean, y_scale):
+    def _plan(self, white, problem, y_mean, y_scale, task):
         """What the search over starts needs of the parameters."""
-        rate = self.learning_rate
+        rate, unit = self.learning_rate, np.mean(y_scale**2)
+        observers = [Printer(self.verbose, unit), task] if self.verbose else [task]
         return Plan(
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
@@ -380,14 +402,14 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
             score_function=self.score_function,
             resample=self.resample,
             polish=self.polish,
-            learning_rate=rate if rate == "auto" else rate * np.mean(y_scale**2),
-            output_size=1 / np.sqrt(np.mean(y_scale**2)),
+            learning_rate=rate if rate == "auto" else rate * unit,
+            output_size=1 / np.sqrt(unit),
             max_iter=self.max_iter,
             tol=self.tol,
             n_init=self.n_init,
             alpha=self.alpha,
             n_jobs=self.n_jobs,
-            verbose=self.verbose,
+            progress=Progress(observers, problem.rows.n_rows),
         )
 
     def _given_start(self, problem, y_mean, y_scale):
@@ -427,22 +449,31 @@ class OneHiddenLayerRegressor(RegressorMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        for prefix, network in (("init_", fit.start), ("", polish.network)):
-            network = caller_network(network, problem, y_mean, y_scale)
-            setattr(self, f"{prefix}coefs_", [network.W, network.V])
-            setattr(self, f"{prefix}intercepts_", [network.b, network.c])
+        start = caller_network(fit.start, problem, y_mean, y_scale)
+        self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
+        vars(self).update(self._weights(polish.network, problem, y_mean, y_scale))
         self.k_ = len(fit.start.b)
-        unit = np.mean(y_scale**2)
+        course, unit = fit.course, np.mean(y_scale**2)
         self.loss_ = polish.loss * unit
-        self.loss_curve_ = [loss * unit for loss in polish.losses]
-        if polish.held_out_losses is not None:
+        self.loss_curve_ = [loss * unit for loss in course.losses]
+        self.stages_ = [(name, n_iter) for name, n_iter in course.stages]
+        if course.held_out is not None:
             self.validation_loss_ = polish.objective * unit
-            self.validation_loss_curve_ = [loss * unit for loss in polish.held_out_losses]
-        self.n_iter_ = polish.n_iter
+            self.validation_loss_curve_ = [loss * unit for loss in course.held_out_losses]
+        self.n_iter_ = len(course.losses)
         self.n_passes_ = (fit.rows_read + problem.rows.rows_read) / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
         self.init_path_ = fit.path
         self.stop_reason_ = polish.reason
         self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
-        self.n_outputs_ = problem.rows.n_outputs
-        self.out_activation_ = "identity"
+
+    @staticmethod
+    def _weights(network, problem, y_mean, y_scale):
+        """Fitted attributes by which ``predict`` works."""
+        network = caller_network(network, problem, y_mean, y_scale)
+        return {
+            "coefs_": [network.W, network.V],
+            "intercepts_": [network.b, network.c],
+            "n_outputs_": network.V.shape[1],
+            "out_activation_": "identity",
+        }

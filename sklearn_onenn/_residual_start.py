@@ -16,6 +16,7 @@ import numpy as np
 
 from ._slices import noise_stack
 from ._span import AffineFit, rows_in_span, unit_span
+from ._structure import may_lack_a_unit
 from ._units import units_in_span
 
 
@@ -43,6 +44,10 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     V = np.eye(r) if k == r else unit_span(affine, residuals, slopes, k, random_state)
     projected = rows_in_span(rows, coordinates, V, slopes)
     start = units_in_span(
-        projected, activation, lambda rows, step: noise_stack(rows), random_state=random_state
+        projected,
+        activation,
+        lambda rows, step: noise_stack(rows),
+        worth_repair=lambda loss: may_lack_a_unit(rows, k, loss),
+        random_state=random_state,
     )
     return start._replace(W=V @ start.W)

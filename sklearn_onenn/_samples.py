@@ -7,9 +7,9 @@ start of a few steps on a larger sample, and only the last ones read all rows.
 
 from dataclasses import replace
 
-from ._polish import polish_on_more
+from ._polish import STOPPED, polish_on_more, until_stopped
+from ._progress import Course
 from ._starts import search
-from ._watch import Watch
 
 # Rows for each weight, and their least number, from which the search over starts is done.
 ROWS_PER_WEIGHT = 64
@@ -40,14 +40,25 @@ def grown_fit(problem, samples, k, plan, random_state):
         Its ``rows_read`` counts those of the search alone.
     """
     fit = search(problem.on(samples[0]), k, plan, random_state)
-    n_weights = fit.start.pack().size
     for sample in samples[1:]:
-        watch = None if plan.held_out is None else Watch(problem.on(plan.held_out))
-        tol = max(plan.tol, RESOLVED * n_weights / sample.n_rows)
-        on_sample = problem.on(sample)
-        polish = polish_on_more(on_sample, fit.polish, max_iter=plan.max_iter, tol=tol, watch=watch)
-        fit = replace(fit, polish=polish)
+        if not plan.progress.stopped:
+            fit = polished_on(problem.on(sample), fit, plan)
+    if plan.progress.stopped:
+        fit = replace(fit, polish=replace(fit.polish, reason=STOPPED))
     return fit
+
+
+def polished_on(problem, fit, plan):
+    """A fit, polished on a larger sample."""
+    rows = problem.rows
+    tol = max(plan.tol, RESOLVED * fit.start.pack().size / rows.n_rows)
+    course = Course(f"{rows.n_rows} rows", problem, plan.progress, plan.held_out, before=fit.course)
+
+    def follow():
+        return polish_on_more(problem, fit.polish, course, max_iter=plan.max_iter, tol=tol)
+
+    polish = until_stopped(follow, problem, course, fit.polish.alpha)
+    return replace(fit, polish=polish, course=course)
 
 
 def growing_samples(rows, k, random_state):

@@ -59,7 +59,7 @@ def has_kink(activation):
     return isinstance(activation, (ReLU, LeakyReLU))
 
 
-def graduated(problem, network):
+def graduated(problem, network, *, callback=None):
     """Minimize on units of falling width, each from the last.
 
     Parameters
@@ -67,6 +67,8 @@ def graduated(problem, network):
     problem : SquaredLoss
         Of ReLU or leaky ReLU units.
     network : Network
+    callback : callable or None
+        As of :func:`gauss_newton`, with evaluations of the smoothed units.
 
     Returns
     -------
@@ -77,5 +79,6 @@ def graduated(problem, network):
     for width in WIDTHS:
         network = with_unit_directions(network)
         smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
-        network = gauss_newton(smooth, network, max_iter=STEPS, tol=TOL).network
+        limits = {"max_iter": STEPS, "tol": TOL, "callback": callback}
+        network = gauss_newton(smooth, network, **limits).network
     return network

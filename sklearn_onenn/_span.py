@@ -183,17 +183,6 @@ def cubic_span(affine, targets, slopes, k, random_state):
     starts = qr(starts, mode="economic")[0]
     rows = rows.with_targets(targets)
 
-    def slices_along(A):
-        """Slices M_3(I, I, a) for the columns a of A, side by side: (r, r j)."""
-
-        def of_block(block):
-            z = coordinates.rows(block.X)
-            t = weighted(block.y, block.weight)
-            along = (z @ A.astype(z.dtype)) * t
-            return z.T @ (along[:, :, None] * z[:, None, :]).reshape(len(z), -1)
-
-        return rows.sum(of_block)
-
     def slices_within(U):
         """Slices M_3(I, u_a, u_b) for the columns of U: (r, k (k + 1) / 2)."""
 
@@ -211,10 +200,25 @@ def cubic_span(affine, targets, slopes, k, random_state):
         S -= np.outer(S @ first, first)
         return np.column_stack([first, eigh(S)[1][:, r - k + 1 :]])
 
-    U = span(slices_along(starts))
+    U = span(third_moment_slices(rows, coordinates, starts))
     for _ in range(CUBIC_ROUNDS):
         U = span(slices_within(U))
     return U
+
+
+def third_moment_slices(rows, coordinates, A):
+    """Sums M_3(I, I, a) for the columns a of A, side by side: (r, r j).
+
+    The targets are one output, orthogonal to the constants and the rows.
+    """
+
+    def of_block(block):
+        z = coordinates.rows(block.X)
+        t = weighted(block.y, block.weight)
+        along = (z @ A.astype(z.dtype)) * t
+        return z.T @ (along[:, :, None] * z[:, None, :]).reshape(len(z), -1)
+
+    return rows.sum(of_block)
 
 
 def leading(matrix, k):

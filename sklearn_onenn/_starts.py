@@ -4,7 +4,7 @@ A start is initialized, descended and polished; its loss after that is what coun
 the tensor initialization. Further ones are taken only while the fit does not look recovered.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 
 import numpy as np
@@ -20,10 +20,10 @@ from ._initialization import (
     repaired_start,
     tensor_start,
 )
-from ._polish import Polish, exact_loss, is_exact, polish_start, polish_to_end
+from ._polish import Polish, exact_loss, is_exact, polish_start, polish_to_end, until_stopped
+from ._progress import Course, Progress
 from ._structure import residual_is_noise, rows_are_normal
 from ._units import with_fitted_outputs
-from ._watch import Watch
 
 MAX_STARTS = 6
 FURTHER_PATHS = "repaired", "pruned", "random"
@@ -31,9 +31,9 @@ DEPENDENT = "tensor", "repaired"
 # Two starts end in the same optimum when their losses and directions agree so well.
 SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
-# Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
-# is no network with a unit missing (of five those left at most 0.015) but another function.
-NEARLY_EXACT = 0.1
+# On rows that are not normal many optima are nearly as good as the first: a further start must lower the
+# loss to this share of it.
+DECISIVE = 0.5
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
 
@@ -45,7 +45,8 @@ class Plan:
     Attributes are named as there; ``init`` may be a :class:`Network` in the coordinates of the problem.
     ``white`` are the coordinates in which the moments take rows for N(0, I).
     The learning rate is that of targets at unit variance, ``output_size`` the |v_i| that homogeneous
-    units have in descent, where v stays. ``held_out`` are rows that stop the polish, or None.
+    units have in descent, where v stays. ``held_out`` are rows that stop the polish, or None;
+    ``progress`` is told of every step.
     """
 
     init: object
@@ -60,9 +61,9 @@ class Plan:
     n_init: object
     alpha: object
     n_jobs: object
-    verbose: int
     held_out: object = None
     score_function: object = None
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ class Fit:
     start : Network
         In white coordinates, as all networks here.
     polish : Polish
-        Where it ended, with the losses of all stages; without polish, where descent ended.
+        Where it ended; without polish, where descent ended.
+    course : Course
+        The losses of all stages.
     path : str
         "tensor", "random", "given", "repaired" or "pruned".
     rows_read : int
@@ -84,6 +87,7 @@ class Fit:
 
     start: object
     polish: object
+    course: Course
     path: str
     rows_read: int
     n_starts: int = 1
@@ -108,11 +112,12 @@ def search(problem, k, plan, random_state):
     paths = start_paths(problem, k, plan)
     # One seed a start: the result does not depend on how many run side by side.
     seeds = random_state.randint(np.iinfo(np.int32).max, size=len(paths))
-    first = one_start(problem, k, plan, paths[0], seeds[0])
+    names = [f"start {number} ({path})" for number, path in enumerate(paths, start=1)]
+    first = one_start(problem, k, plan, paths[0], seeds[0], name=names[0])
     fits = [first]
     starts = [
-        delayed(one_start)(problem, k, plan, path, seed, first.polish)
-        for path, seed in zip(paths[1:], seeds[1:], strict=True)
+        delayed(one_start)(problem, k, plan, path, seed, first.polish, name=name)
+        for path, seed, name in zip(paths[1:], seeds[1:], names[1:], strict=True)
     ]
     with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
         batch = parallel._effective_n_jobs()
@@ -120,19 +125,27 @@ def search(problem, k, plan, random_state):
             if finished(fits, problem, plan):
                 break
             for fit in parallel(starts[begin : begin + batch]):
-                if not finished(fits, problem, plan):
+                if plan.progress.stopped or not finished(fits, problem, plan):
                     fits.append(fit)
-    if plan.verbose:
-        for number, fit in enumerate(fits, start=1):
-            print(f"start {number} ({fit.path}): loss {fit.polish.loss:.3e}, {fit.polish.reason}")
     best = best_of(fits)
     problem = problem.on(problem.rows.counted_anew())
-    polish = best.polish
-    if plan.polish and plan.held_out is None:
+    if plan.polish and plan.held_out is None and not plan.progress.stopped:
         own_alpha = plan.alpha != "auto" or best is first
-        polish = polish_to_end(problem, polish, own_alpha, max_iter=plan.max_iter, tol=plan.tol)
+        best = to_end(best, problem, own_alpha, plan)
     rows_read = problem.rows.rows_read + sum(fit.rows_read for fit in fits)
-    return replace(best, polish=polish, rows_read=rows_read, n_starts=len(fits))
+    return replace(best, rows_read=rows_read, n_starts=len(fits))
+
+
+def to_end(fit, problem, own_alpha, plan):
+    """The fit, polished to the end."""
+    course = Course("best start", problem, plan.progress, before=fit.course)
+
+    def follow():
+        limits = {"max_iter": plan.max_iter, "tol": plan.tol}
+        return polish_to_end(problem, fit.polish, own_alpha, course, **limits)
+
+    polish = until_stopped(follow, problem, course, fit.polish.alpha)
+    return replace(fit, polish=polish, course=course)
 
 
 def start_paths(problem, k, plan):
@@ -150,7 +163,7 @@ def start_paths(problem, k, plan):
     return [plan.init, *islice(cycle(FURTHER_PATHS), int(n_starts) - 1)]
 
 
-def one_start(problem, k, plan, path, seed, first=None):
+def one_start(problem, k, plan, path, seed, first=None, *, name=""):
     """Initialize, descend, polish.
 
     Parameters
@@ -159,6 +172,8 @@ def one_start(problem, k, plan, path, seed, first=None):
     seed : int
     first : Polish
         Where the first start ended, for the path that repairs it, and for its penalty.
+    name : str
+        For those who watch.
 
     Returns
     -------
@@ -182,8 +197,29 @@ def one_start(problem, k, plan, path, seed, first=None):
             # Worse than nothing, as moments of rows far from N(0, I) may be.
             start = with_fitted_outputs(problem, start.W, start.b)
     start = with_output_size(start, plan.output_size, problem.activation.degree)
-    descent = gradient_descent(
-        fresh,
+    alpha = plan.alpha if plan.alpha != "auto" else first.alpha if first else None
+    course = Course(name, problem, plan.progress, plan.held_out)
+
+    def follow():
+        descent = descend_from(start, fresh, plan, course, random_state)
+        loss = problem.data_loss(descent.network)
+        if not plan.polish:
+            return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
+        network = descent.network if loss <= problem.data_loss(start) else start
+        goal = np.inf
+        if first and plan.n_init == "auto" and not rows_are_normal(problem.rows):
+            goal = DECISIVE * first.loss
+        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "goal": goal}
+        return polish_start(problem, network, alpha, course, **limits)
+
+    polish = until_stopped(follow, problem, course, alpha)
+    return Fit(start, polish, course, path, problem.rows.rows_read)
+
+
+def descend_from(start, problem, plan, course, random_state):
+    """Descent from a start, as far as the plan has it."""
+    return gradient_descent(
+        problem,
         start,
         resample=plan.resample,
         learning_rate=plan.learning_rate,
@@ -193,18 +229,8 @@ def one_start(problem, k, plan, path, seed, first=None):
         random_state=random_state,
         tol=plan.tol,
         exact_loss=exact_loss(problem.rows.dtype),
+        callback=course.stage("descent", watched=False),
     )
-    n_iter, loss = len(descent.losses), problem.data_loss(descent.network)
-    if plan.polish:
-        network = descent.network if loss <= problem.data_loss(start) else start
-        alpha = plan.alpha if plan.alpha != "auto" else first.alpha if first else None
-        watch = Watch(problem.on(plan.held_out)) if plan.held_out is not None else None
-        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "watch": watch}
-        polish = polish_start(problem, network, alpha, **limits)
-        polish = replace(polish, losses=descent.losses + polish.losses, n_iter=n_iter + polish.n_iter)
-    else:
-        polish = Polish(descent.network, loss, loss, 0.0, True, descent.losses, n_iter, descent.reason)
-    return Fit(start, polish, path, problem.rows.rows_read)
 
 
 def own_rows(problem, k, plan, random_state):
@@ -239,18 +265,16 @@ def finished(fits, problem, plan):
     """Whether a further start is of no use.
 
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
-    one network to recover, and a lower loss would say nothing of other rows: too few of the weights
-    are determined, or the fit is rough where the theorem promises nothing.
+    network to recover, and a lower loss would say nothing of other rows.
     """
+    if plan.progress.stopped:
+        return True
     if plan.n_init != "auto" or problem.coordinates.rank == 0:
         return False
     best = best_of(fits)
     if is_exact(best.polish.loss, problem.rows.dtype):
         return True
-    if not best.polish.determined or residual_is_noise(problem, best.polish.network):
-        return True
-    k, m = best.polish.network.V.shape
-    if best.polish.loss > NEARLY_EXACT * m / k and not rows_are_normal(problem.rows):
+    if not best.polish.recoverable or residual_is_noise(problem, best.polish.network):
         return True
     # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit is not best]

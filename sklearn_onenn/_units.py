@@ -25,7 +25,7 @@ SUSPICIOUS = 0.4
 CONDITION = 1e10
 
 
-def units_in_span(rows, activation, stack_of, *, random_state):
+def units_in_span(rows, activation, stack_of, *, worth_repair=lambda loss: True, random_state):
     """As many units as the span has dimensions, from slices there, refitted and repaired.
 
     Parameters
@@ -36,6 +36,8 @@ def units_in_span(rows, activation, stack_of, *, random_state):
     stack_of : callable
         ``stack_of(rows, step)``: the slices of every ``step``-th of the rows, with the targets that
         ``rows`` has, and the noise; as :func:`_slices.noise_stack`.
+    worth_repair : callable
+        Whether a fit with this loss may lack a unit.
     random_state : numpy.random.RandomState
 
     Returns
@@ -53,6 +55,8 @@ def units_in_span(rows, activation, stack_of, *, random_state):
     few = rows if step == 1 else rows.take(slice(None, None, step))
     problem = SquaredLoss(few, activation, span)
     loss, network = refit(problem, network, REFIT_STEPS)
+    if not worth_repair(loss):
+        return network
     power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)
     return repair(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
 

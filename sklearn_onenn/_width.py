@@ -5,7 +5,7 @@
    from which a unit goes, or whose residual is mere noise, is the last.
 2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
    mere noise, may deserve a wider network than the criterion allows: one is taken where it predicts
-   held-out rows better by more than a standard error.
+   held-out rows better by more than two standard errors.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ import numpy as np
 from ._network import forward
 from ._polish import EXACT, is_exact
 from ._starts import one_start
-from ._structure import residual_is_noise
+from ._structure import residual_is_noise, rows_are_normal
 from ._units import eliminated
 
 MAX_WIDTH = 64
@@ -25,6 +25,8 @@ TYPICAL_WIDTH = 16
 TARGETS_PER_WEIGHT = 2
 # Share of the rows that are held out.
 HELD_OUT = 0.2
+# Standard errors by which a wider network must predict better.
+GAIN = 2.0
 # Doublings of the width without a gain after which wider ones are not tried.
 PATIENCE = 1
 
@@ -41,24 +43,33 @@ def chosen_width(problem, plan, random_state):
 
     Returns
     -------
-    int
+    k : int
+    network : Network or None
+        The fit at which an observer ended the search; None where it came to its end.
     """
-    plan = replace(plan, n_init=1, held_out=None, verbose=0)
+    plan = replace(plan, n_init=1, held_out=None)
     seed = random_state.randint(np.iinfo(np.int32).max)
     widths, lowest, failures = ladder(problem), np.inf, 0
     for width in widths:
-        polish = one_start(problem, width, plan, plan.init, seed).polish
+        polish = one_start(problem, width, plan, plan.init, seed, name=f"width {width}").polish
+        if plan.progress.stopped:
+            return width, polish.network
         k_left, value, network = after_elimination(problem, polish.network)
         if value >= lowest:
             failures += 1
             if failures > PATIENCE:
                 break
             continue
-        k, lowest, failures = k_left, value, 0
+        k, lowest, failures, best = k_left, value, 0, network
         explained = is_noise(problem, network)
         if k < width or explained:
             break
-    return k if explained else predictive_width(problem, k, widths, plan, random_state)
+    if not explained:
+        wider = predictive_width(problem, k, widths, plan, random_state)
+        if plan.progress.stopped:
+            return k, best
+        k = wider
+    return k, None
 
 
 def ladder(problem):
@@ -72,9 +83,9 @@ def ladder(problem):
 
 def is_noise(problem, network):
     """Whether a fit leaves nothing that a further unit would explain."""
-    return is_exact(problem.data_loss(network), problem.rows.dtype) or residual_is_noise(
-        problem, network
-    )
+    if is_exact(problem.data_loss(network), problem.rows.dtype):
+        return True
+    return rows_are_normal(problem.rows) and residual_is_noise(problem, network)
 
 
 def criterion(problem, network, loss):
@@ -97,7 +108,7 @@ def after_elimination(problem, network):
 
 
 def predictive_width(problem, k, widths, plan, random_state):
-    """A wider network, where it predicts held-out rows better by more than a standard error."""
+    """A wider network, where it predicts held-out rows better by more than two standard errors."""
     rows = problem.rows
     order = random_state.permutation(rows.n_rows)
     n_held_out = int(HELD_OUT * rows.n_rows)
@@ -106,7 +117,8 @@ def predictive_width(problem, k, widths, plan, random_state):
     seed = random_state.randint(np.iinfo(np.int32).max)
 
     def squared_errors(k):
-        network = one_start(part, k, plan, plan.init, seed).polish.network
+        fit = one_start(part, k, plan, plan.init, seed, name=f"width {k}, without the held-out rows")
+        network = fit.polish.network
         at_rows = problem.to_rows(network)
         errors = held_out.map(
             lambda block: ((forward(block.X, at_rows, problem.activation) - block.y) ** 2).sum(axis=1)
@@ -120,7 +132,9 @@ def predictive_width(problem, k, widths, plan, random_state):
         gain = errors - others
         mean = np.average(gain, weights=weight)
         error = np.sqrt(np.average((gain - mean) ** 2, weights=weight) / len(gain))
-        if mean > error:
+        if plan.progress.stopped:
+            break
+        if mean > GAIN * error:
             k, errors, failures = wider, others, 0
             continue
         failures += 1

@@ -62,7 +62,7 @@ class ActivationProperties:
     smooth_or_piecewise_linear: str | None
 
     @property
-    def violated(self):
+    def violated(self) -> tuple[str, ...]:
         """The numbers of the properties that fail."""
         holds = {
             "3.1": self.homogeneously_bounded,
@@ -105,9 +105,9 @@ class Activation(ABC):
     """
 
     name: str
-    degree = None
-    symmetry = "none"
-    kinks = (0.0,)
+    degree: int | None = None
+    symmetry: str = "none"
+    kinks: tuple[float, ...] = (0.0,)
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -115,7 +115,7 @@ class Activation(ABC):
             cls.name = cls.__name__.lower()
 
     @abstractmethod
-    def value(self, z):
+    def value(self, z) -> np.ndarray:
         """phi(z), elementwise.
 
         Parameters
@@ -130,7 +130,7 @@ class Activation(ABC):
         """
 
     @abstractmethod
-    def derivative(self, z):
+    def derivative(self, z) -> np.ndarray:
         """phi'(z), elementwise; at a kink either one-sided limit.
 
         Parameters
@@ -144,7 +144,7 @@ class Activation(ABC):
             Always new memory.
         """
 
-    def value_and_derivative(self, z):
+    def value_and_derivative(self, z) -> tuple[np.ndarray, np.ndarray]:
         """phi(z) and phi'(z); overridden where the two share work.
 
         Parameters
@@ -158,7 +158,7 @@ class Activation(ABC):
         """
         return self.value(z), self.derivative(z)
 
-    def hermite_coefficient(self, order, sigma=1.0, bias=0.0):
+    def hermite_coefficient(self, order, sigma=1.0, bias=0.0) -> float | np.ndarray:
         """Hermite moment m_j(sigma, bias) = E[phi(sigma z + bias) He_j(z)], z ~ N(0, 1).
 
         He_j is the probabilists' Hermite polynomial. Closed form where one exists, else quadrature
@@ -202,7 +202,7 @@ class Activation(ABC):
         value = self.value(sigma[..., None] * z + bias[..., None])
         return np.sum(weight * value * eval_hermitenorm(order, z), axis=-1)
 
-    def properties(self, sigma=1.0):
+    def properties(self, sigma=1.0) -> ActivationProperties:
         """Check Properties 3.1 to 3.3 of arXiv:1706.03175 numerically.
 
         Parameters
@@ -560,7 +560,7 @@ _CLASSES = (ReLU, LeakyReLU, SquaredReLU, Sigmoid, Tanh, Erf, GELU, Softplus, Id
 ACTIVATIONS = {cls.name: cls for cls in _CLASSES} | {"logistic": Sigmoid}
 
 
-def get_activation(activation):
+def get_activation(activation) -> Activation:
     """The activation of a name, or the instance itself.
 
     Parameters

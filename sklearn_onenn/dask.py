@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._cluster import ClusterBlocks, ClusterRows, cluster_survey, columns_of, imported, predicted
 from ._regressor import OneHiddenLayerRegressor
+from ._score_start import check_score_function
 from ._validation import is_dask_collection
 
 __all__ = ["DaskOneHiddenLayerRegressor"]
@@ -161,6 +162,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     def _rows(self, X, y, sample_weight, executor):
         """Rows on the workers with targets at unit scale, and that scale."""
         validate_data(self, X.columns, skip_check_array=True)
+        check_score_function(self.score_function, X.meta, self.moments)
         found = cluster_survey(X, type(self)(), center=self.fit_intercept)
         return ClusterRows(X, found, executor=executor), found.y_mean, found.y_scale
 

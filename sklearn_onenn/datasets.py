@@ -43,7 +43,7 @@ class OneHiddenLayerTeacher:
     intercepts_: list
     activation: Activation
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Compute sum_i v_i phi(w_i . x + b_i) + c, without noise.
 
         Parameters
@@ -76,7 +76,7 @@ def make_one_hidden_layer(
     bias=0.0,
     noise=0.0,
     random_state=None,
-):
+) -> tuple[np.ndarray, np.ndarray, OneHiddenLayerTeacher]:
     """Gaussian inputs and the outputs of a random network, as in the experiments of the paper.
 
     The hidden weights are W = U diag(linspace(1, kappa, r)) Q^T, r = min(n_features, k), with

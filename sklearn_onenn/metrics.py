@@ -14,7 +14,7 @@ from .activations import get_activation
 __all__ = ["match_units", "recovery_error"]
 
 
-def recovery_error(W, v, W_true, v_true, *, activation):
+def recovery_error(W, v, W_true, v_true, *, activation) -> float:
     """Largest relative error of a hidden unit, under the best matching of the units.
 
     The paper's criterion: with w* and v* the planted weights, the minimum of
@@ -91,7 +91,7 @@ def recovery_error(W, v, W_true, v_true, *, activation):
     return _bottleneck(np.where(same_sign, np.maximum(error_W, error_v), np.inf))
 
 
-def match_units(W, W_true):
+def match_units(W, W_true) -> tuple[np.ndarray, np.ndarray]:
     """Match hidden units by direction.
 
     Maximizes the sum of absolute cosines over all ways to assign the units of two networks to each

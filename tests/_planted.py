@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._network import Network, SquaredLoss, forward
 from sklearn_onenn._whitening import identity_coordinates, whitening
@@ -122,3 +123,12 @@ def mixture_rows(score, n, *, seed=0):
     roots = np.linalg.cholesky(score.covariances)
     z = rng.standard_normal((n, score.means.shape[1]))
     return score.means[component] + np.einsum("nij,nj->ni", roots[component], z)
+
+
+def fitted_by_hand(activation, *, d=4, k=3, m=1, dtype=np.float64, seed=0):
+    """An estimator whose weights are those of a random network, without a fit."""
+    network = random_network(d, k, m, seed=seed).astype(dtype)
+    model = OneHiddenLayerRegressor(k, activation=activation)
+    model.coefs_, model.intercepts_ = [network.W, network.V], [network.b, network.c]
+    model.n_features_in_, model.n_outputs_, model.out_activation_ = d, m, "identity"
+    return model

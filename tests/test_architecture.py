@@ -13,17 +13,19 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "scores", "_blocks"},
+    {"activations", "scores", "_blocks", "_version"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_gauss_newton", "_canonical", "theory"},
-    {"_units", "_evidence", "_smoothing", "_watch", "_score_slices"},
-    {"_score_span"},
-    {"_residual_start", "_score_start", "_structure", "_polish"},
+    {"_units", "_evidence", "_smoothing", "_progress", "_spectrum", "_score_slices"},
+    {"_score_span", "_structure"},
+    {"_residual_start", "_score_start", "_polish"},
     {"_initialization"},
     {"_starts"},
-    {"_samples", "_width", "_validation"},
+    {"_samples", "_width", "_validation", "_callbacks", "_conversion", "_persistence"},
     {"_regressor", "_cluster", "datasets"},
-    {"certificate", "displays", "_callbacks", "dask", "onnx"},
+    {"certificate", "_fit_displays", "dask", "onnx"},
+    {"_weight_displays"},
+    {"displays"},
     {"__init__"},
 ]
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}

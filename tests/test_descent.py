@@ -202,7 +202,9 @@ def test_exact_fit_and_convergence_and_callback():
     last, final = converged.losses[-2:]
     assert 0 <= last - final <= 1e-4 * last
     seen = []
-    stopped = descend(problem, start, callback=lambda loss: seen.append(loss) or len(seen) == 4)
+    stopped = descend(
+        problem, start, callback=lambda here: seen.append(here.data_loss) or len(seen) == 4
+    )
     assert (stopped.reason, len(seen)) == ("callback", 4)
     assert stopped.losses == seen
 

@@ -48,8 +48,8 @@ def public_methods():
         f"{owner_name}.{name}": method
         for owner_name, owner in public_objects().items()
         if inspect.isclass(owner)
-        for name, method in inspect.getmembers(owner, inspect.isfunction)
-        if not name.startswith("_") and is_code(method)
+        for name, method in inspect.getmembers(owner, inspect.isroutine)
+        if not name.startswith("_") and is_code(getattr(method, "__func__", method))
     }
 
 

@@ -5,15 +5,19 @@ import pytest
 from _planted import INSTANCES, gaussian_problem, perturbed, random_network
 from numpy.testing import assert_array_equal
 
+from sklearn_onenn._blocks import RowBlocks
 from sklearn_onenn._gauss_newton import gauss_newton
+from sklearn_onenn._network import forward
 from sklearn_onenn._polish import (
     EXACT,
     exact_loss,
     is_exact,
+    is_recoverable,
     past_kinks,
     polish_start,
     polish_to_end,
 )
+from sklearn_onenn._progress import Course
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
 
 LIMITS = {"max_iter": 200, "tol": 1e-9}
@@ -24,10 +28,10 @@ def gradient_size(problem, network, alpha):
     return np.linalg.norm(problem.on(problem.rows, alpha=alpha).evaluate(network).gradient.pack())
 
 
-def assert_is_where_it_says(problem, polish):
-    """Loss, objective and number of iterations are those of the network."""
+def assert_is_where_it_says(problem, polish, course):
+    """Loss and objective are those of the network."""
     penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0).evaluate(polish.network)
-    assert polish.loss == polish.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
+    assert polish.loss == course.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
     assert polish.objective == pytest.approx(penalized.loss, rel=1e-9)
 
 
@@ -45,13 +49,15 @@ def test_rounding_of_an_exact_fit():
 def test_exact_fits_need_no_penalty(activation):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, activation)
-    polish = polish_start(problem, perturbed(truth, 0.1), None, **LIMITS)
+    course = Course()
+    polish = polish_start(problem, perturbed(truth, 0.1), None, course, **LIMITS)
     assert polish.alpha is None
     assert polish.loss < EXACT
-    assert_is_where_it_says(problem, polish)
-    assert polish_to_end(problem, polish, True, **LIMITS) is polish
+    assert_is_where_it_says(problem, polish, course)
+    assert polish_to_end(problem, polish, True, course, **LIMITS) is polish
+    assert [name for name, _ in course.stages] == ["rough"]
     # One that is given stays.
-    assert polish_start(problem, truth, 0.3, **LIMITS).alpha == 0.3
+    assert polish_start(problem, truth, 0.3, Course(), **LIMITS).alpha == 0.3
 
 
 @every_activation
@@ -60,14 +66,20 @@ def test_noisy_fits_are_penalized_minima(activation):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, activation, noise=0.3)
     start = perturbed(truth, 0.1)
-    polish = polish_start(problem, start, None, **LIMITS)
+    course = Course()
+    polish = polish_start(problem, start, None, course, **LIMITS)
     assert polish.alpha > 0
-    assert_is_where_it_says(problem, polish)
-    end = polish_to_end(problem, polish, True, **LIMITS)
-    assert_is_where_it_says(problem, end)
+    assert_is_where_it_says(problem, polish, course)
+    longer = Course(before=course)
+    end = polish_to_end(problem, polish, True, longer, **LIMITS)
+    assert_is_where_it_says(problem, end, longer)
     assert end.alpha == polish.alpha
-    assert end.losses[: len(polish.losses)] == polish.losses
-    assert end.n_iter > polish.n_iter
+    n_iter = len(course.losses)
+    assert longer.losses[:n_iter] == course.losses
+    if polish.recoverable:
+        assert longer.stages == [*course.stages, ["polish", len(longer.losses) - n_iter]]
+    else:
+        assert end is polish
     assert end.objective <= polish.objective <= (1 + 1e-3) * end.objective
     sizes = [gradient_size(problem, network, end.alpha) for network in (start, end.network)]
     # Where phi' jumps the share of a row is left.
@@ -75,12 +87,34 @@ def test_noisy_fits_are_penalized_minima(activation):
     assert sizes[1] < (1e-4 if smooth else 2e-2) * sizes[0]
 
 
+def test_rough_fits_of_rows_that_are_not_normal_are_no_network():
+    """The rows of the theorem, or a nearly exact fit; and weights that the rows determine."""
+    rng = np.random.RandomState(0)
+    truth = random_network(4, 2)
+    for noise, skewed, expected in [(0.5, False, True), (0.5, True, False), (0.01, True, True)]:
+        problem = gaussian_problem(truth, 1000, Tanh(), noise=noise)
+        if skewed:
+            X = rng.exponential(size=(1000, 4)) - 1
+            y = forward(X, truth, Tanh()) + noise * rng.standard_normal((1000, 1))
+            problem = problem.on(RowBlocks(X, y))
+        assert is_recoverable(problem.on(problem.rows, alpha=0.1), truth) == expected
+        assert not is_recoverable(problem.on(problem.rows, alpha=1e6), truth)
+
+
+def test_starts_that_miss_the_goal_are_given_up():
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    loss = problem.data_loss(truth)
+    assert polish_start(problem, truth, None, Course(), goal=0.5 * loss, **LIMITS).objective == np.inf
+    assert polish_start(problem, truth, None, Course(), goal=2 * loss, **LIMITS).objective < 2 * loss
+
+
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
 def test_given_penalties_stay(alpha):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
-    polish = polish_start(problem, perturbed(truth, 0.1), alpha, **LIMITS)
-    end = polish_to_end(problem, polish, True, **LIMITS)
+    polish = polish_start(problem, perturbed(truth, 0.1), alpha, Course(), **LIMITS)
+    end = polish_to_end(problem, polish, True, Course(), **LIMITS)
     assert (polish.alpha, end.alpha) == (alpha, alpha)
     assert gradient_size(problem, end.network, alpha) < 1e-5
 
@@ -89,10 +123,10 @@ def test_penalty_of_another_start_is_replaced_in_the_end():
     """Ten times too large on the way: the network that wins has the penalty of its own residuals."""
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
-    own = polish_start(problem, perturbed(truth, 0.1), None, **LIMITS).alpha
-    other = polish_start(problem, perturbed(truth, 0.1), 10 * own, **LIMITS)
+    own = polish_start(problem, perturbed(truth, 0.1), None, Course(), **LIMITS).alpha
+    other = polish_start(problem, perturbed(truth, 0.1), 10 * own, Course(), **LIMITS)
     assert other.alpha == 10 * own
-    end = polish_to_end(problem, other, False, **LIMITS)
+    end = polish_to_end(problem, other, False, Course(), **LIMITS)
     assert end.alpha == pytest.approx(own, rel=0.3)
     assert gradient_size(problem, end.network, end.alpha) < 1e-5
 
@@ -106,7 +140,7 @@ def test_kinks_are_passed_only_downwards(activation):
         problem = gaussian_problem(truth, 120, activation, noise=0.5, seed=seed)
         problem = problem.on(problem.rows, alpha=0.5)
         rough = gauss_newton(problem, truth, tol=1e-4)
-        found = past_kinks(problem, rough.network, max_iter=100, tol=1e-9)
+        found = past_kinks(problem, rough.network, Course(), max_iter=100, tol=1e-9)
         plain = gauss_newton(problem, rough.network, max_iter=100, tol=1e-9)
         assert found.evaluation.loss <= rough.evaluation.loss
         lower += found.evaluation.loss < (1 - 1e-6) * plain.evaluation.loss
@@ -116,6 +150,6 @@ def test_kinks_are_passed_only_downwards(activation):
 def test_smooth_units_have_no_kinks_to_pass():
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 200, Tanh(), noise=0.3)
-    found = past_kinks(problem, truth, max_iter=50, tol=1e-9)
+    found = past_kinks(problem, truth, Course(), max_iter=50, tol=1e-9)
     expected = gauss_newton(problem, truth, max_iter=50, tol=1e-9)
     assert_array_equal(found.network.pack(), expected.network.pack())

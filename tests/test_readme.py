@@ -59,4 +59,4 @@ def test_version_is_in_one_place():
         for path in [*ROOT.glob("*.*"), *(ROOT / "sklearn_onenn").glob("*.py")]
         if path.is_file() and f'"{sklearn_onenn.__version__}"' in path.read_text()
     ]
-    assert holders == ["sklearn_onenn/__init__.py"]
+    assert holders == ["sklearn_onenn/_version.py"]

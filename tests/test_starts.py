@@ -15,6 +15,7 @@ from sklearn_onenn._blocks import RowBlocks, block_threads
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss, linearize
 from sklearn_onenn._polish import EXACT, Polish
+from sklearn_onenn._progress import Course
 from sklearn_onenn._starts import (
     MAX_STARTS,
     Fit,
@@ -39,7 +40,7 @@ def plan_of(problem, **changes):
     parameters = {
         "init": "tensor", "white": problem.coordinates, "moments": "residual", "resample": True,
         "polish": True, "learning_rate": "auto", "output_size": 1.0, "max_iter": 200, "tol": 1e-9,
-        "n_init": "auto", "alpha": "auto", "n_jobs": None, "verbose": 0,
+        "n_init": "auto", "alpha": "auto", "n_jobs": None,
     }  # fmt: skip
     return Plan(**(parameters | changes))
 
@@ -51,8 +52,8 @@ def planted(n=400, d=4, k=2, activation=None, **options):
 
 
 def fit_of(network, loss, path="tensor"):
-    polish = Polish(network, loss, loss, 0.0, True, [loss], 1, "converged")
-    return Fit(network, polish, path, rows_read=10)
+    polish = Polish(network, loss, loss, 0.0, True, "converged")
+    return Fit(network, polish, Course(), path, rows_read=10)
 
 
 # Planted networks that need a path
@@ -62,7 +63,7 @@ def fit_of(network, loss, path="tensor"):
     ("cell", "path", "paths"),
     [
         ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
-        ((8, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
+        ((8, 4, 2, "leaky_relu", 3), "pruned", _starts.FURTHER_PATHS),
         ((20, 5, 2, "relu", 0), "random", ("random",)),
     ],
     ids=["repaired", "pruned", "random"],
@@ -129,7 +130,11 @@ def test_every_path_ends_in_a_stationary_point(activation, path):
     fit = one_start(problem, 2, plan, path, 3, first)
     polish = fit.polish
     assert fit.path == path
-    assert polish.loss == polish.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-9)
+    assert (
+        polish.loss
+        == fit.course.losses[-1]
+        == pytest.approx(problem.data_loss(polish.network), rel=1e-9)
+    )
     assert fit.rows_read > problem.rows.n_rows
     penalized = problem.on(problem.rows, alpha=polish.alpha)
     assert polish.objective == pytest.approx(penalized.evaluate(polish.network).loss, rel=1e-9)

@@ -1,0 +1,361 @@
+"""Figures of a fit and its data: loss by stages, spectra of moments and of the Gauss-Newton matrix."""
+
+from itertools import accumulate
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
+from sklearn.utils import check_random_state
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
+
+from ._blocks import RowBlocks, block_threads, scaled_rows
+from ._network import Network, SquaredLoss
+from ._spectrum import moment_spectrum
+from ._targets import target_scale
+from ._validation import ROWS, target_columns
+from ._whitening import whitening
+from .activations import get_activation
+
+# Up to so many weights all eigenvalues are computed, of a matrix that is formed.
+ALL_EIGENVALUES = 600
+
+
+def start_plot(display, ax):
+    """The axes to draw on, stored as ``ax_`` and ``figure_``."""
+    check_matplotlib_support(f"{type(display).__name__}.plot")
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    display.ax_, display.figure_ = ax, ax.figure
+    return ax
+
+
+class LossCurveDisplay:
+    """Loss at every iteration of a fit, stage by stage.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_iter,)
+    stages : list of tuple of str and int
+        Names of the stages and their numbers of iterations, which add up to ``n_iter``.
+    validation_loss_curve : array-like, default=None
+        Loss on held-out rows at the last iterations of as many.
+
+    Attributes
+    ----------
+    boundaries_ : list of int
+        Iterations at which stages begin, without the first.
+    lines_ : list of matplotlib Line2D
+        One for each stage.
+    validation_line_ : matplotlib Line2D or None
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from sklearn_onenn.displays import LossCurveDisplay
+    >>> display = LossCurveDisplay(loss_curve=[4, 2, 1], stages=[("descent", 2), ("polish", 1)])
+    >>> display.plot().boundaries_
+    [2]
+    """
+
+    def __init__(self, *, loss_curve, stages, validation_loss_curve=None):
+        self.loss_curve, self.stages = loss_curve, stages
+        self.validation_loss_curve = validation_loss_curve
+
+    @classmethod
+    def from_estimator(cls, estimator, *, ax=None):
+        """Draw the loss curve of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : OneHiddenLayerRegressor
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        LossCurveDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator, "loss_curve_")
+        display = cls(
+            loss_curve=estimator.loss_curve_,
+            stages=estimator.stages_,
+            validation_loss_curve=getattr(estimator, "validation_loss_curve_", None),
+        )
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw on these axes, or on new ones.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        LossCurveDisplay
+        """
+        losses, ends = np.asarray(self.loss_curve), list(accumulate(n for _, n in self.stages))
+        if not ends or ends[-1] != len(losses):
+            raise ValueError(
+                f"stages must have as many iterations as loss_curve, {len(losses)}, got {self.stages}."
+            )
+        ax = start_plot(self, ax)
+        colors = {name: f"C{i}" for i, name in enumerate(dict.fromkeys(name for name, _ in self.stages))}
+        starts = [0, *ends[:-1]]
+        self.lines_, seen = [], set()
+        for (name, _), start, end in zip(self.stages, starts, ends, strict=True):
+            # A line reaches to the next stage, so that the curve has no gaps.
+            part = slice(start, end + 1)
+            label = None if name in seen else name
+            seen.add(name)
+            iterations = np.arange(len(losses))[part]
+            self.lines_ += ax.plot(iterations, losses[part], color=colors[name], label=label)
+        self.boundaries_ = starts[1:]
+        for boundary in self.boundaries_:
+            ax.axvline(boundary, color="0.85", linewidth=1, zorder=0)
+        self.validation_line_ = None
+        if self.validation_loss_curve is not None:
+            iterations = np.arange(len(losses) - len(self.validation_loss_curve), len(losses))
+            (self.validation_line_,) = ax.plot(
+                iterations, self.validation_loss_curve, "k:", label="held-out rows"
+            )
+        ax.set(xlabel="iteration", ylabel="half mean squared residual", yscale="log")
+        ax.legend()
+        return self
+
+
+class MomentSpectrumDisplay:
+    """Singular values of the moments of the data, against those of permuted targets.
+
+    As many stand above the band of the permutations as units are seen: the elbow is at ``k``. With
+    little data weak units stay in the band.
+
+    Parameters
+    ----------
+    values : array-like of shape (rank,)
+        Singular values of the slices of lowest order, in decreasing order, with the targets scaled so
+        that an affine fit leaves variance one.
+    null : array-like of shape (n_permutations, rank)
+        Those of permuted targets.
+    order : int
+        Order of the moment: 2, or 3 where the second one shows nothing.
+
+    Attributes
+    ----------
+    edge_ : float
+        Largest singular value of all permutations.
+    n_above_ : int
+        Singular values above the edge.
+    line_ : matplotlib Line2D
+        The singular values.
+    band_ : matplotlib artist
+        Range of the permutations.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    References
+    ----------
+    J. L. Horn, "A rationale and test for the number of factors in factor analysis", Psychometrika, 1965,
+    doi:10.1007/BF02289447.
+
+    Examples
+    --------
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> from sklearn_onenn.displays import MomentSpectrumDisplay
+    >>> X, y, _ = make_one_hidden_layer(4000, 10, 3, activation="relu", random_state=0)
+    >>> MomentSpectrumDisplay.from_data(X, y, random_state=0).n_above_
+    3
+    """
+
+    def __init__(self, *, values, null, order):
+        self.values, self.null, self.order = values, null, order
+
+    @classmethod
+    def from_data(cls, X, y, *, n_permutations=20, random_state=None, ax=None):
+        """Compute the spectrum of data and draw it.
+
+        Parameters
+        ----------
+        X : array-like or CSR array of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        n_permutations : int, default=20
+        random_state : int, RandomState instance or None, default=None
+            Draws the permutations.
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        MomentSpectrumDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_data")
+        X, y = check_X_y(X, y, multi_output=True, y_numeric=True, ensure_min_samples=2, **ROWS)
+        y = target_columns("y", y)
+        if n_permutations < 1:
+            raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
+        with block_threads() as executor:
+            rows = scaled_rows(X, y, None, *target_scale(y, None, center=True), executor)
+            coordinates = whitening(rows)
+            if coordinates.rank == 0:
+                raise ValueError("X must have a column that varies, got constant columns only.")
+            spectrum = moment_spectrum(
+                rows,
+                coordinates,
+                n_permutations=n_permutations,
+                random_state=check_random_state(random_state),
+            )
+        return cls(values=spectrum.values, null=spectrum.null, order=spectrum.order).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw on these axes, or on new ones.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        MomentSpectrumDisplay
+        """
+        ax = start_plot(self, ax)
+        values, null = np.asarray(self.values), np.asarray(self.null)
+        self.edge_ = float(null.max())
+        self.n_above_ = int((values > self.edge_).sum())
+        number = np.arange(1, len(values) + 1)
+        self.band_ = ax.fill_between(
+            number, null.min(axis=0), null.max(axis=0), color="0.8", label="permuted targets"
+        )
+        ax.axhline(self.edge_, color="0.5", linewidth=1, linestyle="--")
+        (self.line_,) = ax.plot(number, values, "o-", markersize=4, label="data")
+        ax.set(
+            xlabel="number of the singular value",
+            ylabel=f"singular value, moments of order {self.order}",
+            title=f"{self.n_above_} above the permutations",
+            ylim=(0, None),
+        )
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend()
+        return self
+
+
+class HessianSpectrumDisplay:
+    """Eigenvalues of the Gauss-Newton matrix at a fit: how well the data determine its weights.
+
+    The matrix is J^T J / n, with J the derivative of the predictions by the weights: the Hessian of the
+    loss where the residual vanishes. The rows are whitened. Each homogeneous unit has one eigenvalue of
+    zero, for the scale that it shares with its output weight.
+
+    Parameters
+    ----------
+    eigenvalues : array-like of shape (n_eigenvalues,)
+        In decreasing order.
+    n_weights : int
+        Size of the matrix: more than there are eigenvalues where only the largest were computed.
+
+    Attributes
+    ----------
+    line_ : matplotlib Line2D
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> from sklearn_onenn.displays import HessianSpectrumDisplay
+    >>> X, y, _ = make_one_hidden_layer(1000, 5, 2, activation="tanh", random_state=0)
+    >>> model = OneHiddenLayerRegressor(k=2, activation="tanh", random_state=0).fit(X, y)
+    >>> display = HessianSpectrumDisplay.from_estimator(model, X)
+    >>> display.n_weights, bool(display.eigenvalues[-1] > 0)
+    (15, True)
+    """
+
+    def __init__(self, *, eigenvalues, n_weights):
+        self.eigenvalues, self.n_weights = eigenvalues, n_weights
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, n_eigenvalues=50, ax=None):
+        """Compute the eigenvalues of a fit and draw them.
+
+        Parameters
+        ----------
+        estimator : OneHiddenLayerRegressor
+            Fitted.
+        X : array-like or CSR array of shape (n_samples, n_features)
+        n_eigenvalues : int, default=50
+            How many of the largest, where there are more than 600 weights; otherwise all are computed.
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        HessianSpectrumDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator, "coefs_")
+        X = validate_data(estimator, X, reset=False, **ROWS)
+        (W, V), (b, c) = estimator.coefs_, estimator.intercepts_
+        with block_threads() as executor:
+            # The matrix does not depend on the targets.
+            rows = RowBlocks(X, np.zeros((X.shape[0], len(c)), dtype=X.dtype), executor=executor)
+            coordinates = whitening(rows, center=estimator.fit_intercept)
+            problem = SquaredLoss(
+                rows,
+                get_activation(estimator.activation),
+                coordinates,
+                fit_intercept=estimator.fit_intercept,
+            )
+            network = Network(*coordinates.weights_from_rows(W, b), V, c)
+            eigenvalues, n_weights = gauss_newton_eigenvalues(problem, network, n_eigenvalues)
+        return cls(eigenvalues=eigenvalues, n_weights=n_weights).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw on these axes, or on new ones.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        HessianSpectrumDisplay
+        """
+        ax = start_plot(self, ax)
+        values = np.asarray(self.eigenvalues)
+        # Below rounding there is nothing to tell zeros apart.
+        floor = np.finfo(float).eps * max(values[0], np.finfo(float).tiny)
+        number = np.arange(1, len(values) + 1)
+        (self.line_,) = ax.plot(number, np.maximum(values, floor), "o", markersize=4)
+        found = "all" if len(values) == self.n_weights else "largest"
+        ax.set(
+            xlabel=f"number of the eigenvalue ({found} of {self.n_weights})",
+            ylabel="eigenvalue of the Gauss-Newton matrix",
+            yscale="log",
+        )
+        return self
+
+
+def gauss_newton_eigenvalues(problem, network, n_eigenvalues):
+    """Eigenvalues of J^T J / n in decreasing order, and its size, without weights that are fixed."""
+    here = problem.evaluate(network)
+    free = network._replace(
+        W=np.ones_like(network.W),
+        V=np.ones_like(network.V),
+        b=np.full_like(network.b, problem.fit_intercept),
+        c=np.full_like(network.c, problem.fit_intercept),
+    )
+    free = np.flatnonzero(free.pack())
+    size = len(network.pack())
+
+    def product(part):
+        direction = np.zeros(size)
+        direction[free] = part.ravel()
+        return here.gauss_newton_product(network.unpack(direction)).pack()[free]
+
+    if len(free) <= max(ALL_EIGENVALUES, n_eigenvalues + 1):
+        matrix = np.array([product(e) for e in np.eye(len(free))])
+        return np.linalg.eigvalsh((matrix + matrix.T) / 2)[::-1], len(free)
+    operator = LinearOperator((len(free),) * 2, matvec=product, dtype=np.float64)
+    start = np.ones(len(free))
+    return eigsh(operator, n_eigenvalues, v0=start, return_eigenvectors=False)[::-1], len(free)

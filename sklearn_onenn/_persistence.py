@@ -1,0 +1,44 @@
+"""Saved estimators say which version wrote them, and reading them with another one warns."""
+
+import warnings
+
+from sklearn.exceptions import InconsistentVersionWarning
+
+from ._version import __version__
+
+STAMP = "_sklearn_onenn_version"
+
+
+class SavedByOtherVersionWarning(InconsistentVersionWarning):
+    """scikit-learn's warning for a saved estimator of another version, in words for this package."""
+
+    def __str__(self):
+        saved, here = self.original_sklearn_version, self.current_sklearn_version
+        return (
+            f"This {self.estimator_name} was saved by sklearn_onenn {saved} and is read by {here}, "
+            f"which may predict otherwise or fail. Fit and save it anew with {here}, or read it with "
+            f"the version that saved it."
+        )
+
+
+class VersionStampMixin:
+    """Pickle, joblib and skops files of an estimator carry the version of this package.
+
+    scikit-learn does the same for its own estimators only.
+    """
+
+    def __getstate__(self):
+        return {**super().__getstate__(), STAMP: __version__}
+
+    def __setstate__(self, state):
+        saved_by = state.get(STAMP, "of an unknown version")
+        if saved_by != __version__:
+            warnings.warn(
+                SavedByOtherVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=__version__,
+                    original_sklearn_version=saved_by,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__({name: value for name, value in state.items() if name != STAMP})

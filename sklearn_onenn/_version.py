@@ -1,0 +1,3 @@
+"""The version of the package; nothing else holds it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,387 @@
+"""Figures of weights: found against planted, one fit against another, recovery over many problems."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_array
+from sklearn.utils._optional_dependencies import check_matplotlib_support
+from sklearn.utils.validation import check_is_fitted
+
+from ._fit_displays import start_plot
+from .activations import get_activation
+from .metrics import _canonical, match_units, recovery_error
+
+
+class RecoveryDisplay:
+    """Found weights against planted ones, or the error of the weights along a fit.
+
+    Units are matched by direction. Those of homogeneous activations are compared at output weights of
+    size one, those of odd ones with positive output weights.
+
+    Parameters
+    ----------
+    true_weights, found_weights : array-like of shape (n_features, k), default=None
+        Matched columns.
+    error : float, default=None
+        Recovery error of the found weights.
+    passes, errors : array-like of shape (n_steps,), default=None
+        Rows read until each step, as a multiple of the rows there are, and the recovery error then.
+
+    Attributes
+    ----------
+    points_ : matplotlib Line2D
+        Weights; with ``kind="weights"``.
+    line_ : matplotlib Line2D
+        Error against passes; with ``kind="error"``.
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> from sklearn_onenn.displays import RecoveryDisplay
+    >>> X, y, teacher = make_one_hidden_layer(1000, 5, 2, activation="relu", random_state=0)
+    >>> model = OneHiddenLayerRegressor(k=2, random_state=0).fit(X, y)
+    >>> bool(RecoveryDisplay.from_estimator(model, *teacher.coefs_).error < 1e-6)
+    True
+    """
+
+    def __init__(self, *, true_weights=None, found_weights=None, error=None, passes=None, errors=None):
+        self.true_weights, self.found_weights, self.error = true_weights, found_weights, error
+        self.passes, self.errors = passes, errors
+
+    @classmethod
+    def from_estimator(cls, estimator, W_true, v_true, *, ax=None):
+        """Draw the weights of a fit against planted ones.
+
+        Parameters
+        ----------
+        estimator : OneHiddenLayerRegressor
+            Fitted, with one output.
+        W_true : array-like of shape (n_features, k)
+        v_true : array-like of shape (k,) or (k, 1)
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        RecoveryDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_is_fitted(estimator, "coefs_")
+        W, v = single_output(estimator)
+        activation = get_activation(estimator.activation)
+        error = recovery_error(W, v, W_true, v_true, activation=activation)
+        found = _canonical(W, v, activation)[0]
+        true = _canonical(np.asarray(W_true), np.ravel(v_true), activation)[0]
+        order, _ = match_units(found, true)
+        return cls(true_weights=true, found_weights=found[:, order], error=error).plot(ax=ax)
+
+    @classmethod
+    def from_fit(cls, estimator, X, y, W_true, v_true, *, sample_weight=None, ax=None):
+        """Fit a clone and draw the error of its weights at every step, against passes over the rows.
+
+        Steps of further starts, where there are any, follow those of the first.
+
+        Parameters
+        ----------
+        estimator : OneHiddenLayerRegressor
+            Of which a clone is fitted.
+        X : array-like or CSR array of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        W_true : array-like of shape (n_features, k)
+        v_true : array-like of shape (k,) or (k, 1)
+        sample_weight : array-like of shape (n_samples,), default=None
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        RecoveryDisplay
+            With ``passes`` and ``errors``.
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_fit")
+        # Starts one after the other, so that passes add up.
+        model = clone(estimator).set_params(n_jobs=1)
+        W_true = check_array(W_true, dtype=np.float64, input_name="W_true")
+        if model.k not in ("auto", W_true.shape[1]):
+            raise ValueError(f"k must be that of W_true, {W_true.shape[1]}, got {model.k}.")
+        record = ErrorRecord(W_true, v_true, get_activation(model.activation))
+        model._fit(X, y, sample_weight, (None, None, None), record)
+        return cls(passes=record.passes, errors=record.errors).plot(ax=ax, kind="error")
+
+    def plot(self, ax=None, *, kind="weights"):
+        """Draw on these axes, or on new ones.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+        kind : {"weights", "error"}, default="weights"
+            Found weights against planted ones, or errors against passes.
+
+        Returns
+        -------
+        RecoveryDisplay
+        """
+        ax = start_plot(self, ax)
+        if kind == "weights":
+            self._require("true_weights", "found_weights")
+            true, found = np.ravel(self.true_weights), np.ravel(self.found_weights)
+            ax.axline((0, 0), slope=1, color="0.7", linewidth=1, zorder=0)
+            (self.points_,) = ax.plot(true, found, ".", markersize=5)
+            ax.set(xlabel="planted weight", ylabel="found weight")
+            if self.error is not None:
+                ax.set_title(f"recovery error {self.error:.1e}")
+        elif kind == "error":
+            self._require("passes", "errors")
+            errors = np.asarray(self.errors, dtype=float)
+            (self.line_,) = ax.plot(
+                self.passes, np.where(np.isfinite(errors), errors, np.nan), ".-", linewidth=1
+            )
+            ax.set(xlabel="passes over the rows", ylabel="recovery error", yscale="log")
+        else:
+            raise ValueError(f"kind must be 'weights' or 'error', got {kind!r}.")
+        return self
+
+    def _require(self, *names):
+        missing = [name for name in names if getattr(self, name) is None]
+        if missing:
+            source = "from_fit" if "errors" in names else "from_estimator"
+            raise ValueError(f"This display has no {' and no '.join(missing)}: make it by {source}.")
+
+
+class ErrorRecord:
+    """Observer of a fit that records the recovery error at every step.
+
+    Parameters
+    ----------
+    W_true, v_true : arrays
+    activation : Activation
+
+    Attributes
+    ----------
+    passes, errors : list of float
+    weights : callable
+        As of :class:`FitTask`.
+    """
+
+    def __init__(self, W_true, v_true, activation):
+        self.truth, self.activation = (W_true, v_true), activation
+        self.passes, self.errors, self.weights, self._before = [], [], None, 0.0
+
+    def begin(self, course):
+        """A start begins."""
+
+    def step(self, course):
+        """One step was taken."""
+        W, v = self.weights(course.network)["coefs_"]
+        error = np.inf  # of the widths that are tried before the last one
+        if W.shape[1] == self.truth[0].shape[1]:
+            error = recovery_error(W, v, *self.truth, activation=self.activation)
+        self.errors.append(error)
+        self.passes.append(self._before + course.passes)
+
+    def end_stage(self, course):
+        """A stage is over."""
+
+    def end(self, course):
+        """A start is over."""
+        self._before += course.passes
+
+
+class WeightMatchingDisplay:
+    """Absolute cosines between the units of two fits, matched.
+
+    Fits with other seeds, or on other folds of the rows, that found the same units have ones on the
+    diagonal. That tells what the data determine where no truth is known.
+
+    Parameters
+    ----------
+    cosines : array-like of shape (k, k)
+        Rows are the units of the first fit, columns those of the second in the order of the match.
+
+    Attributes
+    ----------
+    matched_ : ndarray of shape (k,)
+        The diagonal.
+    image_ : matplotlib AxesImage
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> from sklearn_onenn.displays import WeightMatchingDisplay
+    >>> X, y, _ = make_one_hidden_layer(2000, 5, 2, activation="relu", noise=0.1, random_state=0)
+    >>> fits = [OneHiddenLayerRegressor(k=2, random_state=0).fit(X[i::2], y[i::2]) for i in (0, 1)]
+    >>> bool(WeightMatchingDisplay.from_estimators(*fits).matched_.min() > 0.99)
+    True
+    """
+
+    def __init__(self, *, cosines):
+        self.cosines = cosines
+
+    @classmethod
+    def from_estimators(cls, first, second, *, ax=None):
+        """Match the units of two fits and draw their cosines.
+
+        Parameters
+        ----------
+        first, second : OneHiddenLayerRegressor
+            Fitted, with as many units and features.
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        WeightMatchingDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimators")
+        for estimator in (first, second):
+            check_is_fitted(estimator, "coefs_")
+        A, B = (estimator.coefs_[0] for estimator in (first, second))
+        if A.shape != B.shape:
+            raise ValueError(
+                f"first and second must have the same numbers of features and units, got {A.shape} "
+                f"and {B.shape}."
+            )
+        order, _ = match_units(B, A)
+        A, B = (W / np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny) for W in (A, B))
+        return cls(cosines=np.abs(A.T @ B[:, order])).plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw on these axes, or on new ones.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        WeightMatchingDisplay
+        """
+        ax = start_plot(self, ax)
+        cosines = np.asarray(self.cosines)
+        self.matched_ = np.diag(cosines)
+        self.image_ = ax.imshow(cosines, vmin=0, vmax=1, cmap="viridis")
+        ax.figure.colorbar(self.image_, ax=ax, label="|cosine|")
+        number = np.arange(len(cosines))
+        if len(number) <= 12:
+            for i, j in np.ndindex(cosines.shape):
+                color = "black" if cosines[i, j] > 0.6 else "white"
+                text = f"{cosines[i, j]:.2f}"
+                ax.text(j, i, text, ha="center", va="center", color=color, fontsize="small")
+            ax.set(xticks=number, yticks=number)
+        ax.set(
+            xlabel="unit of the second fit, matched",
+            ylabel="unit of the first fit",
+            title=f"matched units: at least {self.matched_.min():.3f}",
+        )
+        return self
+
+
+class PhaseTransitionDisplay:
+    """Share of problems that were recovered, over the number of rows and the size of the network.
+
+    Parameters
+    ----------
+    success : array-like of shape (n_sizes, n_numbers)
+        Shares between 0 and 1; NaN where nothing was tried.
+    n_samples : array-like of shape (n_numbers,)
+        Numbers of rows, increasing.
+    sizes : array-like of shape (n_sizes,)
+        Numbers of features d or units k, increasing.
+    size_name : str, default="d"
+        What the sizes are, for the label.
+
+    Attributes
+    ----------
+    image_ : matplotlib AxesImage
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> from sklearn_onenn.displays import PhaseTransitionDisplay
+    >>> display = PhaseTransitionDisplay.from_trials(
+    ...     n_samples=[100, 100, 200, 200], sizes=[5, 5, 5, 5], recovered=[False, True, True, True]
+    ... )
+    >>> display.success.tolist()
+    [[0.5, 1.0]]
+    """
+
+    def __init__(self, *, success, n_samples, sizes, size_name="d"):
+        self.success, self.n_samples, self.sizes = success, n_samples, sizes
+        self.size_name = size_name
+
+    @classmethod
+    def from_trials(cls, n_samples, sizes, recovered, *, size_name="d", ax=None):
+        """Average trials with the same numbers, and draw the shares.
+
+        Parameters
+        ----------
+        n_samples : array-like of shape (n_trials,)
+        sizes : array-like of shape (n_trials,)
+        recovered : array-like of bool of shape (n_trials,)
+        size_name : str, default="d"
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        PhaseTransitionDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_trials")
+        columns = {"n_samples": n_samples, "sizes": sizes, "recovered": recovered}
+        n_samples, sizes, recovered = (
+            check_array(column, ensure_2d=False, dtype=np.float64, input_name=name)
+            for name, column in columns.items()
+        )
+        if not (n_samples.shape == sizes.shape == recovered.shape and n_samples.ndim == 1):
+            raise ValueError(
+                "n_samples, sizes and recovered must be one-dimensional and of one length, got shapes "
+                f"{n_samples.shape}, {sizes.shape} and {recovered.shape}."
+            )
+        n_samples, column = np.unique(n_samples, return_inverse=True)
+        sizes, row = np.unique(sizes, return_inverse=True)
+        trials, successes = np.zeros((2, len(sizes), len(n_samples)))
+        np.add.at(trials, (row, column), 1)
+        np.add.at(successes, (row, column), recovered)
+        success = np.divide(successes, trials, out=np.full(trials.shape, np.nan), where=trials > 0)
+        display = cls(success=success, n_samples=n_samples, sizes=sizes, size_name=size_name)
+        return display.plot(ax=ax)
+
+    def plot(self, ax=None):
+        """Draw on these axes, or on new ones.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+
+        Returns
+        -------
+        PhaseTransitionDisplay
+        """
+        success = np.asarray(self.success, dtype=float)
+        if success.shape != (len(self.sizes), len(self.n_samples)):
+            raise ValueError(
+                f"success must have shape ({len(self.sizes)}, {len(self.n_samples)}), one row for each "
+                f"size and one column for each number of rows, got {success.shape}."
+            )
+        ax = start_plot(self, ax)
+        self.image_ = ax.imshow(
+            success, vmin=0, vmax=1, cmap="gray", origin="lower", aspect="auto", interpolation="none"
+        )
+        ax.set_facecolor("mistyrose")  # where nothing was tried
+        ax.figure.colorbar(self.image_, ax=ax, label="share recovered")
+        ax.set_xticks(np.arange(len(self.n_samples)), [f"{n:g}" for n in self.n_samples])
+        ax.set_yticks(np.arange(len(self.sizes)), [f"{size:g}" for size in self.sizes])
+        if len(self.n_samples) > 8:
+            ax.tick_params(axis="x", rotation=45)
+        ax.set(xlabel="rows n", ylabel=self.size_name)
+        return self
+
+
+def single_output(estimator):
+    """Hidden weights and output weights of a fit with one output."""
+    W, V = estimator.coefs_
+    if V.shape[1] != 1:
+        raise ValueError(f"The estimator must have one output, got {V.shape[1]}.")
+    return W, V[:, 0]

@@ -1,0 +1,17 @@
+"""Figures: of fits, of their weights, and of what the data show. They need matplotlib.
+
+Every display has its numbers as attributes, class methods ``from_...`` that compute them, and
+``plot(ax=None)``, which draws them and stores ``ax_`` and ``figure_``.
+"""
+
+from ._fit_displays import HessianSpectrumDisplay, LossCurveDisplay, MomentSpectrumDisplay
+from ._weight_displays import PhaseTransitionDisplay, RecoveryDisplay, WeightMatchingDisplay
+
+__all__ = [
+    "HessianSpectrumDisplay",
+    "LossCurveDisplay",
+    "MomentSpectrumDisplay",
+    "PhaseTransitionDisplay",
+    "RecoveryDisplay",
+    "WeightMatchingDisplay",
+]

@@ -1,0 +1,199 @@
+"""The estimator in ONNX files, by the converter of skl2onnx.
+
+ONNX runtimes have no kernels in double precision for some operators (Erf, Softplus, LeakyRelu): here
+they are made of those that have.
+"""
+
+import math
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+from scipy.special import ive
+
+from ._regressor import OneHiddenLayerRegressor
+from .activations import (
+    GELU,
+    Erf,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softplus,
+    Square,
+    SquaredReLU,
+    Tanh,
+    get_activation,
+)
+
+# From there on erf is 1 in double precision.
+ERF_RANGE = 6.0
+# The next coefficient of erf(z) / z as a Chebyshev series in z^2 is below 1e-17.
+ERF_DEGREE = 38
+
+
+def register() -> None:
+    """Tell skl2onnx how to convert an OneHiddenLayerRegressor, alone or in a Pipeline.
+
+    Once it has been called, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take fitted
+    estimators with any activation of this package. Inputs may be float, double or integer; the
+    output is of shape (n_samples, n_outputs), with one output too, in double where the input
+    is and in float otherwise. It needs the extra ``onnx``.
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    ImportError
+        skl2onnx is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from onnxruntime import InferenceSession
+    >>> from skl2onnx import to_onnx
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> from sklearn_onenn.onnx import register
+    >>> X, y, teacher = make_one_hidden_layer(500, 4, 2, activation="gelu", random_state=0)
+    >>> model = OneHiddenLayerRegressor(k=2, activation="gelu", random_state=0).fit(X, y)
+    >>> register()
+    >>> session = InferenceSession(to_onnx(model, X).SerializeToString())
+    >>> (predicted,) = session.run(None, {"X": X})
+    >>> np.allclose(predicted[:, 0], model.predict(X), rtol=1e-12)
+    True
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as error:
+        raise ImportError(
+            "sklearn_onenn.onnx needs skl2onnx: pip install 'sklearn-onenn[onnx]'"
+        ) from error
+    update_registered_converter(
+        OneHiddenLayerRegressor, "SklearnOnennOneHiddenLayerRegressor", _output_type, _convert
+    )
+
+
+def _output_type(operator):
+    """Shape calculator: one output of shape (n_samples, n_outputs), its type by the input's."""
+    from skl2onnx.common import data_types
+    from skl2onnx.common.utils import check_input_and_output_numbers, check_input_and_output_types
+
+    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    kinds = ("Float", "Double", "Int64", "Int32")
+    good = [getattr(data_types, f"{kind}TensorType") for kind in kinds]
+    check_input_and_output_types(operator, good_input_types=good)
+    rows = operator.inputs[0]
+    kind = data_types.guess_tensor_type(rows.type)
+    kind.shape = [rows.get_first_dimension(), operator.raw_operator.n_outputs_]
+    operator.outputs[0].type = kind
+
+
+def _convert(scope, operator, container):
+    """Converter: V^T phi(W^T x + b) + c."""
+    model, rows, outputs = operator.raw_operator, operator.inputs[0], operator.outputs[0]
+    (W, V), (b, c) = model.coefs_, model.intercepts_
+    graph = _Graph(scope, container, outputs.type)
+    X = graph("Cast", rows.full_name, to=graph.proto)
+    P = graph("Add", graph("MatMul", X, W), b)
+    units = graph.activation(get_activation(model.activation), P)
+    graph("Add", graph("MatMul", units, V), c, output=outputs.full_name)
+
+
+class _Graph:
+    """An ONNX graph in one floating type: a call adds a node and returns the name of its output."""
+
+    def __init__(self, scope, container, kind):
+        from skl2onnx.common.data_types import guess_numpy_type, guess_proto_type
+
+        self.scope, self.container = scope, container
+        self.dtype, self.proto = guess_numpy_type(kind), guess_proto_type(kind)
+
+    def __call__(self, operator, *inputs, output=None, **attributes):
+        """Add one operator; inputs are names, or numbers and arrays, which become constants."""
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        output = output or self.scope.get_unique_variable_name(operator.lower())
+        label = self.scope.get_unique_operator_name(operator)
+        self.container.add_node(operator, names, output, name=label, **attributes)
+        return output
+
+    def constant(self, values):
+        """Add a constant and return its name."""
+        name = self.scope.get_unique_variable_name("constant")
+        values = np.asarray(values, dtype=self.dtype)
+        self.container.add_initializer(name, self.proto, values.shape, values.ravel())
+        return name
+
+    def activation(self, activation, z):
+        """phi(z).
+
+        Raises
+        ------
+        ValueError
+            The activation is not one of this package.
+        """
+        # By type: a subclass may compute something else.
+        nodes = {
+            Identity: lambda: z,
+            ReLU: lambda: self("Relu", z),
+            LeakyReLU: lambda: self("Max", z, self("Mul", z, activation.slope)),
+            SquaredReLU: lambda: self.square(self("Relu", z)),
+            Sigmoid: lambda: self("Sigmoid", z),
+            Tanh: lambda: self("Tanh", z),
+            Erf: lambda: self.erf(z),
+            GELU: lambda: self.gelu(z),
+            Softplus: lambda: self.softplus(z),
+            Square: lambda: self.square(z),
+        }
+        if type(activation) not in nodes:
+            names = ", ".join(sorted(kind.name for kind in nodes))
+            raise ValueError(
+                f"activation must be one of {names} for ONNX, got {activation!r}. Write a converter "
+                f"for it and register it by skl2onnx.update_registered_converter."
+            )
+        return nodes[type(activation)]()
+
+    def square(self, z):
+        return self("Mul", z, z)
+
+    def softplus(self, z):
+        """max(z, 0) + log(1 + exp(-|z|))."""
+        tail = self("Exp", self("Neg", self("Abs", z)))
+        return self("Add", self("Max", z, 0.0), self("Log", self("Add", tail, 1.0)))
+
+    def gelu(self, z):
+        """max(z, 0) - r (1 - erf(r / sqrt(2))) / 2 with r = |z|, bounded where the term is zero."""
+        r = self("Min", self("Abs", z), ERF_RANGE * math.sqrt(2))
+        tail = self("Sub", 0.5, self("Mul", self.erf(self("Mul", r, math.sqrt(0.5))), 0.5))
+        return self("Sub", self("Max", z, 0.0), self("Mul", r, tail))
+
+    def erf(self, z):
+        """erf(z); in double u q(u^2) with u = z clipped and q a Chebyshev series, by Clenshaw."""
+        if self.dtype == np.float32:
+            return self("Erf", z)
+        first, *others, second_last, last = _erf_coefficients()
+        u = self("Max", self("Min", z, ERF_RANGE), -ERF_RANGE)
+        t = self("Sub", self("Mul", self.square(u), 2 / ERF_RANGE**2), 1.0)
+        double_t = self("Add", t, t)
+        newer, older = self("Add", self("Mul", double_t, last), second_last), last
+        for coefficient in reversed(others):
+            step = self("Add", self("Mul", double_t, newer), coefficient)
+            newer, older = self("Sub", step, older), newer
+        series = self("Sub", self("Add", self("Mul", t, newer), first), older)
+        return self("Mul", u, series)
+
+
+def _erf_coefficients():
+    """Chebyshev coefficients of erf(z) / z in t = 2 z^2 / ERF_RANGE^2 - 1.
+
+    erf(z) / z is 2 / sqrt(pi) times the integral of exp(-z^2 x^2) from x = 0 to 1, and
+    exp(-a (1 + t)) = exp(-a) (I_0(a) + 2 sum_k (-1)^k I_k(a) T_k(t)) by
+    https://dlmf.nist.gov/10.35.E2, with I_k the modified Bessel functions.
+    """
+    x, weight = leggauss(60)
+    orders = np.arange(ERF_DEGREE + 1)
+    bessel = ive(orders[:, None], ERF_RANGE**2 / 2 * ((1 + x) / 2) ** 2) @ (weight / 2)
+    coefficients = 4 / math.sqrt(math.pi) * (-1.0) ** orders * bessel
+    coefficients[0] /= 2
+    return coefficients

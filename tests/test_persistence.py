@@ -1,0 +1,120 @@
+"""Saved and read again: the same predictions, a stamp of the version, a warning where it differs."""
+
+import copy
+import io
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from _planted import fitted_by_hand
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sklearn_onenn
+from sklearn_onenn import OneHiddenLayerRegressor, _persistence
+from sklearn_onenn.activations import LeakyReLU
+
+OUR_TYPE = "sklearn_onenn._regressor.OneHiddenLayerRegressor"
+
+
+def by_joblib(model):
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def by_skops(model):
+    data = skops.io.dumps(model)
+    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
+
+
+ROUND_TRIPS = {
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "joblib": by_joblib,
+    "skops": by_skops,
+    "deepcopy": copy.deepcopy,
+}
+every_way = pytest.mark.parametrize("round_trip", ROUND_TRIPS.values(), ids=ROUND_TRIPS)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X = np.random.RandomState(0).standard_normal((120, 3))
+    return X, np.column_stack([np.maximum(X[:, 0], 0), X[:, 1]])
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    """With every fitted attribute there is, held-out losses included."""
+    X, y = data
+    model = OneHiddenLayerRegressor(2, max_iter=20, random_state=np.random.RandomState(0))
+    return model.fit(X[20:], y[20:], X_val=X[:20], y_val=y[:20])
+
+
+@every_way
+def test_round_trip(round_trip, fitted, data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = round_trip(fitted)
+    assert vars(again).keys() == vars(fitted).keys()
+    assert_array_equal(again.predict(data[0]), fitted.predict(data[0]))
+    assert again.loss_curve_ == fitted.loss_curve_
+    assert again.get_params().keys() == fitted.get_params().keys()
+
+
+@every_way
+def test_round_trip_in_a_pipeline_with_an_activation_instance(round_trip, data):
+    model = OneHiddenLayerRegressor(2, activation=LeakyReLU(0.2), max_iter=20, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), model).fit(*data)
+    again = round_trip(pipeline)
+    assert_array_equal(again.predict(data[0]), pipeline.predict(data[0]))
+    assert again[-1].activation == LeakyReLU(0.2)
+
+
+def test_skops_asks_to_trust_one_type(fitted):
+    """All that a fit stores is of types that skops knows."""
+    assert skops.io.get_untrusted_types(data=skops.io.dumps(fitted)) == [OUR_TYPE]
+
+
+def saved_by(version, model, monkeypatch):
+    """A pickle as another version of the package writes it; None: one that had no stamp."""
+    with monkeypatch.context() as patch:
+        if version is None:
+            patch.delattr(_persistence.VersionStampMixin, "__getstate__")
+        else:
+            patch.setattr(_persistence, "__version__", version)
+        return pickle.dumps(model)
+
+
+@pytest.mark.parametrize("version", ["0.0.1", "99.0"])
+def test_another_version_warns(version, monkeypatch):
+    model = fitted_by_hand("relu")
+    data = saved_by(version, model, monkeypatch)
+    with pytest.warns(InconsistentVersionWarning) as caught:
+        again = pickle.loads(data)
+    (warning,) = caught
+    message, here = str(warning.message), sklearn_onenn.__version__
+    assert (
+        f"OneHiddenLayerRegressor was saved by sklearn_onenn {version} and is read by {here}" in message
+    )
+    assert "Fit and save it anew" in message
+    assert warning.filename == __file__
+    assert vars(again).keys() == vars(model).keys()
+    X = np.ones((2, 4))
+    assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_no_stamp_warns(monkeypatch):
+    data = saved_by(None, fitted_by_hand("relu"), monkeypatch)
+    with pytest.warns(InconsistentVersionWarning, match="of an unknown version"):
+        pickle.loads(data)
+
+
+def test_the_stamp_is_that_of_the_package():
+    assert fitted_by_hand("relu").__getstate__()["_sklearn_onenn_version"] == sklearn_onenn.__version__
