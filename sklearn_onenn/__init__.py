@@ -38,21 +38,30 @@ _targets.py                  equal rows merged, targets at unit scale
 _version.py                  the version
 _persistence.py              saved estimators know their version
 _conversion.py               the fitted network in MLPRegressor and in torch
+theory.py                    condition of W, the paper's bounds, extreme curvature
+_jacobian.py                 derivatives by the free weights, as matrices
+_uncertainty.py              standard errors of weights and predictions
+_residual_tests.py           what a residual would show of other units and other activations
+_checks.py                   the questions of every certificate
+_refits.py                   checks by fits with other units and from other starts
+certificate.py               recovered or not, and why
 _regressor.py                the estimator
 _cluster.py                  rows on the workers of a Dask cluster
 dask.py                      the estimator for them
 onnx.py                      the estimator in ONNX files
 datasets.py                  data from a planted network
 metrics.py                   how far an estimated network is from the planted one
-_fit_displays.py             figures of a fit and its data: losses and spectra
-_weight_displays.py          figures of weights: found against planted, fit against fit
+_fit_displays.py             the figure of a fit: its loss by stages
+_spectrum_displays.py        figures of spectra: moments, Gauss-Newton matrix
+_weight_displays.py          the figure of recovery: found weights against planted ones
+_comparison_displays.py      figures of several fits: units matched, phase transitions
 displays.py                  the figures by their public names
 
 The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
 One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 """
 
-from . import activations, datasets, displays, metrics, scores
+from . import activations, certificate, datasets, displays, metrics, scores, theory
 from ._initialization import tensor_initialization
 from ._regressor import OneHiddenLayerRegressor
 from ._sources import RowBlocks
@@ -63,9 +72,11 @@ __all__ = [
     "RowBlocks",
     "__version__",
     "activations",
+    "certificate",
     "datasets",
     "displays",
     "metrics",
     "scores",
     "tensor_initialization",
+    "theory",
 ]

@@ -27,7 +27,8 @@ def balanced(network, penalty, degree):
     """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
     v = (network.V**2).sum(axis=1)
-    alive = (w > 0) & (v > 0)
+    # Squares that are smaller than this are those of dead units, and their quotients overflow.
+    alive = np.minimum(w, v) > np.sqrt(np.finfo(float).tiny)
     if degree is None or not alive.any():
         return network
     # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
@@ -51,6 +52,14 @@ def canonical(network, activation, fit_intercept):
     return Network(network.W[:, order], network.b[order], network.V[order], network.c)
 
 
+def inner_network(network, problem, y_mean, y_scale):
+    """A network of the caller in the coordinates of the problem, whose targets are scaled."""
+    W, b = problem.coordinates.weights_from_rows(network.W, network.b)
+    if not problem.fit_intercept:
+        b = np.zeros_like(b)
+    return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
+
+
 def with_positive_outputs(network, activation, fit_intercept):
     """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
     point = activation.symmetry == "point" and fit_intercept
@@ -61,3 +70,52 @@ def with_positive_outputs(network, activation, fit_intercept):
     if point:  # v phi(z) = -v phi(-z) + 2 v phi(0)
         c = c + 2 * activation.value(np.zeros(1)) * network.V[sign < 0].sum(axis=0)
     return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)
+
+
+class FreeWeights:
+    """The weights of a network that may vary when homogeneous units keep the length of v_i.
+
+    A vector of them is packed like :meth:`Network.pack`, with the components of v_i across v_i alone in
+    homogeneous units, and without b and c where the model has none.
+
+    Parameters
+    ----------
+    network : Network
+        Where they vary about.
+    degree : int or None
+        Of the activation.
+    fit_intercept : bool
+    normals : array of shape (k, m) or None
+        Directions across which V varies; V itself if None.
+
+    Attributes
+    ----------
+    size : int
+    """
+
+    def __init__(self, network, *, degree, fit_intercept, normals=None):
+        k, m = network.V.shape
+        self.shape, self.fit_intercept = network, fit_intercept
+        self.basis = np.broadcast_to(np.eye(m), (k, m, m))
+        if degree is not None:
+            normals = network.V if normals is None else normals
+            self.basis = np.linalg.qr(normals[:, :, None], mode="complete")[0][:, :, 1:]
+        self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
+
+    def expand(self, vector):
+        """The change of all weights that a change of the free ones is."""
+        shape = self.shape
+        k, W_end = len(shape.b), shape.W.size
+        b, c, V_start, V_end = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end, self.size
+        if self.fit_intercept:
+            V_start, V_end = W_end + k, self.size - len(c)
+            b, c = vector[W_end:V_start], vector[V_end:]
+        V = np.einsum("imj,ij->im", self.basis, vector[V_start:V_end].reshape(k, self.basis.shape[2]))
+        return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
+
+    def reduce(self, gradient):
+        """The transpose of :meth:`expand`."""
+        V = np.einsum("imj,im->ij", self.basis, gradient.V).ravel()
+        if not self.fit_intercept:
+            return np.concatenate([gradient.W.ravel(), V])
+        return np.concatenate([gradient.W.ravel(), gradient.b, V, gradient.c])

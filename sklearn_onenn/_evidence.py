@@ -25,7 +25,7 @@ MAX_CHANGE = 2.0
 # No step is the last before alpha changes by less than this factor.
 SETTLED = 1.3
 # A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
-# part of it predict no better.
+# part of it predict no better: weights are off by a seventh of their standard error, before the last.
 RESOLVED = 0.01
 
 
@@ -52,15 +52,15 @@ def most_probable(problem, network, *, first_alpha, max_iter, callback=None):
         problem.on(problem.rows, alpha=first_alpha),
         balanced(network, problem.penalty, problem.activation.degree),
         max_iter=max_iter,
-        tol=resolution(problem, network),
+        tol=resolution(problem.rows, network.pack().size),
         callback=callback,
         penalty=next_alpha,
     )
 
 
-def resolution(problem, network):
+def resolution(rows, n_weights):
     """Share of the loss below which a lower one says nothing of other rows."""
-    return RESOLVED * network.pack().size / (problem.rows.weight_sum * problem.rows.n_outputs)
+    return RESOLVED * n_weights / (rows.weight_sum * rows.n_outputs)
 
 
 def next_alpha(preconditioner):

@@ -225,15 +225,19 @@ def pruned_start(problem, k, random_state):
     return eliminated(problem, larger, k, 2 * k)[1]
 
 
-def repaired_start(problem, network, random_state):
-    """A fit with units along the leading directions of its residual, eliminated to as many as before."""
+def repaired_start(problem, network, random_state, *, n_more=0):
+    """A fit with units along the leading directions of its residual, eliminated to as many as before.
+
+    Or to ``n_more`` than that.
+    """
     k = network.W.shape[1]
     rows = residuals(problem, network)
     affine = AffineFit(rows, problem.coordinates)
     slopes, targets = affine(rows.y)
-    n_added = min(ADDED, k, problem.coordinates.rank)
+    n_added = min(ADDED if n_more else k, ADDED, problem.coordinates.rank)
     if n_added == problem.coordinates.rank:
         directions = np.eye(n_added)
     else:
         directions = unit_span(affine, targets, slopes, n_added, random_state)
-    return eliminated(problem, enlarged(network, directions), k, k + n_added)[1]
+    first = max(k + n_added, k + n_more)
+    return eliminated(problem, enlarged(network, directions), k + n_more, first)[1]

@@ -119,7 +119,7 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         tol = max(tol, SCREENING_TOL)
         last = past_kinks(penalized, network, course, max_iter=max_iter, tol=tol)
     else:
-        tol, callback = max(tol, resolution(problem, network)), course.stage("polish")
+        tol, callback = max(tol, resolution(problem.rows, network.pack().size)), course.stage("polish")
         last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
     return restored(ended(last, alpha, recoverable), problem, course)
 
@@ -179,7 +179,7 @@ def past_kinks(problem, network, course, *, max_iter, tol):
     if has_kink(problem.activation):
         before = problem.evaluate(network).loss
         smoothed = course.stage("smoothed", smoothed=True)
-        start = graduated(problem, network, callback=smoothed)
+        start = graduated(problem, network, tol=tol, callback=smoothed)
         start = balanced(start, problem.penalty, problem.activation.degree)
         callback = course.stage("polish")
         last = gauss_newton(problem, start, max_iter=max_iter, tol=tol, callback=callback)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._blocks import RowBlocks as ArrayRows
 from ._blocks import block_threads, scaled_rows
 from ._callbacks import CallbackSupportMixin, FitTask
-from ._canonical import caller_network
+from ._canonical import caller_network, inner_network
 from ._conversion import ConversionMixin
 from ._network import Network, SquaredLoss, forward
 from ._persistence import VersionStampMixin
@@ -25,6 +25,7 @@ from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
 from ._starts import Plan
 from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
+from ._uncertainty import check_size, covariance_factor, prediction_std, standard_errors
 from ._validation import (
     ROWS,
     checked_array,
@@ -36,6 +37,12 @@ from ._validation import (
 from ._whitening import identity_coordinates, whitening
 from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
+from .certificate import certify, is_training_set
+
+SOME_FITS_HAVE = (
+    "validation_loss_", "validation_loss_curve_",
+    "coefs_std_", "intercepts_std_", "covariance_factor_",
+)  # fmt: skip
 
 
 class OneHiddenLayerRegressor(
@@ -117,6 +124,10 @@ class OneHiddenLayerRegressor(
     warm_start : bool, default=False
         Start from the weights of the last fit.
 
+    keep_covariance : bool, default=False
+        Keep the covariance of the weights, a square matrix of at most 5000 of them: ``predict`` then
+        takes ``return_std``, and the fit has ``coefs_std_``.
+
     n_jobs : int or None, default=None
         Starts that run side by side, as threads; see Notes. The result does not depend on it.
 
@@ -150,6 +161,11 @@ class OneHiddenLayerRegressor(
         "more rows" on larger samples.
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
+    coefs_std_, intercepts_std_ : list of 2 ndarrays
+        Standard errors of ``coefs_`` and ``intercepts_``, with ``keep_covariance`` only; those of V of
+        homogeneous units hold ``|v_i| = 1``. Noise may depend on the row.
+    covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
+        F, with F F^T the covariance of all weights in the order W, b, V, c; likewise.
     n_iter_ : int
         Iterations of all stages: the length of the loss curve.
     n_passes_ : float
@@ -215,6 +231,7 @@ class OneHiddenLayerRegressor(
         "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "whiten": ["boolean"],
         "warm_start": ["boolean"],
+        "keep_covariance": ["boolean"],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -238,6 +255,7 @@ class OneHiddenLayerRegressor(
         alpha="auto",
         whiten=True,
         warm_start=False,
+        keep_covariance=False,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -257,6 +275,7 @@ class OneHiddenLayerRegressor(
         self.alpha = alpha
         self.whiten = whiten
         self.warm_start = warm_start
+        self.keep_covariance = keep_covariance
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
@@ -287,7 +306,7 @@ class OneHiddenLayerRegressor(
         """
         task = FitTask(self, X, y, sample_weight)
         before = dict(vars(self))
-        for name in ("validation_loss_", "validation_loss_curve_"):  # only some fits have them
+        for name in SOME_FITS_HAVE:
             vars(self).pop(name, None)
         try:
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), task)
@@ -307,6 +326,8 @@ class OneHiddenLayerRegressor(
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
             rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor)
+            if self.keep_covariance and self.k != "auto":  # before the work, where the width is known
+                check_size(rows.n_features, self.k, rows.n_outputs)
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
@@ -318,7 +339,8 @@ class OneHiddenLayerRegressor(
                 rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
             )
             task.weights = partial(self._weights, problem=problem, y_mean=y_mean, y_scale=y_scale)
-            plan = self._plan(white, problem, y_mean, y_scale, task)
+            observers = [Printer(self.verbose, np.mean(y_scale**2))] if self.verbose else []
+            plan = self._plan(white, problem, y_mean, y_scale, [*observers, task])
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
@@ -329,10 +351,14 @@ class OneHiddenLayerRegressor(
                 k, network = chosen_width(problem.on(samples[0]), plan, random_state)
                 if network is not None:  # a callback asked for the end
                     plan = replace(plan, init=network)
+                if self.keep_covariance:
+                    check_size(rows.n_features, k, rows.n_outputs)
             fit = grown_fit(problem, samples, k, plan, random_state)
-        self._store(fit, problem, y_mean, y_scale)
+            self._store(fit, problem, y_mean, y_scale)
+            if self.keep_covariance:
+                self._store_covariance(problem.on(rows, alpha=self.alpha_), y_mean, y_scale)
 
-    def _rows(self, X, y, sample_weight, executor):
+    def _rows(self, X, y, sample_weight, executor, *, reset=True):
         """Checked rows with targets at unit scale, and that scale."""
         refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
@@ -342,38 +368,94 @@ class OneHiddenLayerRegressor(
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = survey(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
-        X, y, weight = training_rows(self, X, y, sample_weight)
+        X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets.
 
         Parameters
         ----------
         X : array-like or CSR array of shape (n_samples, n_features), or RowBlocks
             Of :class:`RowBlocks` only the predictions of all rows are in memory at once.
+        return_std : bool, default=False
+            Also return the standard error of each prediction; needs ``keep_covariance=True`` in fit. It
+            is that of the network's value: the noise of a single target is not in it, unlike in
+            :class:`~sklearn.linear_model.BayesianRidge`, since its variance may depend on the row.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        std : ndarray of the shape of y
+            With ``return_std`` only.
         """
         check_is_fitted(self)
+        if return_std and not hasattr(self, "covariance_factor_"):
+            raise ValueError("return_std=True needs a fit with keep_covariance=True.")
         refuse_dask_collections(X=X)
         if isinstance(X, RowBlocks):
             return np.concatenate([self.predict(block) for block, *_ in X])
         X = validate_data(self, X, reset=False, **ROWS)
-        network = Network(
-            self.coefs_[0], self.intercepts_[0], self.coefs_[1], self.intercepts_[1]
-        ).astype(X.dtype)
-        activation = get_activation(self.activation)
+        network, activation = self._network().astype(X.dtype), get_activation(self.activation)
         with block_threads() as executor:
-            rows = ArrayRows(X, np.empty((X.shape[0], 0), dtype=X.dtype), executor=executor)
-            outputs = rows.map(lambda block: forward(block.X, network, activation))
-        y = np.concatenate(outputs)
-        return y[:, 0] if self.n_outputs_ == 1 else y
+            rows = ArrayRows(X, np.zeros((X.shape[0], self.n_outputs_), X.dtype), executor=executor)
+            found = [np.concatenate(rows.map(lambda block: forward(block.X, network, activation)))]
+            if return_std:
+                std = prediction_std(rows, network, activation, self.covariance_factor_)
+                found.append(std.astype(X.dtype))
+        if self.n_outputs_ == 1:
+            found = [values[:, 0] for values in found]
+        return tuple(found) if return_std else found[0]
+
+    def _network(self):
+        """The fitted weights."""
+        (W, V), (b, c) = self.coefs_, self.intercepts_
+        return Network(W, b, V, c)
+
+    def _store_covariance(self, problem, y_mean, y_scale):
+        """Covariance and standard errors of the fitted weights."""
+        factor = covariance_factor(problem, self._network(), y_mean, y_scale)
+        errors = standard_errors(self._network(), factor)
+        self.covariance_factor_ = factor
+        self.coefs_std_, self.intercepts_std_ = [errors.W, errors.V], [errors.b, errors.c]
+
+    def certificate(self, X, y, sample_weight=None):
+        """Say whether the network that generated the rows was recovered, and why.
+
+        Parameters
+        ----------
+        X : array-like or CSR array of shape (n_samples, n_features)
+            The rows of the fit, or others: the certificate says which.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Certificate
+            Print it to read it; see :mod:`sklearn_onenn.certificate`. The same at every call. Where the
+            rows are noisy it takes a fit or two on half of them.
+        """
+        check_is_fitted(self)
+        if isinstance(X, RowBlocks):
+            raise TypeError("certificate needs arrays, got RowBlocks. A sample of the rows will do.")
+        with block_threads() as executor:
+            rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor, reset=False)
+            white, coordinates = self._coordinates(rows, rows)
+            problem = SquaredLoss(
+                rows, get_activation(self.activation), coordinates,
+                fit_intercept=self.fit_intercept, alpha=self.alpha_,
+            )  # fmt: skip
+            network = inner_network(self._network(), problem, y_mean, y_scale)
+            targets = np.concatenate([[rows.weight_sum], y_mean, y_scale])
+            loss, fit_loss = problem.data_loss(network), self.loss_ / np.mean(y_scale**2)
+            return certify(
+                problem, network, self._plan(white, problem, y_mean, y_scale),
+                losses=self.loss_curve_,
+                trained_here=is_training_set(self._targets_seen, targets, loss, fit_loss),
+            )  # fmt: skip
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -391,10 +473,9 @@ class OneHiddenLayerRegressor(
             return white, white
         return white, whitening(rows, center=self.fit_intercept)
 
-    def _plan(self, white, problem, y_mean, y_scale, task):
+    def _plan(self, white, problem, y_mean, y_scale, observers=()):
         """What the search over starts needs of the parameters."""
         rate, unit = self.learning_rate, np.mean(y_scale**2)
-        observers = [Printer(self.verbose, unit), task] if self.verbose else [task]
         return Plan(
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
@@ -430,10 +511,7 @@ class OneHiddenLayerRegressor(
         W = checked_array(f"{source}: W", W, (d, k))
         b = checked_array(f"{source}: b", b, (k,))
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
-        W, b = problem.coordinates.weights_from_rows(W, b)
-        if not self.fit_intercept:
-            b = np.zeros(k)
-        return Network(W, b, v.reshape(k, m) / y_scale, (c - y_mean) / y_scale)
+        return inner_network(Network(W, b, v.reshape(k, m), c), problem, y_mean, y_scale)
 
     def _store(self, fit, problem, y_mean, y_scale):
         """Fitted attributes, in the units and coordinates of the caller."""
@@ -466,6 +544,7 @@ class OneHiddenLayerRegressor(
         self.init_path_ = fit.path
         self.stop_reason_ = polish.reason
         self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
+        self._targets_seen = np.concatenate([[problem.rows.weight_sum], y_mean, y_scale])
 
     @staticmethod
     def _weights(network, problem, y_mean, y_scale):

@@ -7,6 +7,7 @@ start of a few steps on a larger sample, and only the last ones read all rows.
 
 from dataclasses import replace
 
+from ._evidence import resolution
 from ._polish import STOPPED, polish_on_more, until_stopped
 from ._progress import Course
 from ._starts import search
@@ -17,9 +18,6 @@ LEAST_ROWS = 20_000
 # Factor from one sample to the next, and the bytes of X that a sample beyond the first may copy.
 GROWTH = 8
 SAMPLE_BYTES = 2**28
-# Steps on a sample end when one would lower the loss by less than this share of p / n: the weights are
-# then off by a seventh of their standard error, before that last step.
-RESOLVED = 0.01
 
 
 def grown_fit(problem, samples, k, plan, random_state):
@@ -39,8 +37,11 @@ def grown_fit(problem, samples, k, plan, random_state):
     Fit
         Its ``rows_read`` counts those of the search alone.
     """
-    fit = search(problem.on(samples[0]), k, plan, random_state)
-    for sample in samples[1:]:
+    first, *larger = samples
+    # Where larger samples follow, steps end where they would say nothing of those.
+    on_first = replace(plan, tol=tolerance(first, k, plan)) if larger else plan
+    fit = search(problem.on(first), k, on_first, random_state)
+    for sample in larger:
         if not plan.progress.stopped:
             fit = polished_on(problem.on(sample), fit, plan)
     if plan.progress.stopped:
@@ -51,7 +52,7 @@ def grown_fit(problem, samples, k, plan, random_state):
 def polished_on(problem, fit, plan):
     """A fit, polished on a larger sample."""
     rows = problem.rows
-    tol = max(plan.tol, RESOLVED * fit.start.pack().size / rows.n_rows)
+    tol = tolerance(rows, len(fit.start.b), plan)
     course = Course(f"{rows.n_rows} rows", problem, plan.progress, plan.held_out, before=fit.course)
 
     def follow():
@@ -61,13 +62,22 @@ def polished_on(problem, fit, plan):
     return replace(fit, polish=polish, course=course)
 
 
+def tolerance(rows, k, plan):
+    """Tolerance of steps on some of the rows."""
+    return max(plan.tol, resolution(rows, count_weights(rows, k)))
+
+
+def count_weights(rows, k):
+    """Weights of a network of k units."""
+    return k * (rows.n_features + rows.n_outputs + 1) + rows.n_outputs
+
+
 def growing_samples(rows, k, random_state):
     """Rows for the search over starts, larger samples of them, and last all rows.
 
     Where the rows are few for that all of them, in memory, are the only sample.
     """
-    n_weights = k * (rows.n_features + rows.n_outputs + 1) + rows.n_outputs
-    size = max(ROWS_PER_WEIGHT * n_weights, LEAST_ROWS)
+    size = max(ROWS_PER_WEIGHT * count_weights(rows, k), LEAST_ROWS)
     if 2 * size >= rows.n_rows:
         return [rows.in_memory()]
     largest = max(size, SAMPLE_BYTES // (max(rows.n_features, 1) * rows.dtype.itemsize))

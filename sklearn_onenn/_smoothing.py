@@ -59,7 +59,7 @@ def has_kink(activation):
     return isinstance(activation, (ReLU, LeakyReLU))
 
 
-def graduated(problem, network, *, callback=None):
+def graduated(problem, network, *, tol=TOL, callback=None):
     """Minimize on units of falling width, each from the last.
 
     Parameters
@@ -67,6 +67,8 @@ def graduated(problem, network, *, callback=None):
     problem : SquaredLoss
         Of ReLU or leaky ReLU units.
     network : Network
+    tol : float
+        Of the polish that follows; steps at a width end at no less.
     callback : callable or None
         As of :func:`gauss_newton`, with evaluations of the smoothed units.
 
@@ -79,6 +81,6 @@ def graduated(problem, network, *, callback=None):
     for width in WIDTHS:
         network = with_unit_directions(network)
         smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
-        limits = {"max_iter": STEPS, "tol": TOL, "callback": callback}
+        limits = {"max_iter": STEPS, "tol": max(TOL, tol), "callback": callback}
         network = gauss_newton(smooth, network, **limits).network
     return network

@@ -283,16 +283,16 @@ def finished(fits, problem, plan):
     return any(same_optimum(fit.polish, best.polish) for fit in others)
 
 
-def same_optimum(one, other):
+def same_optimum(one, other, *, loss=SAME_LOSS, cosine=SAME_COSINE):
     """Whether two fits have the same loss and, matched, the same directions."""
-    if abs(one.objective - other.objective) > SAME_LOSS * max(one.objective, other.objective):
+    if abs(one.objective - other.objective) > loss * max(one.objective, other.objective):
         return False
     A, B = (
         W / np.maximum(np.linalg.norm(W, axis=0), np.finfo(float).tiny)
         for W in (one.network.W, other.network.W)
     )
-    cosine = np.abs(A.T @ B)
-    return bool(cosine[linear_sum_assignment(-cosine)].min() > SAME_COSINE)
+    cosines = np.abs(A.T @ B)
+    return bool(cosines[linear_sum_assignment(-cosines)].min() > cosine)
 
 
 def best_of(fits):

@@ -73,10 +73,32 @@ def second_moments(network, activation):
 
 
 def rows_are_normal(rows):
-    """Whether the rows pass for normal ones: E |z|^4 = r (r + 2) in white coordinates.
+    """Whether the rows pass for normal ones.
+
+    Parameters
+    ----------
+    rows : RowBlocks
+
+    Returns
+    -------
+    bool
+    """
+    return bool(abs(fourth_moment_score(rows)) <= NORMAL)
+
+
+def fourth_moment_score(rows):
+    """Standard errors by which E |z|^4 differs from that of normal rows, r (r + 2).
 
     The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
     doi:10.1093/biomet/57.3.519).
+
+    Parameters
+    ----------
+    rows : RowBlocks
+
+    Returns
+    -------
+    float
     """
     coordinates = whitening(rows)
     r = coordinates.rank
@@ -89,7 +111,7 @@ def rows_are_normal(rows):
     # Shrunk coordinates are white but for a factor.
     fourth *= (r / max(second, np.finfo(float).tiny)) ** 2
     error = np.sqrt(8 * r * (r + 2) / rows.weight_sum)
-    return bool(abs(fourth - r * (r + 2)) <= NORMAL * error)
+    return float((fourth - r * (r + 2)) / error)
 
 
 def may_lack_a_unit(rows, k, loss):

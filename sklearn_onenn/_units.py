@@ -215,7 +215,11 @@ def with_fewer_units(problem, network, k):
         v, inverse, _ = solve_outputs(gram[np.ix_(keep, keep)], cross[keep])
         if len(keep) - 1 <= k:
             break
-        rise = (v[:-1] ** 2).sum(axis=1) / np.maximum(inverse[:-1], np.finfo(float).tiny)
-        keep = np.delete(keep, np.argmin(rise))
+        keep = np.delete(keep, np.argmin(rises(v, inverse)))
     units = keep[:-1]
     return Network(network.W[:, units], network.b[units], v[:-1], v[-1])
+
+
+def rises(v, inverse):
+    """Rise of the squared error without each unit, from the answer of :func:`solve_outputs`."""
+    return (v[:-1] ** 2).sum(axis=1) / np.maximum(inverse[:-1], np.finfo(float).tiny)

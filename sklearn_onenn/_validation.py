@@ -30,10 +30,13 @@ def refuse_dask_collections(**arguments):
             )
 
 
-def training_rows(estimator, X, y, sample_weight):
-    """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out."""
+def training_rows(estimator, X, y, sample_weight, *, reset=True):
+    """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out.
+
+    With ``reset=False`` the columns must be those that the estimator was fitted on.
+    """
     X, y = validate_data(
-        estimator, X, y, multi_output=True, y_numeric=True, ensure_min_samples=2, **ROWS
+        estimator, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_min_samples=2, **ROWS
     )
     y = target_columns("y", y)
     if sample_weight is None:

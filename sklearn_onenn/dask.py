@@ -26,7 +26,8 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     k, activation, fit_intercept, init, moments, score_function, resample : as there
     polish : bool, default=True
         Must be True.
-    learning_rate, max_iter, tol, n_init, alpha, whiten, warm_start, n_jobs, verbose : as there
+    learning_rate, max_iter, tol, n_init, alpha, whiten, warm_start : as there
+    keep_covariance, n_jobs, verbose : as there
     random_state : int, RandomState instance or None, default=None
     client : distributed.Client or None, default=None
         None takes the client made last. It is left out when the estimator is pickled.
@@ -83,6 +84,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         alpha="auto",
         whiten=True,
         warm_start=False,
+        keep_covariance=False,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -104,6 +106,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             alpha=alpha,
             whiten=whiten,
             warm_start=warm_start,
+            keep_covariance=keep_covariance,
             n_jobs=n_jobs,
             verbose=verbose,
             random_state=random_state,

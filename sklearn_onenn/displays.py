@@ -4,8 +4,10 @@ Every display has its numbers as attributes, class methods ``from_...`` that com
 ``plot(ax=None)``, which draws them and stores ``ax_`` and ``figure_``.
 """
 
-from ._fit_displays import HessianSpectrumDisplay, LossCurveDisplay, MomentSpectrumDisplay
-from ._weight_displays import PhaseTransitionDisplay, RecoveryDisplay, WeightMatchingDisplay
+from ._comparison_displays import PhaseTransitionDisplay, WeightMatchingDisplay
+from ._fit_displays import LossCurveDisplay
+from ._spectrum_displays import HessianSpectrumDisplay, MomentSpectrumDisplay
+from ._weight_displays import RecoveryDisplay
 
 __all__ = [
     "HessianSpectrumDisplay",

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sklearn_onenn import OneHiddenLayerRegressor, _fit_displays, displays
+from sklearn_onenn import OneHiddenLayerRegressor, _spectrum_displays, displays
 from sklearn_onenn.activations import get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.displays import (
@@ -178,7 +178,7 @@ def test_largest_eigenvalues_alone(monkeypatch):
     X, y, _ = planted(activation="tanh", noise=0.1)
     model = fitted(X, y, activation="tanh")
     every = HessianSpectrumDisplay.from_estimator(model, X)
-    monkeypatch.setattr(_fit_displays, "ALL_EIGENVALUES", 1)
+    monkeypatch.setattr(_spectrum_displays, "ALL_EIGENVALUES", 1)
     some = HessianSpectrumDisplay.from_estimator(model, X, n_eigenvalues=5)
     assert_allclose(some.eigenvalues, every.eigenvalues[:5], rtol=1e-8)
     assert some.n_weights == 13

@@ -1,0 +1,169 @@
+"""Certificates on planted networks: are those called recovered recovered, and the others not?
+
+Every fit is judged against the truth, which the certificate does not see. Without noise a network is
+recovered when every weight vector (with its bias) is within 1 % of the planted one after matching. With
+noise the estimator is also started at the true weights, with the penalty that the fit chose: recovered
+is a fit whose loss is at most 1e-4 above the one reached from there and whose directions match those
+(cosine > .999). A fit with a wrong k or a wrong activation is never recovered, whatever its weights.
+"Right": share of those called recovered that are. "Found": share of the recovered that are called so.
+
+    python examples/benchmarks/certificate.py                 seeds 2000 .. 2005, on all cores
+    python examples/benchmarks/certificate.py --seeds 2 --first-seed 0
+
+The limits of the checks were chosen on seeds below 2000.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from _report import Report
+from joblib import Parallel, delayed
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn.datasets import make_one_hidden_layer
+from sklearn_onenn.metrics import match_units, recovery_error
+
+ACTIVATIONS = "relu", "tanh", "squared_relu", "softplus"
+SIZES = (6, 2), (10, 3)
+# Planted and fitted activation.
+WRONG = [
+    ("relu", "squared_relu"), ("relu", "softplus"), ("relu", "tanh"), ("tanh", "relu"),
+    ("squared_relu", "relu"), ("softplus", "relu"), ("leaky_relu", "gelu"), ("sigmoid", "softplus"),
+]  # fmt: skip
+INPUTS = {
+    "uniform": lambda rng, size: rng.uniform(-1, 1, size),
+    "exponential": lambda rng, size: rng.exponential(size=size),
+    "binary": lambda rng, size: rng.choice([-1.0, 1.0], size),
+    "correlated": lambda rng, size: (
+        rng.standard_normal(size)
+        @ (np.eye(size[1]) + rng.standard_normal((size[1], size[1])) / size[1] ** 0.5)
+    ),
+}
+
+
+def cells():
+    """Name of the stratum and settings of every cell."""
+    for d, k in (*SIZES, (20, 5)):
+        for activation in ACTIVATIONS:
+            for q in (1, 2, 4, 8, 20):
+                yield f"no noise, n/dk = {q}", {"d": d, "k": k, "activation": activation, "q": q}
+    for d, k in SIZES:
+        for activation in ACTIVATIONS:
+            for noise, sizes in ((0.1, (10, 30)), (0.5, (20, 50))):
+                for q in sizes:
+                    own = {"d": d, "k": k, "activation": activation, "q": q, "noise": noise}
+                    yield f"noise {noise}, n/dk = {q}", own
+    for d, k in SIZES:
+        for more in (-1, 1):
+            for noise in (0, 0.1, 0.5):
+                for activation in ("relu", "tanh"):
+                    own = {"d": d, "k": k, "activation": activation, "q": 20, "noise": noise}
+                    yield f"k {'too large' if more > 0 else 'too small'}", own | {"more": more}
+    for noise in (0, 0.1, 0.5):
+        for planted, fitted in WRONG:
+            own = {"d": 6, "k": 2, "activation": planted, "q": 50, "noise": noise}
+            yield f"wrong activation, noise {noise}", own | {"fitted": fitted}
+    for d, k in SIZES:
+        for inputs in INPUTS:
+            for noise in (0, 0.1):
+                for activation in ("relu", "tanh"):
+                    own = {"d": d, "k": k, "activation": activation, "q": 20, "noise": noise}
+                    yield f"{inputs} inputs", own | {"inputs": inputs}
+    for noise in (0, 0.1, 0.5):
+        for activation in ("relu", "squared_relu"):
+            own = {"d": 10, "k": 5, "activation": activation, "q": 20, "noise": noise}
+            yield "one random start", own | {"init": "random", "n_init": 1}
+
+
+def one_fit(d, k, activation, q, seed, *, noise=0, more=0, fitted=None, inputs=None, **settings):
+    """Verdict, whether it was recovered, seconds of fit and certificate."""
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    X, y, teacher = make_one_hidden_layer(
+        d * k * q, d, k, activation=activation, bias=0.3, random_state=seed
+    )
+    rng = np.random.default_rng([seed, 1])
+    if inputs is not None:
+        X = INPUTS[inputs](rng, X.shape)
+        y = teacher.predict(X)
+    y += noise * y.std() * rng.standard_normal(len(y))
+    name = fitted or activation
+    with threadpool_limits(1):
+        begin = time.perf_counter()
+        model = OneHiddenLayerRegressor(k + more, activation=name, random_state=seed, **settings).fit(
+            X, y
+        )
+        middle = time.perf_counter()
+        verdict = model.certificate(X, y).verdict
+        end = time.perf_counter()
+        right = more == 0 and name == activation and recovered(model, teacher, X, y, noise)
+    return verdict, right, middle - begin, end - middle
+
+
+def recovered(model, teacher, X, y, noise):
+    """Whether the fit is the planted network, or the optimum that is reached from it."""
+    (W, v), (b, _) = model.coefs_, model.intercepts_
+    (W_true, v_true), (b_true, _) = teacher.coefs_, teacher.intercepts_
+    if noise == 0:
+        both = np.vstack([W, b]), v, np.vstack([W_true, b_true]), v_true
+        return recovery_error(*both, activation=model.activation) <= 0.01
+    oracle = OneHiddenLayerRegressor(
+        model.k, activation=model.activation, alpha=model.alpha_, init=(W_true, b_true, v_true[:, 0]),
+        resample=False,
+    ).fit(X, y)  # fmt: skip
+    cosines = match_units(W, oracle.coefs_[0])[1]
+    return model.loss_ <= (1 + 1e-4) * oracle.loss_ and np.abs(cosines).min() > 0.999
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--first-seed", type=int, default=2000)
+    parser.add_argument("--only", default="", help="strata whose name contains this")
+    parser.add_argument("--jobs", type=int, default=-1)
+    arguments = parser.parse_args()
+    chosen = [(name, cell) for name, cell in cells() if arguments.only in name]
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    path = Path(__file__).parents[2] / "doc" / "benchmarks" / "certificate.md"
+    report = Report(
+        path, "Certificates", __doc__,
+        ["stratum", "fits", "recovered", "called recovered", "doubtful", "not recovered", "right",
+         "target", "found", "target", "seconds of a fit", "of a certificate"],
+    )  # fmt: skip
+    every = []
+    for stratum in dict(chosen):
+        tasks = [(cell, seed) for name, cell in chosen for seed in seeds if name == stratum]
+        results = Parallel(n_jobs=arguments.jobs)(
+            delayed(one_fit)(seed=seed, **cell) for cell, seed in tasks
+        )
+        for (cell, seed), (verdict, right, *_) in zip(tasks, results, strict=True):
+            if (verdict == "recovered") != right:
+                print(f"{verdict}, {'recovered' if right else 'not recovered'} in truth: {cell}, {seed}")
+        report.row(row(stratum, results))
+        every += results
+    report.row(row("all", every))
+
+
+def row(stratum, results):
+    """One row of the table."""
+    verdicts, right, *seconds = (np.array(column) for column in zip(*results, strict=True))
+    called = verdicts == "recovered"
+    both = np.count_nonzero(called & right)
+    total = stratum == "all"
+    return [
+        stratum, len(results), np.count_nonzero(right),
+        *[np.count_nonzero(verdicts == name) for name in ("recovered", "doubtful", "not recovered")],
+        f"{both / called.sum():.3f}" if called.any() else "none called", 0.99 if total else 0.95,
+        f"{both / right.sum():.3f}" if right.any() else "none recovered", 0.9 if total else "",
+        *[f"{np.mean(column):.2f}" for column in seconds],
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""
+=========================
+Is this the right network
+=========================
+
+A fit always ends somewhere. Whether that is the network that generated the data, or one that merely
+predicts about as well, is not seen from its score:
+:meth:`~sklearn_onenn.OneHiddenLayerRegressor.certificate` asks the questions that tell the two apart.
+
+Here three units generate noisy data, and fits with one to five units are judged. What to take away: with
+too few units a further one explains the residual, with too many one of them is not needed, and the
+certificate says which.
+"""
+
+import matplotlib.pyplot as plt
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn.datasets import make_one_hidden_layer
+
+# %%
+# One certificate
+# ---------------
+# Every line is a question, with the answer and, where it fails, what to do. The verdict is "recovered"
+# when all pass, and "not recovered" when one fails that leaves no hope; otherwise it is "doubtful".
+
+K_PLANTED = 3
+X, y, teacher = make_one_hidden_layer(1200, 8, K_PLANTED, activation="tanh", noise=0.2, random_state=0)
+
+model = OneHiddenLayerRegressor(k=2, activation="tanh", random_state=0).fit(X, y)
+print(f"R2 with 2 units: {model.score(X, y):.3f}")
+print(model.certificate(X, y))
+
+# %%
+# All widths
+# ----------
+# R2 rises with every unit. The certificates do not: the scores below are in standard errors, so that
+# beyond about three they are no chance.
+
+widths = range(1, 6)
+models = [OneHiddenLayerRegressor(k=k, activation="tanh", random_state=0).fit(X, y) for k in widths]
+certificates = [model.certificate(X, y) for model in models]
+for k, model, certificate in zip(widths, models, certificates, strict=True):
+    print(f"k = {k}: R2 {model.score(X, y):.4f}, {certificate.verdict}. {certificate.reason}")
+
+# %%
+# Left: R2 on the training rows. Right: the score that a further unit has on rows that it was not fitted
+# on, which should be below the dashed line, and that of the unit which matters least, which should be
+# above it. Both hold for the planted width alone.
+
+
+def scores(name):
+    """Scores of one check for all widths."""
+    return [check.value for c in certificates for check in c.checks if check.name == name]
+
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+left.plot(widths, [model.score(X, y) for model in models], "o-")
+left.set(xlabel="units k", ylabel="R2", title="The fit alone", xticks=widths)
+right.axvspan(K_PLANTED - 0.25, K_PLANTED + 0.25, color="tab:green", alpha=0.15, label="planted")
+right.plot(widths, scores("no further unit"), "o-", label="a further unit")
+right.plot(widths, scores("every unit needed"), "s-", label="the least of the units")
+(limit,) = {check.limit for check in certificates[0].checks if check.name == "no further unit"}
+right.axhline(limit, color="0.5", linestyle="--", linewidth=1)
+right.set(xlabel="units k", ylabel="standard errors", title="What its certificate tests", xticks=widths)
+right.legend()
+
+plt.show()

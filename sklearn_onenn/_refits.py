@@ -1,0 +1,298 @@
+"""Checks of a fit by fits with a unit less, with a unit more, and from fresh starts.
+
+An exact fit must not be exact without one of its units. Of a noisy one the residual must be noise, every
+unit must explain something on rows that it was not fitted on, and a fresh start on half of the rows must
+lead to the same optimum.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._canonical import balanced
+from ._checks import TINY, answer, free_curvature
+from ._gauss_newton import gauss_newton
+from ._initialization import repaired_start
+from ._polish import exact_loss, polish_on_more
+from ._progress import Course
+from ._residual_tests import explained, unexplained_by_inputs, unexplained_second_moment
+from ._samples import growing_samples, grown_fit
+from ._starts import SAME_LOSS, same_optimum
+from ._units import output_equations, rises, solve_outputs, with_fitted_outputs
+from ._whitening import whitening
+from .activations import ACTIVATIONS
+
+# Rows for each weight, times the variance explained over that left.
+LEAST_SIGNAL = 100.0
+# Loss, over the variance of y, below which a network with a unit less fits exactly as well.
+AS_EXACT = 1e-8
+# Standard error, over the smallest weight vector, at which weights say little.
+IMPRECISE = 0.7
+# Standard errors above which one score is no chance, and above which that of several together is none.
+CHANCE, TOGETHER = 3.5, 2.0
+# The same for another activation, of which there is one direction only.
+RIVAL = 2.4
+# Standard errors that every unit must have.
+NEEDED = 3.5
+# Units that are tried for being left out: those whose output weights alone matter least.
+LEFT_OUT = 3
+REFIT_STEPS, REFIT_TOL = 30, 1e-4
+# Optima are the same when losses differ by this share of p / n and directions by these cosines.
+SAME_SHARE, SAME_COSINE = 0.02, 0.99
+# Iterations and tolerance with which a start from half of the rows is polished on all.
+POLISH_STEPS, POLISH_TOL = 100, 1e-6
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and the rows that it is judged on.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+        With the penalty of the fit; its targets have unit variance.
+    network : Network
+    plan : Plan
+        How a fresh start would be fitted, with the white coordinates of the rows.
+    random_state : numpy.random.RandomState
+    """
+
+    problem: object
+    network: object
+    plan: object
+    random_state: object
+
+    @classmethod
+    def of(cls, problem, network, plan):
+        """The case of a fit; fresh starts have its settings, but not its start."""
+        init = plan.init
+        if not isinstance(init, str):
+            init = "tensor" if problem.activation.properties().rho_positive else "random"
+        plan = replace(plan, init=init, polish=True, n_init="auto", alpha=problem.alpha, n_jobs=None)
+        network = balanced(network, problem.penalty, problem.activation.degree)
+        return cls(problem, network, plan, np.random.RandomState(0))
+
+    def halves(self):
+        """The problem on two random halves of the rows."""
+        rows = self.problem.rows
+        order = self.random_state.permutation(rows.n_rows)
+        return [self.problem.on(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
+
+
+def exact_checks(case):
+    """The checks of an exact fit."""
+    problem, network = case.problem, case.network
+    loss = min(
+        problem.data_loss(without(problem, network, unit)) for unit in least_units(problem, network)
+    )
+    return [
+        answer(
+            "every unit needed", loss, AS_EXACT, loss > AS_EXACT,
+            f"The fit is exact, and without its least unit the loss rises to {loss:.1e} of var(y).",
+            f"The fit is exact with a unit less as well: use k={len(network.b) - 1}.",
+        )
+    ]  # fmt: skip
+
+
+def noisy_checks(case, here, free, rows_per_weight):
+    """The checks of a fit that is not exact; those that cost most only where all others pass."""
+    halves = case.halves()
+    fitted = [steps(half, case.network) for half in halves]
+    residual = [
+        no_further_unit(case, halves, fitted),
+        right_activation(case, free),
+        no_second_moment(case),
+    ]
+    found = [
+        enough_signal(here, rows_per_weight),
+        precise(here, free),
+        every_unit(case, halves, fitted),
+        *residual,
+        nothing_together(residual),
+    ]
+    for costly in (no_rival, same_from_halves):
+        if all(check.passed for check in found):
+            found.append(costly(case, halves))
+    return found
+
+
+def enough_signal(here, rows_per_weight):
+    """Whether a unit that is missing, or one too many, would stand out of the noise."""
+    noise = 2 * here.data_loss / here.problem.rows.n_outputs
+    signal = rows_per_weight * max(1 - noise, 0.0) / max(noise, TINY)
+    seen = f"{signal:.3g} rows for each weight, times the variance explained over that left"
+    return answer(
+        "signal", signal, LEAST_SIGNAL, signal >= LEAST_SIGNAL,
+        f"{seen}.",
+        f"{seen}, and {LEAST_SIGNAL:g} are needed to see a wrong unit through the noise: take more "
+        f"rows, or fit a model that explains more.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def precise(here, free):
+    """Whether noise leaves the weights determined: their largest error in any direction."""
+    smallest, largest = free_curvature(here, free)
+    floor = np.finfo(float).eps * max(largest, TINY)
+    error = np.sqrt(2 * here.data_loss / here.problem.rows.weight_sum / max(smallest, floor))
+    error /= max(np.linalg.norm(here.network.W, axis=0).min(), np.sqrt(floor))
+    return answer(
+        "precise weights", error, IMPRECISE, error < IMPRECISE,
+        f"The standard error of the weights is at most {error:.2g} of the smallest weight vector.",
+        f"Along some direction the standard error of the weights is {error:.2g} of the smallest weight "
+        f"vector: take more rows, fewer units, or another activation.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def every_unit(case, halves, fitted):
+    """Whether every unit explains something on rows that it was not fitted on."""
+
+    def gain(unit):
+        fewer = [without(half, network, unit) for half, network in zip(halves, fitted, strict=True)]
+        return on_other_half(halves, fewer, fitted)
+
+    score = min(gain(unit) for unit in least_units(case.problem, case.network))
+    return answer(
+        "every unit needed", score, NEEDED, score > NEEDED,
+        f"Every unit is needed (at least {score:.1f} standard errors).",
+        f"A unit is not needed ({score:.1f} standard errors on held-out rows): use "
+        f"k={len(case.network.b) - 1}, or more rows.",
+    )  # fmt: skip
+
+
+def no_further_unit(case, halves, fitted):
+    """Whether a further unit, found on one half, explains nothing on the other."""
+    more = [
+        repaired_start(half, network, case.random_state, n_more=1)
+        for half, network in zip(halves, fitted, strict=True)
+    ]
+    score = on_other_half(halves, fitted, more)
+    return answer(
+        "no further unit", score, CHANCE, score < CHANCE,
+        f"A further unit explains nothing that noise would not ({score:.1f} standard errors).",
+        f"A further unit, found on half of the rows, explains the residual of the others ({score:.1f} "
+        f"standard errors): use more units, more starts (n_init) or another activation.",
+    )  # fmt: skip
+
+
+def on_other_half(halves, smaller, larger):
+    """Score of the larger networks, fitted on one half each, on the other halves, of both together."""
+    pairs = zip(halves[::-1], smaller, larger, strict=True)
+    return sum(explained(half, one, other) for half, one, other in pairs) / np.sqrt(2)
+
+
+def right_activation(case, free):
+    """Whether no other function of the units' inputs explains the residual."""
+    score = unexplained_by_inputs(case.problem, case.network, free)
+    return answer(
+        "activation", score, CHANCE, score < CHANCE,
+        f"No other function of the units' inputs explains the residual ({score:.1f} standard errors).",
+        f"Other functions of the units' inputs explain part of the residual ({score:.1f} standard "
+        f"errors): try another activation, more units or more starts (n_init).",
+    )  # fmt: skip
+
+
+def no_second_moment(case):
+    """Whether the second moment of the residual is that of noise."""
+    score = unexplained_second_moment(case.problem, case.network, case.plan.white, case.random_state)
+    return answer(
+        "residual spectrum", score, CHANCE, score < CHANCE,
+        f"The residual's second moment is that of noise ({score:.1f} standard errors).",
+        f"The residual's second moment is not that of noise ({score:.1f} standard errors): use more "
+        f"units or more starts (n_init).",
+    )  # fmt: skip
+
+
+def nothing_together(checks):
+    """Whether what the tests of the residual saw together is noise, though each may be."""
+    score = sum(check.value for check in checks) / np.sqrt(len(checks))
+    return answer(
+        "residual", score, TOGETHER, score < TOGETHER,
+        f"Together these show nothing in the residual ({score:.1f} standard errors).",
+        f"Together these show structure in the residual ({score:.1f} standard errors): take more rows, "
+        f"to see which of units, activation or start is wrong.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def no_rival(case, halves):
+    """Whether no other activation, fitted from the same hidden units, explains the residual."""
+    problem, network = case.problem, case.network
+    scores, losses = {}, {}
+    for rival in dict.fromkeys(ACTIVATIONS.values()):
+        if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
+            continue
+        other = problem.on(problem.rows, activation=rival())
+        fit = steps(other, with_fitted_outputs(other, network.W, network.b))
+        scores[rival.name] = explained(problem, network, fit, rival())
+        losses[rival.name] = other.data_loss(fit)
+    score, best = max(scores.values()), min(losses, key=losses.get)
+    return answer(
+        "no rival activation", score, RIVAL, score < RIVAL,
+        f"No other activation explains the residual ({score:.1f} standard errors).",
+        f"Another activation explains part of the residual ({score:.1f} standard errors): try "
+        f"activation={best!r}, or take more rows.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def same_from_halves(case, halves):
+    """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
+    here = case.problem.evaluate(case.network)
+    share = SAME_SHARE * case.network.pack().size / case.problem.rows.weight_sum
+    limit, n_same, lower = max(SAME_LOSS, share), 0, -np.inf
+    for half in halves:
+        fit = fresh_fit(case, half)
+        own = replace(fit, network=case.network, objective=here.loss)
+        n_same += same_optimum(fit, own, loss=limit, cosine=SAME_COSINE)
+        lower = max(lower, 1 - fit.objective / here.loss)
+        if n_same > 0 or lower > limit:
+            break
+    no = (
+        "Fresh starts on two halves of the rows lead to other optima: take more rows, or fit again with "
+        "more starts (n_init)."
+    )
+    if lower > limit:
+        no = (
+            f"A fresh start on half of the rows leads to a loss that is lower by {lower:.1e} of it: fit "
+            f"again with more starts (n_init) or another random_state."
+        )
+    return answer(
+        "independent starts", n_same, 1, n_same > 0 and lower <= limit,
+        "A fresh start on half of the rows leads to the same optimum.",
+        no,
+        decisive=lower > limit,
+    )  # fmt: skip
+
+
+def fresh_fit(case, half):
+    """A fit on half of the rows from a start of its own, polished on all rows."""
+    rows, plan = half.rows.counted_anew(), case.plan
+    plan = replace(plan, white=whitening(rows), alpha=case.problem.alpha)
+    problem = half.on(rows)
+    samples = growing_samples(rows, len(case.network.b), case.random_state)
+    fit = grown_fit(problem, samples, len(case.network.b), plan, case.random_state)
+    polish = replace(fit.polish, alpha=case.problem.alpha)
+    return polish_on_more(case.problem, polish, Course(), max_iter=POLISH_STEPS, tol=POLISH_TOL)
+
+
+def steps(problem, network):
+    """The network after a few Gauss-Newton steps on the rows of the problem."""
+    network = balanced(network, problem.penalty, problem.activation.degree)
+    exact = exact_loss(problem.rows.dtype) if problem.alpha == 0 else 0.0
+    return gauss_newton(problem, network, max_iter=REFIT_STEPS, tol=REFIT_TOL, exact_loss=exact).network
+
+
+def least_units(problem, network):
+    """The units without which the loss rises least, as far as output weights alone can tell."""
+    solution = solve_outputs(*output_equations(problem, network.W, network.b))
+    return np.argsort(rises(*solution[:2]))[:LEFT_OUT]
+
+
+def without(problem, network, unit):
+    """The network without a unit, fitted again."""
+    W, b = np.delete(network.W, unit, axis=1), np.delete(network.b, unit)
+    fewer = with_fitted_outputs(problem, W, b)
+    # Gauss-Newton steps need a unit to move.
+    return steps(problem, fewer) if len(b) else fewer

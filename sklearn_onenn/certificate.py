@@ -1,0 +1,195 @@
+"""Whether a fit recovered the network that generated the rows, and why one may believe so.
+
+An exact fit is its own evidence: more equations than weights hold, and what is left to ask is whether
+the weights are the only ones. Where the rows are noisy the residual must be noise: no further unit, no
+other function of the units' inputs and no second moment may explain it, every unit must be needed, and
+a fit from a fresh start on half of the rows must lead to the same optimum.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._canonical import FreeWeights, with_output_size
+from ._checks import (
+    Check,
+    bending_units,
+    contraction,
+    determined,
+    enough_rows,
+    hidden_curvature,
+    normal_rows,
+    usable_activation,
+    visible_span,
+)
+from ._polish import EXACT, is_exact
+from ._refits import Case, exact_checks, noisy_checks
+from .theory import hessian_bounds, weight_condition
+
+__all__ = ["Certificate", "Check"]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether the network that generated the rows was recovered, with the evidence.
+
+    Attributes
+    ----------
+    verdict : {"recovered", "doubtful", "not recovered"}
+        "not recovered" when a decisive check fails, "recovered" when all pass, otherwise "doubtful".
+    checks : tuple of Check
+        What the verdict rests on.
+    assumptions : tuple of Check
+        What the theorem assumes. Fits are often recovered where these do not hold: no verdict.
+    trained_here : bool
+        Whether the rows are those that the estimator was fitted on.
+    exact : bool
+        Whether the network fits the rows up to rounding.
+    rows_per_weight : float
+    kappa, lambda_ : float
+        Of W, for columns of X that are white.
+    curvature : tuple of 2 floats
+        Smallest and largest eigenvalue of the Gauss-Newton matrix in W, for white columns of X and y at
+        unit variance: the Hessian, where the residual vanishes.
+    curvature_bounds : HessianBounds
+        The paper's bounds on them, up to factors that it leaves open.
+    contraction : float
+        Factor by which an iteration of the fit brought the loss closer to where it ended, on average.
+
+    Examples
+    --------
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> X, y, teacher = make_one_hidden_layer(2000, 10, 3, random_state=0)
+    >>> certificate = OneHiddenLayerRegressor(k=3, random_state=0).fit(X, y).certificate(X, y)
+    >>> certificate.verdict
+    'recovered'
+    """
+
+    verdict: str = field(init=False)
+    checks: tuple
+    assumptions: tuple
+    trained_here: bool
+    exact: bool
+    rows_per_weight: float
+    kappa: float
+    lambda_: float
+    curvature: tuple
+    curvature_bounds: tuple
+    contraction: float
+
+    def __post_init__(self):
+        failed = [check for check in self.checks if not check.passed]
+        decisive = any(check.decisive for check in failed)
+        verdict = "not recovered" if decisive else "doubtful" if failed else "recovered"
+        object.__setattr__(self, "verdict", verdict)
+
+    @property
+    def reason(self):
+        """The sentences of the checks that led to the verdict."""
+        failed = [check for check in self.checks if not check.passed]
+        decisive = [check for check in failed if check.decisive]
+        return " ".join(check.sentence for check in decisive or failed) or "All checks pass."
+
+    def __str__(self):
+        here = "the rows of the fit" if self.trained_here else "other rows than those of the fit"
+        lower, upper = self.curvature_bounds
+        smallest, largest = self.curvature
+        lines = [
+            f"{self.verdict.capitalize()}, judged on {here}. {self.reason}",
+            "Checks",
+            *(f"  {check.line('passes', 'fails')}" for check in self.checks),
+            "Assumptions of the theorem",
+            *(f"  {check.line('holds', 'does not hold')}" for check in self.assumptions),
+            "Numbers",
+            f"  rows for each weight {self.rows_per_weight:.3g}; of W: kappa {self.kappa:.3g}, "
+            f"lambda {self.lambda_:.3g}",
+            f"  curvature in W {smallest:.2e} to {largest:.2e}; the paper's orders {lower:.2e} to "
+            f"{upper:.2e}",
+            f"  an iteration of the fit left {self.contraction:.2g} of the loss that was to go",
+        ]
+        return "\n".join(lines)
+
+
+def certify(problem, network, plan, *, losses, trained_here):
+    """The certificate of a network on rows.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        With the penalty of the fit; its targets have unit variance.
+    network : Network
+    plan : Plan
+        How the network was fitted.
+    losses : list of float
+        Of the fit.
+    trained_here : bool
+        Whether it was fitted on these rows.
+
+    Returns
+    -------
+    Certificate
+
+    Examples
+    --------
+    :meth:`sklearn_onenn.OneHiddenLayerRegressor.certificate` calls it:
+
+    >>> from sklearn_onenn import OneHiddenLayerRegressor
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> X, y, teacher = make_one_hidden_layer(500, 5, 2, random_state=0)
+    >>> print(OneHiddenLayerRegressor(k=1, random_state=0).fit(X, y).certificate(X, y).verdict)
+    not recovered
+    """
+    activation = problem.activation
+    case = Case.of(problem, network, plan)
+    network = with_output_size(network, 1.0, activation.degree)
+    free = FreeWeights(network, degree=activation.degree, fit_intercept=problem.fit_intercept)
+    rows_per_weight = problem.rows.weight_sum * problem.rows.n_outputs / free.size
+    here = problem.on(problem.rows, alpha=0.0).evaluate(network)
+    exact = is_exact(here.data_loss, problem.rows.dtype)
+    condition = weight_condition(network.W)
+    checks = [enough_rows(rows_per_weight)]
+    if checks[0].passed:
+        checks.append(bending_units(here))
+        if exact:
+            checks += [determined(here, free), *exact_checks(case)]
+        else:
+            checks += noisy_checks(case, here, free, rows_per_weight)
+    return Certificate(
+        checks=tuple(checks),
+        assumptions=(normal_rows(case), usable_activation(here), visible_span(case)),
+        trained_here=trained_here,
+        exact=exact,
+        rows_per_weight=rows_per_weight,
+        kappa=condition.kappa,
+        lambda_=condition.lambda_,
+        curvature=hidden_curvature(here),
+        curvature_bounds=hessian_bounds(network.W, network.V, activation=activation),
+        contraction=contraction(losses),
+    )
+
+
+def is_training_set(seen, found, loss, fit_loss):
+    """Whether sums over targets, and the loss, are those of the fit.
+
+    Parameters
+    ----------
+    seen, found : arrays
+        Sum of the weights, means and scales of the targets: of the fit, and of the rows now given.
+    loss, fit_loss : float
+        For targets of unit variance.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_onenn.certificate import is_training_set
+    >>> is_training_set(np.array([100, 0.0, 1.0]), np.array([90, 0.0, 1.0]), 0.1, 0.1)
+    False
+    """
+    same = np.shape(seen) == np.shape(found) and np.allclose(seen, found, rtol=1e-9)
+    # Exact fits are compared up to rounding.
+    return bool(same and abs(loss - fit_loss) <= 1e-4 * fit_loss + EXACT)
