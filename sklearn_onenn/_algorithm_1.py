@@ -52,7 +52,7 @@ def raw_moment_start(rows, coordinates, k, activation, *, split, random_state):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
         With one output.
     coordinates : Coordinates
         In which rows are taken for N(0, I).

@@ -1,7 +1,7 @@
 """Rows in blocks, and sums over them.
 
 All that the method needs from the data are sums over rows. A function of one block returns a
-small array (or a tuple of them); :meth:`RowBlocks.sum` adds the results in the order of the
+small array (or a tuple of them); :meth:`ArrayRows.sum` adds the results in the order of the
 blocks. The partition into blocks depends on the shape of the data alone, BLAS runs on one thread
 inside a block, and blocks run side by side: so the bits of a sum do not depend on the number of
 threads.
@@ -135,7 +135,7 @@ class Rows:
         return list(self._results(function))
 
 
-class RowBlocks(Rows):
+class ArrayRows(Rows):
     """Rows of a data set in blocks of fixed size, with ordered sums over them.
 
     Parameters
@@ -187,24 +187,24 @@ class RowBlocks(Rows):
     def take(self, rows):
         """Some of the rows (slice or index array) as blocks of their own, sharing the count."""
         weight = None if self.weight is None else self.weight[rows].ravel()
-        return RowBlocks(
+        return ArrayRows(
             self.X[rows], self.y[rows], weight, executor=self.executor, counter=self._counter
         )
 
     def counted_anew(self):
         """The same rows with a count of their own."""
         weight = None if self.weight is None else self.weight.ravel()
-        return RowBlocks(self.X, self.y, weight, executor=self.executor)
+        return ArrayRows(self.X, self.y, weight, executor=self.executor)
 
     def with_targets(self, y):
         """The same rows with other targets, such as residuals."""
         weight = None if self.weight is None else self.weight.ravel()
-        return RowBlocks(self.X, y, weight, executor=self.executor, counter=self._counter)
+        return ArrayRows(self.X, y, weight, executor=self.executor, counter=self._counter)
 
     def with_rows(self, X, y):
         """Other rows and targets with the same weights, such as projections; a count of their own."""
         weight = None if self.weight is None else self.weight.ravel()
-        return RowBlocks(X, y, weight, executor=self.executor)
+        return ArrayRows(X, y, weight, executor=self.executor)
 
     def in_memory(self):
         """These rows."""
@@ -240,7 +240,7 @@ class RowBlocks(Rows):
 def scaled_rows(X, y, weight, y_mean, y_scale, executor):
     """Rows with targets at mean zero and scale one, in the type of X."""
     y = ((y - y_mean) / y_scale).astype(X.dtype)
-    return RowBlocks(X, y, weight, executor=executor)
+    return ArrayRows(X, y, weight, executor=executor)
 
 
 def stratified_rows(n_rows, n_sample, random_state):

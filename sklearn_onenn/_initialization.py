@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from ._algorithm_1 import check_activation, raw_moment_start
-from ._blocks import RowBlocks, block_threads, weighted
+from ._blocks import ArrayRows, block_threads, weighted
 from ._canonical import with_output_size
 from ._network import Network, SquaredLoss
 from ._residual_start import residual_moment_start
@@ -121,7 +121,7 @@ def tensor_initialization(
         weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
     random_state = check_random_state(random_state)
     with block_threads() as executor:
-        rows = RowBlocks(X, y.astype(X.dtype)[:, None], weight, executor=executor)
+        rows = ArrayRows(X, y.astype(X.dtype)[:, None], weight, executor=executor)
         raw = moments == "raw"
         coordinates = identity_coordinates(X.shape[1]) if raw else whitening(rows)
         start = tensor_start(
@@ -138,7 +138,7 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     coordinates : Coordinates
         In which rows are taken for N(0, I).
     k : int

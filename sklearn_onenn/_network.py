@@ -104,7 +104,7 @@ class SquaredLoss:
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     activation : Activation
     coordinates : Coordinates
     fit_intercept : bool

@@ -12,8 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._blocks import RowBlocks as ArrayRows
-from ._blocks import block_threads, scaled_rows
+from ._blocks import ArrayRows, block_threads, scaled_rows
 from ._callbacks import CallbackSupportMixin, FitTask
 from ._canonical import caller_network, inner_network
 from ._conversion import ConversionMixin
@@ -397,7 +396,10 @@ class OneHiddenLayerRegressor(
             raise ValueError("return_std=True needs a fit with keep_covariance=True.")
         refuse_dask_collections(X=X)
         if isinstance(X, RowBlocks):
-            return np.concatenate([self.predict(block) for block, *_ in X])
+            parts = [self.predict(block, return_std=return_std) for block, *_ in X]
+            if not return_std:
+                return np.concatenate(parts)
+            return tuple(map(np.concatenate, zip(*parts, strict=True)))
         X = validate_data(self, X, reset=False, **ROWS)
         network, activation = self._network().astype(X.dtype), get_activation(self.activation)
         with block_threads() as executor:

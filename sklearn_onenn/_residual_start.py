@@ -25,7 +25,7 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     coordinates : Coordinates
         In which rows are taken for N(0, I).
     k : int

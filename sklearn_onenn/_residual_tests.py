@@ -136,7 +136,7 @@ def spectrum_against_signs(rows, coordinates, random_state):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     coordinates : Coordinates
         In which rows are taken for N(0, I).
     random_state : numpy.random.RandomState

@@ -146,9 +146,9 @@ def score_stack(projected, rows, coordinates, V, scores):
 
     Parameters
     ----------
-    projected : RowBlocks
+    projected : ArrayRows
         Rows u = V^T z, with their targets.
-    rows : RowBlocks
+    rows : ArrayRows
         The same rows as they are.
     coordinates : Coordinates
     V : array of shape (r, k)

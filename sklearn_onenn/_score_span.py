@@ -26,7 +26,7 @@ def score_span(score_function, rows, coordinates, slopes, V, random_state):
     ----------
     score_function : object
         See :mod:`sklearn_onenn.scores`.
-    rows : RowBlocks
+    rows : ArrayRows
     coordinates : Coordinates
     slopes : array of shape (r, m)
         Of the affine fit of every output.
@@ -76,7 +76,7 @@ def span_slices(rows, coordinates, scores, D, along):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
         With targets r.
     coordinates : Coordinates
     scores : SteinScores

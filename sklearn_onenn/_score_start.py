@@ -42,7 +42,7 @@ def score_start(rows, coordinates, k, activation, score_function, *, random_stat
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
         Dense.
     coordinates : Coordinates
         White or of similar scale.

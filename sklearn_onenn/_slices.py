@@ -25,7 +25,7 @@ def noise_stack(rows):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
         Rows (n, k) that are white.
 
     Returns

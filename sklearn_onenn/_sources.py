@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import issparse, vstack
 
-from ._blocks import RowBlocks as ArrayRows
-from ._blocks import Rows, scaled_rows, stratified_rows
+from ._blocks import ArrayRows, Rows, scaled_rows, stratified_rows
 
 
 class RowBlocks:

@@ -23,7 +23,7 @@ class AffineFit:
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     coordinates : Coordinates
     """
 

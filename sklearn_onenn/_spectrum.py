@@ -52,7 +52,7 @@ def moment_spectrum(rows, coordinates, *, n_permutations, random_state):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     coordinates : Coordinates
         White ones, in which rows are taken for N(0, I).
     n_permutations : int

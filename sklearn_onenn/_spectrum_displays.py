@@ -6,7 +6,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
-from ._blocks import RowBlocks, block_threads, scaled_rows
+from ._blocks import ArrayRows, block_threads, scaled_rows
 from ._fit_displays import start_plot
 from ._network import Network, SquaredLoss
 from ._spectrum import moment_spectrum
@@ -190,7 +190,7 @@ class HessianSpectrumDisplay:
         (W, V), (b, c) = estimator.coefs_, estimator.intercepts_
         with block_threads() as executor:
             # The matrix does not depend on the targets.
-            rows = RowBlocks(X, np.zeros((X.shape[0], len(c)), dtype=X.dtype), executor=executor)
+            rows = ArrayRows(X, np.zeros((X.shape[0], len(c)), dtype=X.dtype), executor=executor)
             coordinates = whitening(rows, center=estimator.fit_intercept)
             problem = SquaredLoss(
                 rows,

@@ -77,7 +77,7 @@ def rows_are_normal(rows):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
 
     Returns
     -------
@@ -94,7 +94,7 @@ def fourth_moment_score(rows):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
 
     Returns
     -------

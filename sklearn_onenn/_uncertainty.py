@@ -124,7 +124,7 @@ def prediction_std(rows, network, activation, factor):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     network : Network
         As reported.
     activation : Activation

@@ -30,7 +30,7 @@ def units_in_span(rows, activation, stack_of, *, worth_repair=lambda loss: True,
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
         Rows (n, k) in the span, white.
     activation : Activation
     stack_of : callable

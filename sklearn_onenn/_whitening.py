@@ -71,7 +71,7 @@ def whitening(rows, *, center=True):
 
     Parameters
     ----------
-    rows : RowBlocks
+    rows : ArrayRows
     center : bool
         False takes the mean as zero, for networks without biases, where a shift of the rows
         would be a change of the model.

@@ -169,12 +169,14 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         found = cluster_survey(X, type(self)(), center=self.fit_intercept)
         return ClusterRows(X, found, executor=executor), found.y_mean, found.y_scale
 
-    def predict(self, X):
+    def predict(self, X, return_std=False):
         """Predict targets.
 
         Parameters
         ----------
         X : dask array, dask dataframe, or anything that the plain estimator takes
+        return_std : bool, default=False
+            As of :meth:`OneHiddenLayerRegressor.predict`, for rows in memory only.
 
         Returns
         -------
@@ -182,7 +184,9 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             Lazy for a Dask collection.
         """
         if not is_dask_collection(X):
-            return super().predict(X)
+            return super().predict(X, return_std=return_std)
+        if return_std:
+            raise ValueError("return_std=True needs rows in memory: pass X.compute(), or one block.")
         check_is_fitted(self)
         validate_data(self, columns_of(X), reset=False, skip_check_array=True)
         X = X.to_dask_array() if hasattr(X, "to_dask_array") else X

@@ -3,7 +3,7 @@
 import numpy as np
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import Network, SquaredLoss, forward
 from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ACTIVATIONS
@@ -42,7 +42,7 @@ def gaussian_problem(network, n, activation, *, noise=0.0, seed=0, dtype=np.floa
     X = rng.standard_normal((n, len(network.W)))
     y = forward(X, network, activation)
     y += noise * rng.standard_normal(y.shape)
-    rows = RowBlocks(X.astype(dtype), y.astype(dtype))
+    rows = ArrayRows(X.astype(dtype), y.astype(dtype))
     return SquaredLoss(rows, activation, identity_coordinates(X.shape[1]), **loss)
 
 

@@ -17,7 +17,7 @@ from sklearn_onenn._algorithm_1 import (
     projected_tensor,
     raw_moment_start,
 )
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._whitening import identity_coordinates
 from sklearn_onenn.activations import Identity, ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -47,7 +47,7 @@ def exact_rows(activation, v, d=4):
     X, weight = exact_gaussian_rows(PLANE, d)
     turn = np.linalg.qr(np.random.RandomState(0).standard_normal((d, d)))[0]
     y = activation.value(X[:, :2] @ PLANE) @ v
-    return RowBlocks(X @ turn.T, y[:, None], weight), turn[:, :2] @ PLANE
+    return ArrayRows(X @ turn.T, y[:, None], weight), turn[:, :2] @ PLANE
 
 
 def signs_of(activation):
@@ -123,7 +123,7 @@ def test_span_by_products_is_that_by_eigenvectors(monkeypatch):
     """Beyond DENSE_FEATURES P_2 is applied through the rows: second- and third-order moments."""
     for activation in (SquaredReLU(), Tanh()):
         X, y, _ = make_one_hidden_layer(20_000, 12, 2, activation=activation, random_state=0)
-        rows, coordinates = RowBlocks(X, y[:, None]), identity_coordinates(12)
+        rows, coordinates = ArrayRows(X, y[:, None]), identity_coordinates(12)
         spans = []
         for dense in (1000, 0):
             monkeypatch.setattr(_algorithm_1, "DENSE_FEATURES", dense)

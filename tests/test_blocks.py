@@ -13,7 +13,7 @@ from sklearn_onenn._blocks import (
     BLOCK_ENTRIES,
     MIN_BLOCK_ROWS,
     RUN_BLOCKS,
-    RowBlocks,
+    ArrayRows,
     block_threads,
     weighted,
 )
@@ -51,7 +51,7 @@ def test_results_are_added_as_they_come(small_blocks, n_threads):
     """400 results of 80 kB: those of one window, the next and the sum are there at a time."""
     n = 400 * small_blocks
     with ThreadPoolExecutor(n_threads) as executor:
-        rows = RowBlocks(np.ones((n, 1)), np.zeros((n, 1)), executor=executor)
+        rows = ArrayRows(np.ones((n, 1)), np.zeros((n, 1)), executor=executor)
         tracemalloc.start()
         total = rows.sum(lambda block: np.ones(10_000))
         peak = tracemalloc.get_traced_memory()[1]
@@ -62,7 +62,7 @@ def test_results_are_added_as_they_come(small_blocks, n_threads):
 
 @pytest.mark.parametrize("n", [1, 6, 7, 8, 100])
 def test_blocks_partition_the_rows_in_order(small_blocks, n):
-    rows = RowBlocks(np.arange(2.0 * n).reshape(n, 2), np.zeros((n, 1)), np.arange(n) + 1.0)
+    rows = ArrayRows(np.arange(2.0 * n).reshape(n, 2), np.zeros((n, 1)), np.arange(n) + 1.0)
     blocks = rows.map(lambda block: block)
     assert [block.index for block in blocks] == list(range(rows.n_blocks))
     assert [len(block.X) for block in blocks[:-1]] == [small_blocks] * (rows.n_blocks - 1)
@@ -74,7 +74,7 @@ def test_blocks_partition_the_rows_in_order(small_blocks, n):
 
 @pytest.mark.parametrize("d", [0, 1, 10, 1000, 10**6])
 def test_size_of_a_block_depends_on_the_shape_alone(d):
-    rows = RowBlocks(np.broadcast_to(np.float32(0), (10**7, d)), np.zeros((10**7, 1)))
+    rows = ArrayRows(np.broadcast_to(np.float32(0), (10**7, d)), np.zeros((10**7, 1)))
     assert rows.block_rows == max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // max(d, 1))
     assert (rows.n_blocks - 1) * rows.block_rows < 10**7 <= rows.n_blocks * rows.block_rows
 
@@ -85,7 +85,7 @@ def test_blocks_are_views(tmp_path, small_blocks):
     X.flush()
     X = np.memmap(tmp_path / "X", dtype=np.float32, mode="r", shape=(50, 4))
     y, _, weight = data(50)
-    rows = RowBlocks(X, y, weight)
+    rows = ArrayRows(X, y, weight)
     for taken in (rows, rows.take(slice(3, 40)), rows.take(slice(None, None, 2))):
         for block in taken.map(lambda block: block):
             assert np.shares_memory(block.X, X)
@@ -100,7 +100,7 @@ def test_blocks_are_views(tmp_path, small_blocks):
 @pytest.mark.parametrize("use_weights", [False, True])
 def test_sum_is_the_sum_over_rows(small_blocks, use_weights):
     X, y, weight = data(100, m=2)
-    rows = RowBlocks(X, y, weight if use_weights else None)
+    rows = ArrayRows(X, y, weight if use_weights else None)
     W = np.diag(weight if use_weights else np.ones(100))
     A, B = rows.sum(gram)
     assert_allclose(A, X.T @ W @ X, rtol=1e-12)
@@ -109,7 +109,7 @@ def test_sum_is_the_sum_over_rows(small_blocks, use_weights):
 
 
 def test_sum_of_one_array_is_an_array_and_of_a_tuple_a_tuple(small_blocks):
-    rows = RowBlocks(*data()[:2])
+    rows = ArrayRows(*data()[:2])
     assert isinstance(rows.sum(lambda block: block.X.sum(axis=0)), np.ndarray)
     assert isinstance(rows.sum(lambda block: (block.X.sum(axis=0),)), tuple)
     assert rows.sum(lambda block: len(block.X)) == 100
@@ -118,8 +118,8 @@ def test_sum_of_one_array_is_an_array_and_of_a_tuple_a_tuple(small_blocks):
 def test_weights_are_repetitions(small_blocks):
     X, y, _ = data(40)
     counts = np.random.RandomState(1).randint(0, 5, 40)
-    weighted_rows = RowBlocks(X, y, counts.astype(float))
-    repeated = RowBlocks(np.repeat(X, counts, axis=0), np.repeat(y, counts, axis=0))
+    weighted_rows = ArrayRows(X, y, counts.astype(float))
+    repeated = ArrayRows(np.repeat(X, counts, axis=0), np.repeat(y, counts, axis=0))
     assert weighted_rows.weight_sum == repeated.weight_sum
     for one, other in zip(weighted_rows.sum(gram), repeated.sum(gram), strict=True):
         assert_allclose(one, other, rtol=1e-12)
@@ -129,7 +129,7 @@ def test_terms_are_added_in_the_order_of_the_blocks(small_blocks):
     """Rounding tells orders apart; the first blocks are the last to be ready."""
     rng = np.random.RandomState(0)
     terms = rng.permutation(np.outer([1, -1], rng.standard_normal(8)).ravel())  # their sum is 0
-    rows = RowBlocks(*np.zeros((2, 16 * small_blocks, 1)))
+    rows = ArrayRows(*np.zeros((2, 16 * small_blocks, 1)))
 
     def term(block):
         time.sleep(0.001 * (16 - block.index))
@@ -150,19 +150,19 @@ def test_bits_do_not_depend_on_threads(dtype):
     results = []
     for n_blas in (1, 2, 3):
         with threadpool_limits(n_blas, user_api="blas"), block_threads() as executor:
-            rows = RowBlocks(X, y, weight, executor=executor)
+            rows = ArrayRows(X, y, weight, executor=executor)
             assert rows.n_blocks > 5
             results.append(rows.sum(gram))
     for n_threads in (1, 2, 5, 50):
         with threadpool_limits(1), ThreadPoolExecutor(n_threads) as executor:
-            results.append(RowBlocks(X, y, weight, executor=executor).sum(gram))
+            results.append(ArrayRows(X, y, weight, executor=executor).sum(gram))
     for result in results[1:]:
         assert_array_equal(result[0], results[0][0])
         assert_array_equal(result[1], results[0][1])
 
 
 def test_single_precision_blocks_are_added_in_double(small_blocks):
-    rows = RowBlocks(np.zeros((700, 1), np.float32), np.zeros((700, 1), np.float32))
+    rows = ArrayRows(np.zeros((700, 1), np.float32), np.zeros((700, 1), np.float32))
     total = rows.sum(lambda block: np.full(2, 2.0**24 if block.index == 0 else 1.0, np.float32))
     assert total.dtype == np.float64
     assert_array_equal(total, 2.0**24 + 99)  # float32 would stay at 2^24
@@ -170,7 +170,7 @@ def test_single_precision_blocks_are_added_in_double(small_blocks):
 
 def test_sum_leaves_the_results_of_blocks_alone(small_blocks):
     results = {}
-    rows = RowBlocks(*data()[:2])
+    rows = ArrayRows(*data()[:2])
     total = rows.sum(lambda block: results.setdefault(block.index, block.X.sum(axis=0)))
     assert_allclose(results[0], rows.X[:7].sum(axis=0), rtol=1e-14)
     assert not np.shares_memory(total, results[0])
@@ -182,7 +182,7 @@ def test_sum_leaves_the_results_of_blocks_alone(small_blocks):
 @pytest.mark.parametrize("taken", [slice(2, 30, 3), np.array([5, 3, 3, 17, 4])], ids=["slice", "array"])
 def test_take_and_with_targets_keep_rows_together(small_blocks, taken):
     X, y, weight = data(40)
-    rows = RowBlocks(X, y, weight)
+    rows = ArrayRows(X, y, weight)
     some = rows.take(taken)
     assert_array_equal(some.X, X[taken])
     assert_array_equal(some.y, y[taken])
@@ -191,12 +191,12 @@ def test_take_and_with_targets_keep_rows_together(small_blocks, taken):
     other = rows.with_targets(2 * y)
     assert other.X is X
     assert_allclose(other.sum(gram)[1], 2 * rows.sum(gram)[1], rtol=1e-14)
-    assert RowBlocks(X, y).take(taken).weight is None
+    assert ArrayRows(X, y).take(taken).weight is None
 
 
 def test_with_rows_keeps_the_weights_and_counts_for_itself():
     X, y, weight = data(40)
-    rows = RowBlocks(X, y, weight)
+    rows = ArrayRows(X, y, weight)
     projected = rows.with_rows(X[:, :2], 2 * y)
     assert_allclose(projected.sum(gram)[0], rows.sum(gram)[0][:2, :2], rtol=1e-14)
     assert_allclose(projected.sum(gram)[1], 2 * rows.sum(gram)[1][:2], rtol=1e-14)
@@ -205,7 +205,7 @@ def test_with_rows_keeps_the_weights_and_counts_for_itself():
 
 def test_rows_read_are_counted_over_all_that_were_taken():
     X, y, weight = data(40)
-    rows = RowBlocks(X, y, weight)
+    rows = ArrayRows(X, y, weight)
     rows.sum(gram)
     some = rows.take(slice(10))
     some.sum(gram)
@@ -250,7 +250,7 @@ def test_fits_side_by_side_share_the_limit():
 
 
 def test_an_error_in_a_block_is_raised(small_blocks):
-    rows = RowBlocks(*data()[:2])
+    rows = ArrayRows(*data()[:2])
 
     def fails(block):
         if block.index == 3:

@@ -6,7 +6,7 @@ from _planted import INSTANCES, differences, random_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._canonical import (
     balanced,
     caller_network,
@@ -117,7 +117,7 @@ def uneven_problem(activation, fit_intercept):
     """Rows far from white and without full rank, for the coordinates alone."""
     rng = np.random.RandomState(0)
     X = rng.exponential(size=(60, 3)) * [1, 50, 0.02] + [0, 1, -4]
-    rows = RowBlocks(np.column_stack([X, X[:, 0]]).astype(np.float32), np.zeros((60, 1)))
+    rows = ArrayRows(np.column_stack([X, X[:, 0]]).astype(np.float32), np.zeros((60, 1)))
     return SquaredLoss(rows, activation, whitening(rows), fit_intercept=fit_intercept)
 
 

@@ -14,7 +14,7 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import _descent, tensor_initialization
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._descent import ROWS_PER_WEIGHT, disjoint_parts, gradient_descent
 from sklearn_onenn._network import Network, SquaredLoss, forward
 from sklearn_onenn._whitening import identity_coordinates
@@ -233,7 +233,7 @@ def test_log_error_falls_on_a_line_at_the_predicted_rate(monkeypatch, seed):
     )  # fmt: skip
     order, _ = match_units(W_start, W)
     assert_array_equal(v[order], V[:, 0])
-    rows = RowBlocks(X[n_start:], y[n_start:, None])
+    rows = ArrayRows(X[n_start:], y[n_start:, None])
     problem = SquaredLoss(rows, activation, identity_coordinates(10), fit_intercept=False)
 
     path, one_step = [], _descent.descend

@@ -5,7 +5,7 @@ import pytest
 from _planted import INSTANCES, gaussian_problem, random_network, whitened, without_intercepts
 from numpy.testing import assert_allclose
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._evidence import (
     alpha_of_start,
     determined_share,
@@ -25,7 +25,7 @@ def uneven_problem(activation, n, fit_intercept):
     """Weighted rows of different scales, in white coordinates, with a penalty."""
     rng = np.random.RandomState(0)
     X = rng.exponential(size=(n, 3)) * [1, 5, 0.2]
-    rows = RowBlocks(X, rng.standard_normal((n, 1)), rng.uniform(0.2, 3, n))
+    rows = ArrayRows(X, rng.standard_normal((n, 1)), rng.uniform(0.2, 3, n))
     plain = SquaredLoss(
         rows, activation, identity_coordinates(3), fit_intercept=fit_intercept, alpha=0.7
     )

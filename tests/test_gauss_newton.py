@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import eigvals
 
 from sklearn_onenn import _gauss_newton
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._gauss_newton import (
     Preconditioner,
     conjugate_gradients,
@@ -67,7 +67,7 @@ def uneven_problem(activation, *, m=1, fit_intercept=True, alpha=0.0):
     """Weighted rows that are not Gaussian, in white coordinates, and a network there."""
     rng = np.random.RandomState(0)
     X = np.column_stack([rng.exponential(size=(60, 3)), rng.randint(2, size=60)]) * [1, 5, 0.2, 1]
-    rows = RowBlocks(X, rng.standard_normal((60, m)), rng.uniform(0.1, 3, 60))
+    rows = ArrayRows(X, rng.standard_normal((60, m)), rng.uniform(0.1, 3, 60))
     problem = SquaredLoss(
         rows, activation, identity_coordinates(4), fit_intercept=fit_intercept, alpha=alpha
     )
@@ -107,7 +107,7 @@ def condition(activation, damping=1e-4):
     X, y, teacher = make_one_hidden_layer(20_000, 20, 5, activation=activation, random_state=0)
     (W, V), (b, c) = teacher.coefs_, teacher.intercepts_
     problem = SquaredLoss(
-        RowBlocks(X, y[:, None]), teacher.activation, identity_coordinates(20), fit_intercept=False
+        ArrayRows(X, y[:, None]), teacher.activation, identity_coordinates(20), fit_intercept=False
     )
     here = problem.evaluate(Network(W, b, V, c))
     preconditioner = Preconditioner(here)

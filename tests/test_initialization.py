@@ -14,7 +14,7 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import tensor_initialization
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._initialization import (
     filled,
     is_informative,
@@ -114,7 +114,7 @@ def test_bad_moments_and_weights():
 def test_units_beyond_the_rank_have_no_output(activation, moments):
     """Three columns, two of which say the same: at most two directions can be found."""
     X, y, _ = make_one_hidden_layer(500, 2, 2, activation=activation, random_state=0)
-    rows = RowBlocks(np.column_stack([X, X[:, 0]]), y[:, None])
+    rows = ArrayRows(np.column_stack([X, X[:, 0]]), y[:, None])
     start = tensor_start(
         rows, whitening(rows), 5, activation, moments, split=False, random_state=np.random.RandomState(0)
     )
@@ -131,7 +131,7 @@ def test_constant_targets_are_their_mean(value, moments):
     rng = np.random.RandomState(0)
     y = np.full((50, 1), value)
     y[::2] = np.nextafter(value, np.inf) if value else 0.0
-    rows = RowBlocks(rng.standard_normal((50, 3)), y, rng.uniform(size=50))
+    rows = ArrayRows(rng.standard_normal((50, 3)), y, rng.uniform(size=50))
     start = tensor_start(rows, whitening(rows), 2, ReLU(), moments, split=False, random_state=rng)
     assert_array_equal(start.V, 0)
     assert_allclose(start.c, value, rtol=1e-12)
@@ -145,7 +145,7 @@ def test_what_is_informative(dtype, offset):
     last = np.finfo(dtype).eps * offset
     for size, expected in [(0, False), (2, False), (1000, True)]:
         y = (offset + size * last * np.arange(3)).astype(dtype)[:, None]
-        assert is_informative(RowBlocks(np.zeros((3, 1), dtype), y)) == expected
+        assert is_informative(ArrayRows(np.zeros((3, 1), dtype), y)) == expected
 
 
 def test_filled_networks_are_the_same_function():
@@ -166,7 +166,7 @@ def test_filled_networks_are_the_same_function():
 def test_random_start_has_unit_directions_and_outputs_in_least_squares(activation, fit_intercept):
     rng = np.random.RandomState(0)
     X = rng.exponential(size=(60, 3)) * [1, 5, 0.2]
-    rows = RowBlocks(X, rng.standard_normal((60, 1)), rng.uniform(0.5, 2, 60))
+    rows = ArrayRows(X, rng.standard_normal((60, 1)), rng.uniform(0.5, 2, 60))
     problem = whitened(
         SquaredLoss(rows, activation, identity_coordinates(3), fit_intercept=fit_intercept)
     )

@@ -5,7 +5,7 @@ import pytest
 from _planted import INSTANCES, differences, random_network
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import (
     SquaredLoss,
     adjoint,
@@ -36,7 +36,7 @@ def problem_and_network(activation, case, k=3, n=40):
     X = rng.standard_normal((n, 4)) * [1, 2, 0.5, 1] + [0, 1, -1, 0]
     X = np.column_stack([X, X[:, 1]])
     y, weight = rng.standard_normal((n, m)), rng.uniform(0.2, 2, n)
-    rows = RowBlocks(X, y, weight if use_weights else None)
+    rows = ArrayRows(X, y, weight if use_weights else None)
     coordinates = whitening(rows) if use_coordinates else identity_coordinates(5)
     problem = SquaredLoss(rows, activation, coordinates, fit_intercept=fit_intercept, alpha=alpha)
     network = random_network(coordinates.rank, k, m, seed=1)
@@ -126,7 +126,7 @@ def test_jacobian_product_and_adjoint_are_adjoint(activation, m, use_weights):
     """<J s, R> = <s, J^T R>, with the weights on the side of the rows."""
     rng = np.random.RandomState(0)
     X, R, weight = rng.standard_normal((30, 4)), rng.standard_normal((30, m)), rng.uniform(size=30)
-    block = RowBlocks(X, np.zeros((30, m)), weight if use_weights else None).block(0)
+    block = ArrayRows(X, np.zeros((30, m)), weight if use_weights else None).block(0)
     network, direction = random_network(4, 3, m, seed=1), random_network(4, 3, m, seed=2)
     linear = linearize(block, network, activation)
     change = jacobian_product(block, linear, network.V, direction)
@@ -165,8 +165,8 @@ def test_the_same_loss_on_other_rows_and_with_another_penalty():
 def test_single_precision_rows(activation):
     """Gradients and products to single precision, as float64; the rows are not converted."""
     problem, network = problem_and_network(activation, "all")
-    rows = RowBlocks(*(a.astype(np.float32) for a in (problem.rows.X, problem.rows.y)))
-    double = RowBlocks(rows.X.astype(float), rows.y.astype(float))
+    rows = ArrayRows(*(a.astype(np.float32) for a in (problem.rows.X, problem.rows.y)))
+    double = ArrayRows(rows.X.astype(float), rows.y.astype(float))
     at_rows = problem.on(rows).to_rows(network)
     assert forward(rows.X, at_rows, activation).dtype == np.float32
     direction = random_network(*network.W.shape, 2, seed=3)

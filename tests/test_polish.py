@@ -5,7 +5,7 @@ import pytest
 from _planted import INSTANCES, gaussian_problem, perturbed, random_network
 from numpy.testing import assert_array_equal
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import forward
 from sklearn_onenn._polish import (
@@ -96,7 +96,7 @@ def test_rough_fits_of_rows_that_are_not_normal_are_no_network():
         if skewed:
             X = rng.exponential(size=(1000, 4)) - 1
             y = forward(X, truth, Tanh()) + noise * rng.standard_normal((1000, 1))
-            problem = problem.on(RowBlocks(X, y))
+            problem = problem.on(ArrayRows(X, y))
         assert is_recoverable(problem.on(problem.rows, alpha=0.1), truth) == expected
         assert not is_recoverable(problem.on(problem.rows, alpha=1e6), truth)
 

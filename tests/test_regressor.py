@@ -125,8 +125,7 @@ def test_attributes():
     public = {name for name in vars(model) if name.endswith("_")}
     assert public == {
         "coefs_", "intercepts_", "init_coefs_", "init_intercepts_", "loss_", "loss_curve_", "n_iter_",
-        "stages_",
-        "n_passes_", "n_starts_", "init_path_", "stop_reason_", "alpha_", "n_outputs_",
+        "stages_", "k_", "n_passes_", "n_starts_", "init_path_", "stop_reason_", "alpha_", "n_outputs_",
         "out_activation_", "n_features_in_",
     }  # fmt: skip
     assert all(type(array) is np.ndarray for array in model.coefs_ + model.intercepts_)

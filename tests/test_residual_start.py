@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from _planted import USABLE, gaussian_problem, separated_network
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._residual_start import residual_moment_start
 from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
@@ -70,7 +70,7 @@ def test_start_of_skewed_rows_is_that_of_white_ones(activation):
     problem = gaussian_problem(truth, 8000, activation)
     rng = np.random.RandomState(1)
     A = rng.standard_normal((6, 6))
-    skewed = RowBlocks(problem.rows.X @ A.T + [0, 1, 100, -5, 0, 3], problem.rows.y)
+    skewed = ArrayRows(problem.rows.X @ A.T + [0, 1, 100, -5, 0, 3], problem.rows.y)
     networks = []
     for rows in (problem.rows, skewed):
         coordinates = whitening(rows)
@@ -94,7 +94,7 @@ def test_start_scales_with_the_targets():
 def test_weights_equal_repeats():
     rows = gaussian_problem(separated_network(6, 2), 900, ReLU(), noise=0.1).rows
     times = np.random.RandomState(1).randint(1, 3, 900)
-    alike = RowBlocks(rows.X, rows.y, times.astype(float))
+    alike = ArrayRows(rows.X, rows.y, times.astype(float))
     repeated = rows.take(np.repeat(np.arange(900), times))
     one, other = started(alike, 2, ReLU()), started(repeated, 2, ReLU())
     plain = started(rows, 2, ReLU())

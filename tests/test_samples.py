@@ -5,8 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor, _blocks, _samples
-from sklearn_onenn._blocks import RowBlocks as ArrayRows
-from sklearn_onenn._blocks import stratified_rows
+from sklearn_onenn._blocks import ArrayRows, stratified_rows
 from sklearn_onenn._samples import GROWTH, growing_samples
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error

@@ -15,7 +15,7 @@ from _planted import (
 from numpy.testing import assert_allclose
 
 from sklearn_onenn import _moments as moments
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._moments import symmetric_matrices, symmetric_pairs
 from sklearn_onenn._network import forward
 from sklearn_onenn._score_slices import (
@@ -151,7 +151,7 @@ def test_stack_of_normal_rows_is_the_one_of_hermite_moments():
 def test_stack_by_hand():
     """Weights of mean zero, of the residuals, and the Hessian of the quadratic; in white coordinates."""
     score, rng = bimodal_score(3, 2.0), np.random.RandomState(0)
-    rows = RowBlocks(mixture_rows(score, 200), rng.standard_normal((200, 1)))
+    rows = ArrayRows(mixture_rows(score, 200), rng.standard_normal((200, 1)))
     projected, coordinates = white(rows)
     T = coordinates.transform
     inner = GaussianMixtureScore(
@@ -176,9 +176,9 @@ def test_span_slices_move_with_the_rows():
     found = [
         span_slices(rows, identity_coordinates(3), SteinScores(density, D), D, along)
         for density, rows in (
-            (score, RowBlocks(X, y, times.astype(float))),
-            (score, RowBlocks(np.repeat(X, times, axis=0), np.repeat(y, times, axis=0))),
-            (moved, RowBlocks(X + 5, y, times.astype(float))),
+            (score, ArrayRows(X, y, times.astype(float))),
+            (score, ArrayRows(np.repeat(X, times, axis=0), np.repeat(y, times, axis=0))),
+            (moved, ArrayRows(X + 5, y, times.astype(float))),
         )
     ]
     for one, repeated in zip(found[0], found[1], strict=True):
@@ -191,7 +191,7 @@ def test_mean_gradient_and_hessian_of_a_quadratic():
     rng = np.random.RandomState(0)
     u, A, slope = rng.standard_normal((300, 3)) + 0.3, rng.standard_normal((3, 3)), [1.0, -2.0, 3.0]
     y = np.einsum("ni,ij,nj->n", u, A, u) + u @ slope + 4
-    residuals, gradients, hessians = quadratic_residuals(RowBlocks(u, y[:, None]))
+    residuals, gradients, hessians = quadratic_residuals(ArrayRows(u, y[:, None]))
     assert_allclose(residuals, 0, atol=0.05)
     assert_allclose(hessians, [A + A.T], atol=0.05)
     assert_allclose(gradients, [slope + (A + A.T) @ u.mean(axis=0)], atol=0.05)
@@ -204,8 +204,8 @@ def test_an_added_quadratic_changes_the_slice_of_weight_one_by_its_hessian():
     rng = np.random.RandomState(1)
     A, y = rng.standard_normal((3, 3)), rng.standard_normal(4000)
     added = np.einsum("ni,ij,nj->n", X, A, X) + X @ [1.0, -2.0, 3.0] + 4
-    plain, sd = stack_of(RowBlocks(X, y[:, None]), score)
-    rows = RowBlocks(X, (y + added)[:, None])
+    plain, sd = stack_of(ArrayRows(X, y[:, None]), score)
+    rows = ArrayRows(X, (y + added)[:, None])
     other, other_sd = stack_of(rows, score)
     coordinates = whitening(rows)
     S2 = SteinScores(score, coordinates.inverse.T)(X)[1]
@@ -226,7 +226,7 @@ def test_noise_has_variance_one():
     for seed in range(50):
         X = mixture_rows(score, 2000, seed=seed)
         y = np.random.RandomState(seed).standard_normal((2000, 1))
-        squares.append([np.mean(block**2) for block in stack_of(RowBlocks(X, y), score)[0]])
+        squares.append([np.mean(block**2) for block in stack_of(ArrayRows(X, y), score)[0]])
     # 6, 18 and 36 entries that are not independent: the standard error is below 0.1.
     assert_allclose(np.mean(squares, axis=0), 1, atol=0.35)
 
@@ -237,8 +237,8 @@ def test_weights_and_outputs():
     rng = np.random.RandomState(0)
     X, Y = mixture_rows(score, 600), rng.standard_normal((600, 2))
     times = rng.randint(1, 3, 600)
-    found, _ = stack_of(RowBlocks(X, Y, times.astype(float)), score)
+    found, _ = stack_of(ArrayRows(X, Y, times.astype(float)), score)
     for output in range(2):
-        repeated = RowBlocks(*(np.repeat(array, times, axis=0) for array in (X, Y[:, [output]])))
+        repeated = ArrayRows(*(np.repeat(array, times, axis=0) for array in (X, Y[:, [output]])))
         for one, two in zip(found[3 * output :], stack_of(repeated, score)[0], strict=False):
             assert_allclose(one, two, rtol=1e-8, atol=1e-8)

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from sklearn_onenn import OneHiddenLayerRegressor, tensor_initialization
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import forward
 from sklearn_onenn._score_span import narrow, score_span
 from sklearn_onenn._span import AffineFit, unit_span
@@ -96,7 +96,7 @@ def test_affine_change_of_rows_and_score(activation):
 def spans(score, truth, n, activation, seed, coordinates_of=whitening):
     """Largest angle in degrees between the units and the span that Hermite moments, then scores find."""
     X = mixture_rows(score, n, seed=seed)
-    rows = RowBlocks(X, forward(X, truth, activation))
+    rows = ArrayRows(X, forward(X, truth, activation))
     coordinates, k = coordinates_of(rows), truth.W.shape[1]
     affine = AffineFit(rows, coordinates)
     slopes, residuals = affine(rows.y)
@@ -146,7 +146,7 @@ def test_several_outputs_share_the_span():
 
 
 def test_blocks_of_rows_are_narrow_where_columns_are_many():
-    rows = RowBlocks(np.ones((5000, 3)), np.ones((5000, 1)))
+    rows = ArrayRows(np.ones((5000, 3)), np.ones((5000, 1)))
     assert narrow(rows, 2).block_rows == rows.block_rows
     assert narrow(rows, 100).block_rows == 104
     assert narrow(rows, 1000).block_rows == 64

@@ -7,7 +7,7 @@ import pytest
 from _planted import exact_gaussian_rows, gaussian_problem, least_squares, separated_network
 from numpy.testing import assert_allclose
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._moments import symmetric_matrices, symmetric_pairs
 from sklearn_onenn._slices import (
     leading_slices,
@@ -28,12 +28,12 @@ def some_rows(use_weights=False, n=90, k=3, seed=0, dtype=np.float64):
     rng = np.random.RandomState(seed)
     u, y = rng.standard_normal((n, k)), rng.standard_normal((n, 1))
     weight = rng.uniform(0.3, 2, n) if use_weights else None
-    return RowBlocks(u.astype(dtype), (y + u[:, :1] ** 3).astype(dtype), weight)
+    return ArrayRows(u.astype(dtype), (y + u[:, :1] ** 3).astype(dtype), weight)
 
 
 def noise_rows(n, k, seed):
     rng = np.random.RandomState(seed)
-    return RowBlocks(rng.standard_normal((n, k)), rng.standard_normal((n, 1)))
+    return ArrayRows(rng.standard_normal((n, k)), rng.standard_normal((n, 1)))
 
 
 def planted_stack(U, rng):
@@ -75,7 +75,7 @@ def test_quadratic_fit_stops_where_it_is_good_enough():
 
 
 def test_quadratic_fit_of_constant_rows_is_finite():
-    rows = RowBlocks(np.ones((20, 2)), np.arange(20.0)[:, None])
+    rows = ArrayRows(np.ones((20, 2)), np.arange(20.0)[:, None])
     fit = quadratic_fit(rows)
     assert_allclose(quadratic(rows.X, *fit), 9.5, rtol=1e-5)
 
@@ -136,7 +136,7 @@ def test_edge_of_the_noise():
 def test_weights_equal_repeats():
     rows = some_rows(n=300)
     times = np.random.RandomState(1).randint(1, 4, rows.n_rows)
-    alike = RowBlocks(rows.X, rows.y, times.astype(float))
+    alike = ArrayRows(rows.X, rows.y, times.astype(float))
     repeated = rows.take(np.repeat(np.arange(rows.n_rows), times))
     (one, sd), (other, expected) = noise_stack(alike), noise_stack(repeated)
     assert sd == pytest.approx(expected, rel=1e-9)
@@ -163,7 +163,7 @@ def test_exact_targets_leave_no_noise_to_divide_by():
 def test_stack_of_a_network_in_expectation(activation):
     """sum_i v_i m_j(|w_i|) wbar_i^(x)j for j = 4, 3, 2, by quadrature."""
     u, weight = exact_gaussian_rows(PLANE, 2)
-    rows = RowBlocks(u, (activation.value(u @ PLANE) @ V)[:, None], weight)
+    rows = ArrayRows(u, (activation.value(u @ PLANE) @ V)[:, None], weight)
     stack, sd = noise_stack(rows)
     size = np.linalg.norm(PLANE, axis=0)
     units = PLANE / size

@@ -13,7 +13,7 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import subspace_angles
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._span import (
     SIGNIFICANT,
     AffineFit,
@@ -38,7 +38,7 @@ def uneven_rows(use_weights, n=50, d=4, dtype=np.float64):
     X = rng.exponential(size=(n, d)) * np.geomspace(0.1, 10, d) + 3
     weight = rng.uniform(0.1, 3, n).astype(dtype) if use_weights else None
     y = rng.standard_normal((n, 1)) + X[:, :1] ** 2
-    return RowBlocks(X.astype(dtype), y.astype(dtype), weight)
+    return ArrayRows(X.astype(dtype), y.astype(dtype), weight)
 
 
 def exact_rows(activation, d=4):
@@ -46,7 +46,7 @@ def exact_rows(activation, d=4):
     X, weight = exact_gaussian_rows(PLANE, d)
     turn = np.linalg.qr(np.random.RandomState(0).standard_normal((d, d)))[0]
     y = activation.value(X[:, :2] @ PLANE) @ V
-    return RowBlocks(X @ turn.T, y[:, None], weight), turn[:, :2] @ PLANE
+    return ArrayRows(X @ turn.T, y[:, None], weight), turn[:, :2] @ PLANE
 
 
 def affine_residuals(problem):
@@ -81,7 +81,7 @@ def test_affine_fit_is_least_squares(use_weights, coordinates, small_blocks):
 def test_weights_equal_repeats(use_weights):
     rows = uneven_rows(False)
     times = np.random.RandomState(1).randint(1, 4, rows.n_rows)
-    alike = RowBlocks(rows.X, rows.y, times.astype(float))
+    alike = ArrayRows(rows.X, rows.y, times.astype(float))
     repeated = rows.take(np.repeat(np.arange(rows.n_rows), times))
     (one, r), (other, R) = (AffineFit(some, whitening(some))(some.y) for some in (alike, repeated))
     assert_allclose(np.linalg.norm(one), np.linalg.norm(other), rtol=1e-9)
@@ -92,7 +92,7 @@ def test_affine_fit_with_columns_that_say_nothing():
     """Constant and repeated columns: the residual is that of the others."""
     rows = uneven_rows(False)
     X = np.column_stack([rows.X, np.full(rows.n_rows, 5.0), rows.X[:, 0]])
-    slopes, residuals = AffineFit(RowBlocks(X, rows.y), identity_coordinates(6))(rows.y)
+    slopes, residuals = AffineFit(ArrayRows(X, rows.y), identity_coordinates(6))(rows.y)
     assert np.isfinite(slopes).all()
     assert_allclose(residuals, AffineFit(rows, identity_coordinates(4))(rows.y)[1], atol=1e-5)
 
@@ -137,7 +137,7 @@ def test_significance_of_noise_is_standard_and_that_of_a_signal_grows_with_the_r
     rng = np.random.RandomState(0)
     found = []
     for _ in range(60):
-        rows = RowBlocks(rng.standard_normal((1000, 8)), rng.standard_normal((1000, 1)))
+        rows = ArrayRows(rng.standard_normal((1000, 8)), rng.standard_normal((1000, 1)))
         affine = AffineFit(rows, identity_coordinates(8))
         found.append(second_moment(affine, affine(rows.y)[1])[1])
     assert abs(np.mean(found)) < 0.5
@@ -203,7 +203,7 @@ def test_quadratic_span_of_a_quadratic_form_is_exact(use_weights):
     X, W = rng.standard_normal((400, 12)), rng.standard_normal((12, 3))
     weight = rng.uniform(0.5, 2, 400) if use_weights else None
     y = ((X @ W) ** 2 @ [1.0, -1.0, 2.0] + X[:, 0] - 3)[:, None]
-    rows = RowBlocks(X, y, weight)
+    rows = ArrayRows(X, y, weight)
     affine = AffineFit(rows, whitening(rows))
     targets = affine(y)[1]
     M2 = second_moment(affine, targets)[0]
@@ -233,7 +233,7 @@ def test_span_turns_with_the_rows(activation):
     turn = np.linalg.qr(np.random.RandomState(3).standard_normal((8, 8)))[0]
     spans = []
     for rotation in (np.eye(8), turn):
-        rows = RowBlocks(problem.rows.X @ rotation.T, problem.rows.y)
+        rows = ArrayRows(problem.rows.X @ rotation.T, problem.rows.y)
         affine = AffineFit(rows, identity_coordinates(8))
         slopes, targets = affine(rows.y)
         spans.append(unit_span(affine, targets, slopes, 2, np.random.RandomState(0)))
@@ -270,7 +270,7 @@ def test_rows_in_span(dtype):
     """u = V^T z; the targets lose the linear signal across V, and nothing along it."""
     rng = np.random.RandomState(0)
     X = rng.exponential(size=(50, 5)) * np.geomspace(0.1, 10, 5)
-    rows = RowBlocks(X.astype(dtype), rng.standard_normal((50, 1)).astype(dtype), rng.uniform(1, 2, 50))
+    rows = ArrayRows(X.astype(dtype), rng.standard_normal((50, 1)).astype(dtype), rng.uniform(1, 2, 50))
     coordinates = whitening(rows)
     V, slopes = np.linalg.qr(rng.standard_normal((5, 2)))[0], rng.standard_normal(5)
     found = rows_in_span(rows, coordinates, V, slopes)

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor, _network, _starts
-from sklearn_onenn._blocks import RowBlocks, block_threads
+from sklearn_onenn._blocks import ArrayRows, block_threads
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss, linearize
 from sklearn_onenn._polish import EXACT, Polish
@@ -112,7 +112,7 @@ def test_paths_where_no_network_can_be_told_from_another():
     for n, expected in [(10, 1), (11, MAX_STARTS)]:
         problem = planted(n)
         assert len(start_paths(problem, 2, plan_of(problem))) == expected
-    rows = RowBlocks(np.ones((50, 2)), np.zeros((50, 1)))
+    rows = ArrayRows(np.ones((50, 2)), np.zeros((50, 1)))
     constant = SquaredLoss(rows, ReLU(), whitening(rows))
     assert constant.coordinates.rank == 0
     assert start_paths(constant, 2, plan_of(constant)) == ["tensor"]
@@ -174,7 +174,7 @@ def test_moment_start_comes_in_the_coordinates_of_the_problem(fit_intercept):
     X += [0, 0, 0.1, 0]
     y = np.maximum(X @ truth.W, 0) @ truth.V
     y /= y.std()
-    rows = RowBlocks(X, y)
+    rows = ArrayRows(X, y)
     problem = SquaredLoss(
         rows, ReLU(), whitening(rows, center=fit_intercept), fit_intercept=fit_intercept
     )

@@ -13,7 +13,7 @@ from _planted import (
 )
 from numpy.testing import assert_allclose
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss
 from sklearn_onenn._structure import (
@@ -72,12 +72,12 @@ def test_edge_of_noise(r):
     largest = []
     for _ in range(200):
         z, y = rng.standard_normal((1000, r)), rng.standard_normal(1000)
-        edge = noise_edges(RowBlocks(z, y[:, None]), r)[0]
+        edge = noise_edges(ArrayRows(z, y[:, None]), r)[0]
         M2 = ((z.T * y) @ z - y.sum() * np.eye(r)) / 1000
         largest.append(np.abs(np.linalg.eigvalsh(M2)).max() / edge)
     assert np.mean(np.array(largest) > 1) <= 0.04
     assert np.median(largest) > {3: 0.45, 20: 0.75}[r]
-    two = noise_edges(RowBlocks(z, np.column_stack([y, 3 * y])), r)
+    two = noise_edges(ArrayRows(z, np.column_stack([y, 3 * y])), r)
     assert_allclose(two, [edge, 3 * edge])
 
 
@@ -130,7 +130,7 @@ def test_the_answer_is_that_of_white_rows():
     problem, network = planted(ReLU(), 2)
     rng = np.random.RandomState(0)
     A = np.linalg.qr(rng.standard_normal((10, 10)))[0] * np.geomspace(0.1, 10, 10)
-    rows = RowBlocks(problem.rows.X @ A.T + 5, problem.rows.y)
+    rows = ArrayRows(problem.rows.X @ A.T + 5, problem.rows.y)
     skewed = whitened(SquaredLoss(rows, ReLU(), identity_coordinates(10)))
     W, b = np.linalg.solve(A.T, network.W), network.b
     W, b = skewed.coordinates.weights_from_rows(W, b - 5 * W.sum(axis=0))
@@ -146,7 +146,7 @@ def test_weights_equal_repeats():
     problem, network = planted(ReLU(), 3, n=2000)
     times = np.full(2000, 2.0)
     doubled = problem.on(problem.rows.take(np.repeat(np.arange(2000), 2)))
-    weighted = problem.on(RowBlocks(problem.rows.X, problem.rows.y, times))
+    weighted = problem.on(ArrayRows(problem.rows.X, problem.rows.y, times))
     for other in (network, perturbed(network, 0.03), perturbed(network, 0.1), without_unit(network)):
         assert residual_is_noise(doubled, other) == residual_is_noise(weighted, other)
 
@@ -158,7 +158,7 @@ def test_rows_that_are_normal(n, r):
     for seed in range(20):
         rng = np.random.RandomState(seed)
         X = rng.standard_normal((n, r)) @ rng.standard_normal((r, r)) + 3
-        rows = RowBlocks(X, np.zeros((n, 1)))
+        rows = ArrayRows(X, np.zeros((n, 1)))
         assert rows_are_normal(rows)
 
 
@@ -176,7 +176,7 @@ def test_rows_that_are_normal(n, r):
 def test_rows_that_are_not_normal(draw):
     for seed in range(5):
         X = draw(np.random.RandomState(seed), (2000, 10)).astype(float)
-        rows = RowBlocks(X, np.zeros((2000, 1)))
+        rows = ArrayRows(X, np.zeros((2000, 1)))
         assert not rows_are_normal(rows)
 
 
@@ -185,7 +185,7 @@ def test_weighted_rows_are_taken_as_repeated_ones():
     X = np.random.RandomState(0).standard_normal((2000, 5))
     far = (X**2).sum(axis=1) > 13
     for weight, expected in [(np.full(2000, 2.0), True), (1 + 9.0 * far, False)]:
-        rows = RowBlocks(X, np.zeros((2000, 1)), weight)
+        rows = ArrayRows(X, np.zeros((2000, 1)), weight)
         assert rows_are_normal(rows) == expected
-        repeated = RowBlocks(np.repeat(X, weight.astype(int), axis=0), np.zeros((int(weight.sum()), 1)))
+        repeated = ArrayRows(np.repeat(X, weight.astype(int), axis=0), np.zeros((int(weight.sum()), 1)))
         assert rows_are_normal(repeated) == expected

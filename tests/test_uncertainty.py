@@ -225,6 +225,10 @@ def test_blocks_give_the_same():
     order = np.concatenate([np.arange(600)[part::3] for part in range(3)])
     other = fitted(X[order], y[order])
     assert_allclose(one.coefs_std_[0], other.coefs_std_[0], rtol=1e-6)
+    for values, expected in zip(
+        one.predict(blocks, return_std=True), other.predict(X[order], return_std=True), strict=True
+    ):
+        assert_allclose(values, expected, rtol=1e-6, atol=1e-9)
 
 
 # The estimator

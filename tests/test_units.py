@@ -17,7 +17,7 @@ from _planted import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import SquaredLoss, forward
 from sklearn_onenn._slices import noise_edge, noise_stack, singular_values
 from sklearn_onenn._units import (
@@ -45,7 +45,7 @@ def uneven_problem(activation, *, use_weights=True, fit_intercept=True):
     """Rows that are neither Gaussian nor white, in white coordinates."""
     rng = np.random.RandomState(0)
     X, y = rng.exponential(size=(80, 3)) * [0.1, 1, 10] + 2, rng.standard_normal((80, 1))
-    rows = RowBlocks(X, y, rng.uniform(0.2, 3, 80) if use_weights else None)
+    rows = ArrayRows(X, y, rng.uniform(0.2, 3, 80) if use_weights else None)
     plain = SquaredLoss(rows, activation, identity_coordinates(3), fit_intercept=fit_intercept)
     return whitened(plain)
 

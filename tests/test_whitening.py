@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import _whitening
-from sklearn_onenn._blocks import RowBlocks
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._whitening import (
     identity_coordinates,
     mean_and_covariance,
@@ -15,7 +15,7 @@ from sklearn_onenn._whitening import (
 
 
 def rows_of(X, weight=None):
-    return RowBlocks(X, np.zeros((len(X), 1)), weight)
+    return ArrayRows(X, np.zeros((len(X), 1)), weight)
 
 
 def correlated(n, d=4, seed=0, dtype=np.float64):

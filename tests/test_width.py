@@ -6,7 +6,7 @@ from _planted import random_network
 from numpy.testing import assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._blocks import RowBlocks as ArrayRows
+from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import SquaredLoss
 from sklearn_onenn._whitening import identity_coordinates
 from sklearn_onenn._width import MAX_WIDTH, criterion, ladder

@@ -29,7 +29,7 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._blocks import RowBlocks, block_threads
+from sklearn_onenn._blocks import ArrayRows, block_threads
 from sklearn_onenn._initialization import pruned_start
 from sklearn_onenn._network import SquaredLoss
 from sklearn_onenn._whitening import whitening
@@ -124,7 +124,7 @@ class Pruned:
 
     def fit(self, X, y):
         with block_threads() as executor:
-            rows = RowBlocks(X, y[:, None], executor=executor)
+            rows = ArrayRows(X, y[:, None], executor=executor)
             problem = SquaredLoss(rows, get_activation(self.activation), whitening(rows))
             start = pruned_start(problem, self.k, np.random.RandomState(self.seed))
         W, b = problem.coordinates.weights_to_rows(start.W, start.b)
