@@ -176,7 +176,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         ----------
         X : dask array, dask dataframe, or anything that the plain estimator takes
         return_std : bool, default=False
-            As of :meth:`OneHiddenLayerRegressor.predict`, for rows in memory only.
+            As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.predict`, for rows in memory only.
 
         Returns
         -------
