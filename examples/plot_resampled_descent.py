@@ -2,7 +2,7 @@
 Gradient descent on fresh rows
 ==============================
 
-The theorem of the paper (arXiv:1706.03175, Theorem 5.6) is about descent that sees every row once: each
+The theorem of the paper (arXiv:1706.03175, Theorem 4.4) is about descent that sees every row once: each
 step takes a new part of the data, and the error falls by the same factor at every step, down to
 nothing. Here 2000 steps take 200 fresh rows each, and you will see the line that the theorem
 promises, with the slope that the curvature of the loss at the truth predicts.

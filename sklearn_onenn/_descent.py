@@ -2,7 +2,7 @@
 
 v is the start's and stays. The rows are split into disjoint parts, drawn at random; every step takes
 W <- W - eta grad f_S(W) on a part S that no step has seen, so that the part is independent
-of W (K. Zhong et al., arXiv:1706.03175, Algorithm 2 and Theorem 5.6). All steps together read the
+of W (K. Zhong et al., arXiv:1706.03175, Algorithm 2 and Theorem 4.4). All steps together read the
 rows once. With too few rows for two parts every step takes all of them.
 """
 

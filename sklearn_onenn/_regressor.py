@@ -162,7 +162,7 @@ class OneHiddenLayerRegressor(
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
         Standard errors of ``coefs_`` and ``intercepts_``, with ``keep_covariance`` only; those of V of
-        homogeneous units hold |v_i| = 1. Noise may depend on the row.
+        homogeneous units hold ``|v_i| = 1``. Noise may depend on the row.
     covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
         F, with F F^T the covariance of all weights in the order W, b, V, c; likewise.
     n_iter_ : int
@@ -185,7 +185,7 @@ class OneHiddenLayerRegressor(
         Always "identity".
     n_features_in_ : int
         Number of columns seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had any.
 
     Notes

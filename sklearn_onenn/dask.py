@@ -16,17 +16,19 @@ __all__ = ["DaskOneHiddenLayerRegressor"]
 class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     """One-hidden-layer network, recovered from rows on a Dask cluster.
 
-    The fit is that of :class:`OneHiddenLayerRegressor` on
-    ``RowBlocks`` of the same blocks, to the bit, on any number of workers, and when a worker dies in the
-    middle. Blocks stay on their workers, which sum over them; a sample of the rows comes to
-    the client, where the search over starts is done.
+    The fit is that of :class:`~sklearn_onenn.OneHiddenLayerRegressor` on ``RowBlocks`` of the same
+    blocks, to the bit, on any number of workers, and when a worker dies in the middle. Blocks stay on
+    their workers, which sum over them; a sample of the rows comes to the client, where the search over
+    starts is done.
 
     Parameters
     ----------
-    k, activation, fit_intercept, init, moments, score_function, resample, polish, learning_rate
-        As of :class:`OneHiddenLayerRegressor`. ``polish`` must be True.
-    max_iter, tol, n_init, alpha, whiten, warm_start, keep_covariance, n_jobs, verbose, random_state
-        As of :class:`OneHiddenLayerRegressor`.
+    k, activation, fit_intercept, init, moments, score_function, resample : as there
+    polish : bool, default=True
+        Must be True.
+    learning_rate, max_iter, tol, n_init, alpha, whiten, warm_start : as there
+    keep_covariance, n_jobs, verbose : as there
+    random_state : int, RandomState instance or None, default=None
     client : distributed.Client or None, default=None
         None takes the client made last. It is left out when the estimator is pickled.
 
@@ -34,7 +36,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     ----------
     client_ : distributed.Client
         The client given, or the one made last. All other attributes are those of
-        :class:`OneHiddenLayerRegressor`.
+        :class:`~sklearn_onenn.OneHiddenLayerRegressor`.
 
     Notes
     -----
@@ -138,7 +140,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         sample_weight : dask array or series of shape (n_samples,), default=None
             With the row blocks of X.
         X_val, y_val, sample_weight_val : arrays, default=None
-            Held-out rows, in memory, as of :meth:`OneHiddenLayerRegressor.fit`.
+            Held-out rows, in memory, as of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.fit`.
 
         Returns
         -------
@@ -174,7 +176,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         ----------
         X : dask array, dask dataframe, or anything that the plain estimator takes
         return_std : bool, default=False
-            As of :meth:`OneHiddenLayerRegressor.predict`, for rows in memory only.
+            As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.predict`, for rows in memory only.
 
         Returns
         -------

@@ -44,7 +44,7 @@ class OneHiddenLayerTeacher:
     activation: Activation
 
     def predict(self, X) -> np.ndarray:
-        """Outputs sum_i v_i phi(w_i . x + b_i) + c, without noise.
+        """Compute sum_i v_i phi(w_i . x + b_i) + c, without noise.
 
         Parameters
         ----------

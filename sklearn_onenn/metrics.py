@@ -17,12 +17,13 @@ __all__ = ["match_units", "recovery_error"]
 def recovery_error(W, v, W_true, v_true, *, activation) -> float:
     """Largest relative error of a hidden unit, under the best matching of the units.
 
-    The paper's criterion: min over permutations pi with v_pi(j) = v*_j in sign of
-    max_j |w*_j - w_pi(j)| / |w*_j|. It counts networks as equal when they are the same function:
+    The paper's criterion: with w* and v* the planted weights, the minimum of
+    ``max_j |w*_j - w_pi(j)| / |w*_j|`` over the permutations pi with v_pi(j) = v*_j in sign. It counts
+    networks as equal when they are the same function:
 
-    - homogeneous activation of degree q: a unit (w, v) is replaced by (w |v|^(1/q), sign v);
+    - homogeneous activation of degree q: a unit (w, v) is replaced by ``(w |v|^(1/q), sign v)``;
     - odd activation, and point-symmetric ones up to a constant: (w, v) is also (-w, -v);
-    - not homogeneous: |v*_j - v_pi(j)| / |v*_j| enters the maximum too.
+    - not homogeneous: ``|v*_j - v_pi(j)| / |v*_j|`` enters the maximum too.
 
     Hidden biases are compared as well when they are given as one more row of `W` and `W_true`.
 

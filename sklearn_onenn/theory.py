@@ -161,7 +161,7 @@ def hessian_bounds(W, v, *, activation):
 
 
 def derivative_growth(activation):
-    """The power p with which phi' grows, seen between |z| = 1e3 and 1e4 unless phi is homogeneous.
+    """The power p with which phi' grows, seen between ``|z|`` = 1e3 and 1e4 unless phi is homogeneous.
 
     Parameters
     ----------

@@ -3,15 +3,15 @@
 Everyone is told the right k and the activation. Recovered: 1 - R2 < 1e-6 on fresh rows; seconds are
 medians of a fit.
 
+    python examples/benchmarks/peers.py                 5 seeds, one and two BLAS threads
+    python examples/benchmarks/peers.py --seeds 2 --threads 1
+
 - MLPRegressor: alpha=0, tol=1e-10, max_iter=3000, and as many random starts of L-BFGS as fit into 10
   times our seconds (one at least), the best by its training loss.
 - torch: float64, L-BFGS with strong Wolfe line search (max_iter=3000), and Adam (batches of 256, 200
   epochs, learning rate falling from 0.01 to 0 by the cosine).
 - random start: our polish from one random start, all weights free.
 - prune: our polish from 2 k random units, of which k are left by backward elimination.
-
-    python examples/benchmarks/peers.py                 5 seeds, one and two BLAS threads
-    python examples/benchmarks/peers.py --seeds 2 --threads 1
 """
 
 import argparse

@@ -1,0 +1,130 @@
+"""The pages say what the code does: snippets run, links lead somewhere, lists are complete."""
+
+import ast
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+from test_docstrings import public_objects
+
+ROOT = Path(__file__).parents[1]
+DOC = ROOT / "doc"
+PAGES = {
+    path.relative_to(DOC).with_suffix("").as_posix(): path
+    for folder in (DOC, DOC / "user_guide")
+    for path in sorted(folder.glob("*.rst"))
+}
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def with_snippets():
+    """Names of the pages that have Python snippets."""
+    return [name for name, path in PAGES.items() if ">>> " in path.read_text()]
+
+
+@pytest.mark.parametrize("name", with_snippets())
+def test_snippets_run(name):
+    result = doctest.testfile(str(PAGES[name]), module_relative=False, optionflags=OPTIONS)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_a_wrong_snippet_is_seen(tmp_path):
+    page = tmp_path / "page.rst"
+    page.write_text(">>> 1 + 1\n3\n")
+    assert doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, report=False).failed
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_python_is_shown_as_snippets_that_run(name):
+    assert not re.search(r"code(-block)?:: *(python|pycon)", PAGES[name].read_text())
+
+
+def functions(path):
+    """Names of the functions and classes that a file defines at its top."""
+    tree = ast.parse(path.read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def page_exists(name):
+    """Whether a page is in the tree, or is made of an example."""
+    if name == "auto_examples/index":
+        return (ROOT / "examples" / "GALLERY_HEADER.rst").is_file()
+    if name.startswith("auto_examples/"):
+        return (ROOT / "examples" / f"{Path(name).name}.py").is_file()
+    return any((DOC / f"{name}{suffix}").is_file() for suffix in (".rst", ".md"))
+
+
+def broken(name, text):
+    """What a page refers to and what is not there."""
+    folder = (DOC / name).parent
+    for target in re.findall(r":doc:`(?:[^`<]*<)?([^`>]+)>?`|:link: (\S+)", text):
+        target = next(filter(None, target))
+        path = (DOC / target.lstrip("/")) if target.startswith("/") else (folder / target)
+        if not page_exists(path.resolve().relative_to(DOC).as_posix()):
+            yield f"page {target}"
+    for target in re.findall(r":: (\S+\.py)$", text, flags=re.MULTILINE):
+        if not (folder / target).is_file():
+            yield f"file {target}"
+    for target, code in re.findall(r"literalinclude:: (\S+)\n +:pyobject: (\S+)", text):
+        if not (folder / target).is_file() or code not in functions(folder / target):
+            yield f"{code} of {target}"
+    for target, test in re.findall(r"``(tests/\w+\.py)::(\w+)``", text):
+        if not (ROOT / target).is_file() or test not in functions(ROOT / target):
+            yield f"{target}::{test}"
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        if not (folder / target).exists():
+            yield f"link {target}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name):
+    assert list(broken(name, PAGES[name].read_text())) == []
+
+
+def test_links_of_the_readme_lead_somewhere():
+    assert list(broken("../README", (ROOT / "README.md").read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (":doc:`scale`, :doc:`page <user_guide/model>`, :doc:`/benchmarks/noise`", []),
+        (":doc:`nowhere`", ["page nowhere"]),
+        (":doc:`page </nowhere>`", ["page /nowhere"]),
+        (":doc:`auto_examples/plot_nothing`", ["page auto_examples/plot_nothing"]),
+        ("   :link: nowhere\n", ["page nowhere"]),
+        (".. plot:: figures/nothing.py", ["file figures/nothing.py"]),
+        (
+            ".. literalinclude:: ../sklearn_onenn/_network.py\n   :pyobject: nothing",
+            ["nothing of ../sklearn_onenn/_network.py"],
+        ),
+        ("``tests/test_docs.py::nothing``", ["tests/test_docs.py::nothing"]),
+        ("[page](nowhere.md)", ["link nowhere.md"]),
+    ],
+)
+def test_a_broken_link_is_seen(text, found):
+    assert list(broken("index", text)) == found
+
+
+def test_benchmarks_page_lists_every_benchmark():
+    listed = re.findall(r":doc:`benchmarks/(\w+)`", PAGES["benchmarks"].read_text())
+    assert sorted(listed) == sorted(path.stem for path in (DOC / "benchmarks").glob("*.md"))
+
+
+def test_api_page_lists_every_public_object():
+    listed = re.findall(r"^   ([\w.]+)$", PAGES["api"].read_text(), flags=re.MULTILINE)
+    public = {name.removeprefix("sklearn_onenn.") for name in public_objects()}
+    assert set(listed) - {"activations.ACTIVATIONS"} == public
+
+
+def test_notation_names_what_the_files_have():
+    rows = re.findall(
+        r"^     - (``.*``)\n     - ``(\w+\.py)``", PAGES["notation"].read_text(), re.MULTILINE
+    )
+    assert len(rows) > 10
+    for names, file in rows:
+        code = (ROOT / "sklearn_onenn" / file).read_text()
+        for name in re.findall(r"``(\w+)``", names):
+            assert re.search(rf"\b{name}\b", code), (name, file)
