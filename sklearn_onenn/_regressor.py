@@ -533,7 +533,7 @@ class OneHiddenLayerRegressor(
         self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
         vars(self).update(self._weights(polish.network, problem, y_mean, y_scale))
         self.k_ = len(fit.start.b)
-        course, unit = fit.course, np.mean(y_scale**2)
+        course, unit = fit.course, float(np.mean(y_scale**2))
         self.loss_ = polish.loss * unit
         self.loss_curve_ = [loss * unit for loss in course.losses]
         self.stages_ = [(name, n_iter) for name, n_iter in course.stages]
