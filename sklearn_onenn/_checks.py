@@ -145,7 +145,7 @@ def determined(here, free):
 
 def normal_rows(case):
     """How far the inputs are from normal ones."""
-    score = fourth_moment_score(case.problem.rows)
+    score = fourth_moment_score(case.problem.rows, case.plan.white)
     seen = f"The fourth moment of the inputs is {score:+.1f} standard errors from that of normal ones."
     return answer("normal inputs", score, NORMAL, abs(score) <= NORMAL, seen, seen, decisive=False)
 

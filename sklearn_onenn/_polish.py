@@ -131,7 +131,7 @@ def is_recoverable(problem, network):
     """
     if determined_share(problem, network) < DETERMINED:
         return False
-    return may_lack_a_unit(problem.rows, len(network.b), problem.data_loss(network))
+    return may_lack_a_unit(problem.rows, problem.coordinates, len(network.b), problem.data_loss(network))
 
 
 def restored(polish, problem, course):

@@ -47,7 +47,7 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
         projected,
         activation,
         lambda rows, step: noise_stack(rows),
-        worth_repair=lambda loss: may_lack_a_unit(rows, k, loss),
+        worth_repair=lambda loss: may_lack_a_unit(rows, coordinates, k, loss),
         random_state=random_state,
     )
     return start._replace(W=V @ start.W)

@@ -207,7 +207,7 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
             return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
         network = descent.network if loss <= problem.data_loss(start) else start
         goal = np.inf
-        if first and plan.n_init == "auto" and not rows_are_normal(problem.rows):
+        if first and plan.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
             goal = DECISIVE * first.loss
         limits = {"max_iter": plan.max_iter, "tol": plan.tol, "goal": goal}
         return polish_start(problem, network, alpha, course, **limits)

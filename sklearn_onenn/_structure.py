@@ -10,7 +10,6 @@ import numpy as np
 from ._blocks import weighted
 from ._span import AffineFit, second_moment
 from ._units import residuals
-from ._whitening import whitening
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 VISIBLE = 3.0
@@ -72,21 +71,12 @@ def second_moments(network, activation):
     return np.abs(network.V * m2[:, None])
 
 
-def rows_are_normal(rows):
-    """Whether the rows pass for normal ones.
-
-    Parameters
-    ----------
-    rows : ArrayRows
-
-    Returns
-    -------
-    bool
-    """
-    return bool(abs(fourth_moment_score(rows)) <= NORMAL)
+def rows_are_normal(rows, coordinates):
+    """Whether the rows pass for N(0, I) in these coordinates, but for a factor."""
+    return bool(abs(fourth_moment_score(rows, coordinates)) <= NORMAL)
 
 
-def fourth_moment_score(rows):
+def fourth_moment_score(rows, coordinates):
     """Standard errors by which E |z|^4 differs from that of normal rows, r (r + 2).
 
     The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
@@ -94,14 +84,17 @@ def fourth_moment_score(rows):
 
     Parameters
     ----------
-    rows : ArrayRows
+    rows : Rows
+    coordinates : Coordinates
+        White ones of these rows.
 
     Returns
     -------
     float
     """
-    coordinates = whitening(rows)
     r = coordinates.rank
+    if r == 0:
+        return 0.0
 
     def fourth_powers(block):
         squares = (coordinates.rows(block.X) ** 2).sum(axis=1, keepdims=True)
@@ -114,9 +107,9 @@ def fourth_moment_score(rows):
     return float((fourth - r * (r + 2)) / error)
 
 
-def may_lack_a_unit(rows, k, loss):
+def may_lack_a_unit(rows, coordinates, k, loss):
     """Whether a fit of k units with this loss may lack a unit of a network, rather than be no network.
 
     Either the rows are such as the theorem wants them, or the fit is nearly exact.
     """
-    return loss <= NEARLY_EXACT * rows.n_outputs / k or rows_are_normal(rows)
+    return loss <= NEARLY_EXACT * rows.n_outputs / k or rows_are_normal(rows, coordinates)

@@ -85,7 +85,7 @@ def is_noise(problem, network):
     """Whether a fit leaves nothing that a further unit would explain."""
     if is_exact(problem.data_loss(network), problem.rows.dtype):
         return True
-    return rows_are_normal(problem.rows) and residual_is_noise(problem, network)
+    return rows_are_normal(problem.rows, problem.coordinates) and residual_is_noise(problem, network)
 
 
 def criterion(problem, network, loss):

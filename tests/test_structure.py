@@ -159,7 +159,7 @@ def test_rows_that_are_normal(n, r):
         rng = np.random.RandomState(seed)
         X = rng.standard_normal((n, r)) @ rng.standard_normal((r, r)) + 3
         rows = ArrayRows(X, np.zeros((n, 1)))
-        assert rows_are_normal(rows)
+        assert rows_are_normal(rows, whitening(rows))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_rows_that_are_not_normal(draw):
     for seed in range(5):
         X = draw(np.random.RandomState(seed), (2000, 10)).astype(float)
         rows = ArrayRows(X, np.zeros((2000, 1)))
-        assert not rows_are_normal(rows)
+        assert not rows_are_normal(rows, whitening(rows))
 
 
 def test_weighted_rows_are_taken_as_repeated_ones():
@@ -186,6 +186,6 @@ def test_weighted_rows_are_taken_as_repeated_ones():
     far = (X**2).sum(axis=1) > 13
     for weight, expected in [(np.full(2000, 2.0), True), (1 + 9.0 * far, False)]:
         rows = ArrayRows(X, np.zeros((2000, 1)), weight)
-        assert rows_are_normal(rows) == expected
+        assert rows_are_normal(rows, whitening(rows)) == expected
         repeated = ArrayRows(np.repeat(X, weight.astype(int), axis=0), np.zeros((int(weight.sum()), 1)))
-        assert rows_are_normal(repeated) == expected
+        assert rows_are_normal(repeated, whitening(repeated)) == expected
