@@ -294,7 +294,7 @@ def safe_factor(matrix, diagonal):
 
 def trace_of_quotient(matrix, ridge):
     """tr matrix^{-1} ridge of a semidefinite matrix and a symmetric one."""
-    if np.ndim(ridge) == 0 or not np.isfinite(matrix).all():
+    if not np.any(ridge) or not np.isfinite(matrix).all():
         return 0.0
     inverse = dpotri(cholesky(matrix, 0.0), lower=1)[0]  # the lower half
     return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()

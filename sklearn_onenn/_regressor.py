@@ -373,7 +373,7 @@ class OneHiddenLayerRegressor(
         y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
         return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
 
-    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, ...]:
         """Predict targets.
 
         Parameters

@@ -61,7 +61,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     True
     """
 
-    _parameter_constraints = {
+    _parameter_constraints: dict = {
         **OneHiddenLayerRegressor._parameter_constraints,
         "client": "no_validation",
     }

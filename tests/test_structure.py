@@ -22,7 +22,7 @@ from sklearn_onenn._structure import (
     rows_are_normal,
     second_moments,
 )
-from sklearn_onenn._whitening import identity_coordinates
+from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import GELU, ReLU, SquaredReLU, Tanh
 
 
