@@ -980,7 +980,7 @@ def test_sparse_rows_are_never_made_dense():
     """Peak memory of a fit is that of some blocks, a third of the dense rows here."""
     X, y = sparse_rows(n=50000, d=400, density=0.005)
     tracemalloc.start()
-    new(k=1, max_iter=3).fit(X, y)
+    new(k=1, max_iter=3, n_init=1).fit(X, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * X.shape[0] * X.shape[1] / 3
