@@ -325,8 +325,6 @@ class OneHiddenLayerRegressor(
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
             rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor)
-            if self.keep_covariance and self.k != "auto":  # before the work, where the width is known
-                check_size(rows.n_features, self.k, rows.n_outputs)
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
@@ -343,15 +341,9 @@ class OneHiddenLayerRegressor(
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
                 plan = replace(plan, held_out=held_out)
-            k = self.k
-            if isinstance(plan.init, Network):
-                k = len(plan.init.b)
-            elif k == "auto":
-                k, network = chosen_width(problem.on(samples[0]), plan, random_state)
-                if network is not None:  # a callback asked for the end
-                    plan = replace(plan, init=network)
-                if self.keep_covariance:
-                    check_size(rows.n_features, k, rows.n_outputs)
+            k, plan = self._width(problem.on(samples[0]), plan, random_state)
+            if self.keep_covariance:
+                check_size(rows.n_features, k, rows.n_outputs)
             fit = grown_fit(problem, samples, k, plan, random_state)
             self._store(fit, problem, y_mean, y_scale)
             if self.keep_covariance:
@@ -494,6 +486,15 @@ class OneHiddenLayerRegressor(
             n_jobs=self.n_jobs,
             progress=Progress(observers, problem.rows.n_rows),
         )
+
+    def _width(self, problem, plan, random_state):
+        """The number of units; where a callback ended the search for it, the plan starts from there."""
+        if isinstance(plan.init, Network):
+            return len(plan.init.b), plan
+        if self.k != "auto":
+            return self.k, plan
+        k, network = chosen_width(problem, plan, random_state)
+        return k, plan if network is None else replace(plan, init=network)
 
     def _given_start(self, problem, y_mean, y_scale):
         """Starting weights in the coordinates of the problem, or the name of an initialization."""
