@@ -108,9 +108,10 @@ class OneHiddenLayerRegressor(
     n_init : "auto" or int, default="auto"
         Number of starts. "auto" goes on only while there may be a network to recover and the fit does
         not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
-        in the same optimum, or six were tried. Where the rows determine less than three quarters of
-        the weights, or a fit on rows that are not normal is rough, the first start is the only one; on
-        such rows a further start must halve the loss to be followed to its end.
+        in the same optimum, or six were tried. Where the residual cannot tell (odd units, much noise)
+        the second start is that of half of the rows. Where the rows determine less than three quarters
+        of the weights, or a fit on rows that are not normal is rough, the first start is the only one;
+        on such rows a further start must halve the loss to be followed to its end.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
@@ -172,8 +173,9 @@ class OneHiddenLayerRegressor(
     n_starts_ : int
         Starts that were tried.
     init_path_ : str
-        Kind of the start that won: "tensor", "random", "given", "repaired" (the first fit, with units
-        along the directions of its residual in place of others) or "pruned" (from twice the width).
+        Kind of the start that won: "tensor", "half" (the same from half of the rows), "random", "given",
+        "repaired" (the first fit, with units along the directions of its residual in place of others) or
+        "pruned" (from twice the width).
     stop_reason_ : str
         Why the last stage ended: "exact fit", "converged", "no descent", "max_iter", "held-out loss
         rises", "rows used up" and "diverged" (without polish), or "callback".

@@ -5,7 +5,7 @@ the tensor initialization. Further ones are taken only while the fit does not lo
 """
 
 from dataclasses import dataclass, field, replace
-from itertools import cycle, islice
+from itertools import chain, cycle
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -22,7 +22,7 @@ from ._initialization import (
 )
 from ._polish import Polish, exact_loss, is_exact, polish_start, polish_to_end, until_stopped
 from ._progress import Course, Progress
-from ._structure import residual_is_noise, rows_are_normal
+from ._structure import residual_is_noise, residual_tells_nothing, rows_are_normal
 from ._units import with_fitted_outputs
 
 MAX_STARTS = 6
@@ -79,7 +79,7 @@ class Fit:
     course : Course
         The losses of all stages.
     path : str
-        "tensor", "random", "given", "repaired" or "pruned".
+        "tensor", "half", "random", "given", "repaired" or "pruned".
     rows_read : int
     n_starts : int
         Starts that were tried in all.
@@ -109,24 +109,12 @@ def search(problem, k, plan, random_state):
     Fit
         With the work of all.
     """
-    paths = start_paths(problem, k, plan)
+    n_starts = allowed_starts(problem, k, plan)
     # One seed a start: the result does not depend on how many run side by side.
-    seeds = random_state.randint(np.iinfo(np.int32).max, size=len(paths))
-    names = [f"start {number} ({path})" for number, path in enumerate(paths, start=1)]
-    first = one_start(problem, k, plan, paths[0], seeds[0], name=names[0])
-    fits = [first]
-    starts = [
-        delayed(one_start)(problem, k, plan, path, seed, first.polish, name=name)
-        for path, seed, name in zip(paths[1:], seeds[1:], names[1:], strict=True)
-    ]
-    with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
-        batch = parallel._effective_n_jobs()
-        for begin in range(0, len(starts), batch):
-            if finished(fits, problem, plan):
-                break
-            for fit in parallel(starts[begin : begin + batch]):
-                if plan.progress.stopped or not finished(fits, problem, plan):
-                    fits.append(fit)
+    seeds = random_state.randint(np.iinfo(np.int32).max, size=n_starts)
+    path = plan.init if isinstance(plan.init, str) else "given"
+    first = one_start(problem, k, plan, path, seeds[0], name=f"start 1 ({path})")
+    fits = with_further_starts(first, problem, k, plan, seeds[1:])
     best = best_of(fits)
     problem = problem.on(problem.rows.counted_anew())
     if plan.polish and plan.held_out is None and not plan.progress.stopped:
@@ -134,6 +122,27 @@ def search(problem, k, plan, random_state):
         best = to_end(best, problem, own_alpha, plan)
     rows_read = problem.rows.rows_read + sum(fit.rows_read for fit in fits)
     return replace(best, rows_read=rows_read, n_starts=len(fits))
+
+
+def with_further_starts(first, problem, k, plan, seeds):
+    """The first start, and as many more as it takes, of those that have seeds."""
+    fits = [first]
+    if finished(fits, problem, plan):
+        return fits
+    paths = further_paths(first, problem, k, plan)
+    starts = [
+        delayed(one_start)(problem, k, plan, path, seed, first.polish, name=f"start {number} ({path})")
+        for number, (seed, path) in enumerate(zip(seeds, paths, strict=False), start=2)
+    ]
+    with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
+        batch = parallel._effective_n_jobs()
+        for begin in range(0, len(starts), batch):
+            for fit in parallel(starts[begin : begin + batch]):
+                if plan.progress.stopped or not finished(fits, problem, plan):
+                    fits.append(fit)
+            if finished(fits, problem, plan):
+                break
+    return fits
 
 
 def to_end(fit, problem, own_alpha, plan):
@@ -148,19 +157,34 @@ def to_end(fit, problem, own_alpha, plan):
     return replace(fit, polish=polish, course=course)
 
 
-def start_paths(problem, k, plan):
-    """Names of the starts to try, in order."""
+def allowed_starts(problem, k, plan):
+    """How many starts to try at most."""
     if not isinstance(plan.init, str):
-        return ["given"]
-    n_starts = plan.n_init
-    if n_starts == "auto":
-        # With fewer rows than weights no network can be told from another: the first will do.
-        # Without a polish descent decides how far a start gets, not where it would end.
-        rank = problem.coordinates.rank
-        enough = problem.rows.weight_sum > k * (rank + problem.rows.n_outputs)
-        n_starts = MAX_STARTS if plan.polish and rank and enough else 1
-    # What misled the moments once would mislead them again: the rest starts elsewhere.
-    return [plan.init, *islice(cycle(FURTHER_PATHS), int(n_starts) - 1)]
+        return 1
+    if plan.n_init != "auto":
+        return int(plan.n_init)
+    # With fewer rows than weights no network can be told from another: the first will do.
+    # Without a polish descent decides how far a start gets, not where it would end.
+    rank = problem.coordinates.rank
+    enough = problem.rows.weight_sum > k * (rank + problem.rows.n_outputs)
+    return MAX_STARTS if plan.polish and rank and enough else 1
+
+
+def further_paths(first, problem, k, plan):
+    """Names of the starts after the first, in order and without end.
+
+    What misled the moments once would mislead them again, unless it was chance: where the residual
+    cannot tell whether the first start was right, that half of the rows leads to the same network can.
+    """
+    again = (
+        first.path == "tensor"
+        and plan.n_init == "auto"
+        and k <= problem.coordinates.rank
+        and first.polish.recoverable
+        and rows_are_normal(problem.rows, problem.coordinates)
+        and residual_tells_nothing(problem, first.polish.network)
+    )
+    return chain(["half"] if again else [], cycle(FURTHER_PATHS))
 
 
 def one_start(problem, k, plan, path, seed, first=None, *, name=""):
@@ -190,6 +214,10 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
         start = pruned_start(problem, k, random_state)
     elif path == "repaired":
         start = repaired_start(problem, first.network, random_state)
+    elif path == "half":
+        some = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
+        half = problem.on(problem.rows.take(np.sort(some)))
+        start = moment_start(half, k, plan, random_state, split=False)
     else:
         own, fresh = own_rows(problem, k, plan, random_state)
         start = moment_start(own, k, plan, random_state, split=fresh is not own)

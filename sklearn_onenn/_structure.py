@@ -38,20 +38,40 @@ def residual_is_noise(problem, network):
     bool
         False also where units as weak as the weakest of the network could not be seen.
     """
-    if problem.rows.weight_sum < ROWS_PER_WEIGHT * network.pack().size:
+    if has_few_rows(problem, network):
         return False
     rows = residuals(problem, network)
-    affine = AffineFit(rows, problem.coordinates)
-    targets = affine(rows.y)[1]
     edges = noise_edges(rows, problem.coordinates.rank)
-    seen = second_moments(network, problem.activation) / edges
-    if seen.max(axis=1).min() < VISIBLE:
+    if not are_seen(network, problem.activation, edges):
         return False
+    affine = AffineFit(rows, problem.coordinates)
     found = [
         np.abs(np.linalg.eigvalsh(second_moment(affine, target[:, None])[0])).max()
-        for target in targets.T
+        for target in affine(rows.y)[1].T
     ]
     return bool((found < edges).all())
+
+
+def residual_tells_nothing(problem, network):
+    """Whether a unit as weak as the weakest of the network could be missing, unseen in second moments.
+
+    So it is with odd units without biases, which have none, and with much noise; with few rows there is
+    nothing to tell by either.
+    """
+    if has_few_rows(problem, network):
+        return False
+    edges = noise_edges(residuals(problem, network), problem.coordinates.rank)
+    return not are_seen(network, problem.activation, edges)
+
+
+def has_few_rows(problem, network):
+    """Whether the fit may take structure for noise, or noise for structure."""
+    return problem.rows.weight_sum < ROWS_PER_WEIGHT * network.pack().size
+
+
+def are_seen(network, activation, edges):
+    """Whether every unit stands out of the noise in some output."""
+    return bool((second_moments(network, activation) >= VISIBLE * edges).any(axis=1).all())
 
 
 def noise_edges(rows, r):

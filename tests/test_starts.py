@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -20,14 +21,15 @@ from sklearn_onenn._starts import (
     MAX_STARTS,
     Fit,
     Plan,
+    allowed_starts,
     best_of,
     finished,
+    further_paths,
     moment_start,
     one_start,
     own_rows,
     same_optimum,
     search,
-    start_paths,
 )
 from sklearn_onenn._whitening import whitening
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
@@ -65,8 +67,9 @@ def fit_of(network, loss, path="tensor"):
         ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
         ((8, 4, 2, "leaky_relu", 3), "pruned", _starts.FURTHER_PATHS),
         ((20, 5, 2, "relu", 0), "random", ("random",)),
+        ((8, 4, 8, "tanh", 9), "half", _starts.FURTHER_PATHS),
     ],
-    ids=["repaired", "pruned", "random"],
+    ids=["repaired", "pruned", "random", "half"],
 )
 def test_networks_that_need_a_path(monkeypatch, cell, path, paths):
     """Cells d, k, rows to a weight: recovered from such a start, in no draw from the first alone."""
@@ -104,21 +107,49 @@ def test_networks_that_need_a_path(monkeypatch, cell, path, paths):
 )
 def test_paths(changes, expected):
     problem = planted()
-    assert start_paths(problem, 2, plan_of(problem, **changes)) == expected
+    assert paths_of(problem, plan_of(problem, **changes)) == expected
+
+
+def paths_of(problem, plan, k=2, **changes):
+    """Names of all starts, where the first ended in the network of these rows."""
+    path = plan.init if isinstance(plan.init, str) else "given"
+    first = fit_of(separated_network(4, 2), 0.1, path)
+    first = replace(first, polish=replace(first.polish, **changes))
+    further = islice(further_paths(first, problem, k, plan), allowed_starts(problem, k, plan) - 1)
+    return [path, *further]
+
+
+def test_half_of_the_rows_where_the_residual_tells_nothing():
+    """Of odd units, or with much noise; but not where moments or rows are not to be trusted."""
+    odd, noisy = planted(activation=Tanh(), noise=0.1), planted(noise=3.0)
+    for problem in (odd, noisy):
+        paths = paths_of(problem, plan_of(problem))
+        assert paths == ["tensor", "half", "repaired", "pruned", "random", "repaired"]
+    assert paths_of(planted(noise=0.1), plan_of(odd))[1] == "repaired"
+    for changes in ({"n_init": 3}, {"init": "random"}):
+        assert paths_of(odd, plan_of(odd, **changes))[1] == "repaired"
+    assert paths_of(odd, plan_of(odd), k=5)[1] == "repaired"
+    assert paths_of(odd, plan_of(odd), recoverable=False)[1] == "repaired"
+    few = planted(50, activation=Tanh(), noise=0.1)
+    assert paths_of(few, plan_of(few))[1] == "repaired"
+    rows = np.random.default_rng(0).exponential(size=(400, 4))
+    skewed = ArrayRows(rows, odd.rows.y)
+    skewed = SquaredLoss(skewed, Tanh(), whitening(skewed))
+    assert paths_of(skewed, plan_of(skewed))[1] == "repaired"
 
 
 def test_paths_where_no_network_can_be_told_from_another():
     """d = 4, k = 2: ten weights or fewer rows; or rows without rank."""
     for n, expected in [(10, 1), (11, MAX_STARTS)]:
         problem = planted(n)
-        assert len(start_paths(problem, 2, plan_of(problem))) == expected
+        assert allowed_starts(problem, 2, plan_of(problem)) == expected
     rows = ArrayRows(np.ones((50, 2)), np.zeros((50, 1)))
     constant = SquaredLoss(rows, ReLU(), whitening(rows))
     assert constant.coordinates.rank == 0
-    assert start_paths(constant, 2, plan_of(constant)) == ["tensor"]
+    assert allowed_starts(constant, 2, plan_of(constant)) == 1
 
 
-@pytest.mark.parametrize("path", ["tensor", "random", "pruned", "given", "repaired"])
+@pytest.mark.parametrize("path", ["tensor", "half", "random", "pruned", "given", "repaired"])
 @pytest.mark.parametrize("activation", [SquaredReLU(), Tanh()], ids=repr)
 def test_every_path_ends_in_a_stationary_point(activation, path):
     """Of the penalized loss, with noise; and what is drawn hangs on its seed alone."""

@@ -30,7 +30,7 @@ SIZES = [(20, 5), (50, 10)]
 
 
 def one_seed(activation, d, k, n, sd, seed):
-    """Excess over the optima found from the truth, with and without penalty, starts and seconds."""
+    """Excess over the optimum found from the truth, that without penalty or nan, starts and seconds."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     X, y, teacher = make_one_hidden_layer(n, d, k, activation=activation, random_state=seed)
     y += sd * y.std() * np.random.default_rng([seed, 1]).standard_normal(n)
@@ -40,12 +40,12 @@ def one_seed(activation, d, k, n, sd, seed):
         seconds = time.perf_counter() - begin
         W, v = teacher.coefs_
         truth = {"init": (W, np.zeros(k), v[:, 0]), "resample": False, "random_state": seed}
-        oracles = [
-            OneHiddenLayerRegressor(k, activation=activation, alpha=alpha, **truth).fit(X, y)
-            for alpha in (model.alpha_, 0)
+        losses = [
+            OneHiddenLayerRegressor(k, activation=activation, alpha=alpha, **truth).fit(X, y).loss_
+            for alpha in ([model.alpha_, 0] if seed % 4 == 0 else [model.alpha_])
         ]
-    excess = [model.loss_ / oracle.loss_ - 1 for oracle in oracles]
-    return *excess, model.n_starts_, seconds
+    excess = [model.loss_ / loss - 1 for loss in losses]
+    return excess[0], excess[-1] if seed % 4 == 0 else np.nan, model.n_starts_, seconds
 
 
 def main():
@@ -53,7 +53,6 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=200)
-    parser.add_argument("--large-seeds", type=int, default=200, help="of the cells with k = 10")
     parser.add_argument("--jobs", type=int, default=-1)
     arguments = parser.parse_args()
     path = Path(__file__).parents[2] / "doc" / "benchmarks" / "noise.md"
@@ -63,8 +62,8 @@ def main():
          "without penalty", "median excess", "99 % excess", "largest excess", "starts", "seconds"],
     )  # fmt: skip
     for d, k in SIZES:
-        n_seeds = arguments.seeds if k == 5 else arguments.large_seeds
         for q, sd, goal in LEVELS:
+            n_seeds = arguments.seeds if goal or k == 5 else arguments.seeds // 4
             for activation in ("relu", "tanh"):
                 results = Parallel(n_jobs=arguments.jobs)(
                     delayed(one_seed)(activation, d, k, d * k * q, sd, seed) for seed in range(n_seeds)
@@ -72,7 +71,7 @@ def main():
                 excess, unpenalized, starts, seconds = np.array(results).T
                 report.row([
                     activation, d, k, q, sd, n_seeds, f"{np.mean(excess <= 1e-4):.3f}", goal or "",
-                    f"{np.mean(unpenalized <= 1e-4):.3f}",
+                    f"{np.mean(unpenalized[::4] <= 1e-4):.3f}",
                     *[f"{np.quantile(excess, level):.1e}" for level in (0.5, 0.99, 1.0)],
                     f"{starts.mean():.1f}", f"{np.median(seconds):.2f}",
                 ])  # fmt: skip
