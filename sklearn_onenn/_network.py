@@ -65,6 +65,11 @@ class Linearization:
     R: np.ndarray
 
 
+def overflow_allowed():
+    """No warning for a step that is only tried: a loss that is not finite is no descent."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 def linearize(block, network, activation):
     """Units, slopes and residual F(x) - y of one block."""
     P = block.X @ network.W
@@ -160,8 +165,9 @@ class SquaredLoss:
         at_rows, activation = self.to_rows(network), self.activation
 
         def squares(block):
-            R = forward(block.X, at_rows, activation) - block.y
-            return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
+            with overflow_allowed():
+                R = forward(block.X, at_rows, activation) - block.y
+                return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
 
         return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
 
@@ -178,15 +184,17 @@ class SquaredLoss:
         linear = {} if self.rows.keeps(2 * network.V.shape[0] + network.V.shape[1]) else None
 
         def sums(block):
-            at = linearize(block, at_rows, activation)
-            if linear is not None:
-                linear[block.index] = at
-            squares = np.vdot(at.R, weighted(at.R, block.weight))
-            return squares.astype(np.float64), *adjoint(block, at, at_rows.V, at.R)
+            with overflow_allowed():
+                at = linearize(block, at_rows, activation)
+                if linear is not None:
+                    linear[block.index] = at
+                squares = np.vdot(at.R, weighted(at.R, block.weight))
+                return squares.astype(np.float64), *adjoint(block, at, at_rows.V, at.R)
 
         squares, *parts = self.rows.sum(sums)
         data_loss = 0.5 * float(squares) / self.rows.weight_sum
-        gradient = self._add_penalty(self._gradient_from_rows(*parts), network)
+        with overflow_allowed():
+            gradient = self._add_penalty(self._gradient_from_rows(*parts), network)
         return Evaluation(self, network, at_rows, linear, data_loss, gradient)
 
 

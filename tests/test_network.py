@@ -14,7 +14,7 @@ from sklearn_onenn._network import (
     linearize,
 )
 from sklearn_onenn._whitening import identity_coordinates, whitening
-from sklearn_onenn.activations import ReLU, Tanh
+from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 # Intercepts, weights, outputs, white coordinates of a singular covariance, penalty.
@@ -190,3 +190,12 @@ def test_functions_of_a_block_change_nothing():
         [*block[1:], *network, linear.Phi, linear.D, linear.R], before + kept, strict=True
     ):
         assert_array_equal(one, other)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e120, 1e300])
+def test_a_network_that_overflows_has_no_finite_loss_and_warns_of_nothing(size):
+    problem, network = problem_and_network(SquaredReLU(), "plain")
+    far = network._replace(W=size * network.W)
+    assert not np.isfinite(problem.data_loss(far))
+    assert not np.isfinite(problem.evaluate(far).loss)
