@@ -77,6 +77,26 @@ def alpha_of_start(loss, n_outputs):
     return min(2 * loss / n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
 
 
+def alpha_of_fit(evaluation):
+    """The penalty that a fit without one calls for."""
+    problem, network = evaluation.problem, evaluation.network
+    network = balanced(network, problem.penalty, problem.activation.degree)
+    return updated_alpha(Preconditioner(problem.evaluate(network)))
+
+
+def explains_more(loss, other, rows, n_weights):
+    """Whether a loss is so much lower than another that all weights of the network are worth it.
+
+    By the Bayesian information criterion (G. Schwarz, 1978, doi:10.1214/aos/1176344136), even if the
+    other network had no weights at all; corrected for few rows as Akaike's is (C. M. Hurvich,
+    C.-L. Tsai, 1989, doi:10.1093/biomet/76.2.297).
+    """
+    n = rows.weight_sum * rows.n_outputs
+    if n <= n_weights or not loss > 0:
+        return False
+    return n * np.log(other / loss) > n_weights * np.log(n) * n / (n - n_weights)
+
+
 def updated_alpha(preconditioner):
     """alpha from the residuals and weights of a fit."""
     here = preconditioner.here

@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._canonical import balanced
-from ._evidence import alpha_of_start, determined_share, most_probable, resolution
+from ._evidence import (
+    alpha_of_fit,
+    alpha_of_start,
+    determined_share,
+    explains_more,
+    most_probable,
+    resolution,
+)
 from ._gauss_newton import gauss_newton
 from ._progress import Stop
 from ._smoothing import graduated, has_kink
@@ -105,13 +112,7 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         return replace(ended(rough, alpha, False), objective=np.inf)
     network = rough.network
     if alpha is None:
-        probable = most_probable(
-            problem,
-            network,
-            first_alpha=alpha_of_start(rough.losses[0], problem.rows.n_outputs),
-            max_iter=max_iter,
-            callback=course.stage("evidence"),
-        )
+        probable = first_penalty(problem, rough, course, max_iter=max_iter)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
@@ -122,6 +123,26 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         tol, callback = max(tol, resolution(problem.rows, network.pack().size)), course.stage("polish")
         last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
     return restored(ended(last, alpha, recoverable), problem, course)
+
+
+def first_penalty(problem, rough, course, *, max_iter):
+    """The most probable weights near those of a fit without penalty, and their penalty.
+
+    The search begins with the penalty of the variance that the start left. Where that sweeps units away
+    which the rows call for, it begins with the one of the fit as it is.
+    """
+
+    def found(alpha):
+        limits = {"max_iter": max_iter, "callback": course.stage("evidence")}
+        return most_probable(problem, rough.network, first_alpha=alpha, **limits)
+
+    probable = found(alpha_of_start(rough.losses[0], problem.rows.n_outputs))
+    n_weights = rough.network.pack().size
+    if explains_more(rough.losses[-1], probable.losses[-1], problem.rows, n_weights):
+        again = found(alpha_of_fit(rough.evaluation))
+        if explains_more(again.losses[-1], probable.losses[-1], problem.rows, n_weights):
+            return again
+    return probable
 
 
 def is_recoverable(problem, network):

@@ -286,6 +286,9 @@ def moment_start(problem, k, plan, random_state, *, split):
     if not problem.fit_intercept:
         b, start = np.zeros_like(b), start._replace(c=np.zeros_like(start.c))
     W, b = problem.coordinates.weights_from_rows(W, b)
+    if k > problem.coordinates.rank > 0:
+        # Steps that begin with the random units at zero may end before those count.
+        return with_fitted_outputs(problem, W, b)
     return start._replace(W=W, b=b)
 
 

@@ -6,9 +6,12 @@ from _planted import INSTANCES, gaussian_problem, random_network, whitened, with
 from numpy.testing import assert_allclose
 
 from sklearn_onenn._blocks import ArrayRows
+from sklearn_onenn._canonical import balanced
 from sklearn_onenn._evidence import (
+    alpha_of_fit,
     alpha_of_start,
     determined_share,
+    explains_more,
     most_probable,
     next_alpha,
     updated_alpha,
@@ -193,3 +196,29 @@ def test_first_penalty_follows_the_variance_that_the_start_leaves():
     """Of two outputs the mean; a bad start does not silence weak units."""
     assert alpha_of_start(0.05, 1) == alpha_of_start(0.1, 2) == pytest.approx(2.0)
     assert alpha_of_start(0.5, 1) == alpha_of_start(1e6, 1) == 5.0
+
+
+def test_the_penalty_of_a_fit_without_one():
+    """s^2 / t^2 with all weights determined, whatever the scale that a unit shares with its output."""
+    problem = gaussian_problem(random_network(3, 2, 1, seed=0), 200, ReLU(), noise=0.5)
+    network = gauss_newton(problem, random_network(3, 2, 1, seed=0)).network
+    here = problem.evaluate(network)
+    p = network.pack().size
+    even = balanced(network, problem.penalty, 1)
+    square = np.vdot(even.W, problem.penalty @ even.W) + np.vdot(even.V, even.V)
+    expected = 2 * here.data_loss * 200 / max(200 - p, 200**2 / (200 + p)) * p / square
+    assert_allclose(alpha_of_fit(here), expected, rtol=1e-6)
+    other = network._replace(W=network.W * [4, 1], b=network.b * [4, 1], V=network.V / [[4], [1]])
+    assert_allclose(alpha_of_fit(problem.evaluate(other)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_what_explains_more(n_outputs):
+    """20 weights, 100 targets: log 100 / 4 is the edge; no loss is worth as many weights as targets."""
+    n = 100 // n_outputs
+    rows = ArrayRows(np.zeros((n, 1)), np.zeros((n, n_outputs)))
+    edge = np.exp(20 * np.log(100) / 80)
+    assert explains_more(1.0, 1.01 * edge, rows, 20)
+    assert not explains_more(1.0, 0.99 * edge, rows, 20)
+    assert not explains_more(1.0, 1e300, rows, 100)
+    assert not explains_more(0.0, 1.0, rows, 20)

@@ -1161,3 +1161,13 @@ def test_outliers_of_a_million_standard_deviations(where):
     model = new().fit(X, y)
     assert np.isfinite(model.predict(X)).all()
     assert model.loss_ <= (1 + 1e-9) * y.var() / 2
+
+
+@pytest.mark.parametrize("random_state", range(3))
+def test_a_curve_of_more_units_than_columns(random_state):
+    """sin 2x and noise of sd .05 (R2 of the curve: .995): no penalty sweeps the units away."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, (600, 1))
+    y = np.sin(2 * X[:, 0]) + 0.05 * rng.standard_normal(600)
+    model = OneHiddenLayerRegressor(k=20, activation="tanh", random_state=random_state)
+    assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.99

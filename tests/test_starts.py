@@ -119,6 +119,16 @@ def paths_of(problem, plan, k=2, **changes):
     return [path, *further]
 
 
+def test_random_units_beyond_the_rank_start_with_fitted_outputs():
+    """d = 4, k = 6: the gradient by output weights vanishes at the start."""
+    problem = planted(noise=0.3)
+    start = moment_start(problem, 6, plan_of(problem), np.random.RandomState(0), split=False)
+    gradient = problem.evaluate(start).gradient
+    assert np.abs(start.V).min() > 1e-4
+    assert_allclose(gradient.V, 0, atol=1e-9)
+    assert np.abs(gradient.W).max() > 1e-3
+
+
 def test_half_of_the_rows_where_the_residual_tells_nothing():
     """Of odd units, or with much noise; but not where moments or rows are not to be trusted."""
     odd, noisy = planted(activation=Tanh(), noise=0.1), planted(noise=3.0)
