@@ -196,8 +196,11 @@ def until_stopped(follow, problem, course, alpha):
 
 
 def past_kinks(problem, network, course, *, max_iter, tol):
-    """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss."""
-    if has_kink(problem.activation):
+    """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss.
+
+    The minima between kinks differ by less than the rows resolve: smoothing is for smaller tolerances.
+    """
+    if has_kink(problem.activation) and tol < resolution(problem.rows, network.pack().size):
         before = problem.evaluate(network).loss
         smoothed = course.stage("smoothed", smoothed=True)
         start = graduated(problem, network, tol=tol, callback=smoothed)

@@ -6,6 +6,7 @@ from _planted import INSTANCES, gaussian_problem, perturbed, random_network
 from numpy.testing import assert_array_equal
 
 from sklearn_onenn._blocks import ArrayRows
+from sklearn_onenn._evidence import resolution
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import forward
 from sklearn_onenn._polish import (
@@ -153,3 +154,13 @@ def test_smooth_units_have_no_kinks_to_pass():
     found = past_kinks(problem, truth, Course(), max_iter=50, tol=1e-9)
     expected = gauss_newton(problem, truth, max_iter=50, tol=1e-9)
     assert_array_equal(found.network.pack(), expected.network.pack())
+
+
+@pytest.mark.parametrize(("factor", "smoothed"), [(1.0, False), (0.99, True)])
+def test_kinks_are_smoothed_only_for_what_the_rows_resolve(factor, smoothed):
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 200, ReLU(), noise=0.3)
+    tol = factor * resolution(problem.rows, truth.pack().size)
+    found = past_kinks(problem, truth, Course(), max_iter=50, tol=tol)
+    plain = gauss_newton(problem, truth, max_iter=50, tol=tol)
+    assert np.array_equal(found.network.pack(), plain.network.pack()) != smoothed
