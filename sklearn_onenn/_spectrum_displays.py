@@ -1,13 +1,16 @@
 """Figures of spectra: of the moments of data, and of the Gauss-Newton matrix at a fit."""
 
 import numpy as np
+from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from ._blocks import ArrayRows, block_threads, scaled_rows
+from ._canonical import FreeWeights
 from ._fit_displays import start_plot
+from ._jacobian import gauss_newton_matrix
 from ._network import Network, SquaredLoss
 from ._spectrum import moment_spectrum
 from ._targets import target_scale
@@ -230,24 +233,14 @@ class HessianSpectrumDisplay:
 
 def gauss_newton_eigenvalues(problem, network, n_eigenvalues):
     """Eigenvalues of J^T J / n in decreasing order, and its size, without weights that are fixed."""
+    free = FreeWeights(network, degree=None, fit_intercept=problem.fit_intercept)
+    if free.size <= max(ALL_EIGENVALUES, n_eigenvalues + 1):
+        return eigvalsh(gauss_newton_matrix(problem, network, free))[::-1], free.size
     here = problem.evaluate(network)
-    free = network._replace(
-        W=np.ones_like(network.W),
-        V=np.ones_like(network.V),
-        b=np.full_like(network.b, problem.fit_intercept),
-        c=np.full_like(network.c, problem.fit_intercept),
-    )
-    free = np.flatnonzero(free.pack())
-    size = len(network.pack())
 
-    def product(part):
-        direction = np.zeros(size)
-        direction[free] = part.ravel()
-        return here.gauss_newton_product(network.unpack(direction)).pack()[free]
+    def product(vector):
+        return free.reduce(here.gauss_newton_product(free.expand(vector.ravel())))
 
-    if len(free) <= max(ALL_EIGENVALUES, n_eigenvalues + 1):
-        matrix = np.array([product(e) for e in np.eye(len(free))])
-        return np.linalg.eigvalsh((matrix + matrix.T) / 2)[::-1], len(free)
-    operator = LinearOperator((len(free),) * 2, matvec=product, dtype=np.float64)
-    start = np.ones(len(free))
-    return eigsh(operator, n_eigenvalues, v0=start, return_eigenvectors=False)[::-1], len(free)
+    operator = LinearOperator((free.size,) * 2, matvec=product, dtype=np.float64)
+    start = np.ones(free.size)
+    return eigsh(operator, n_eigenvalues, v0=start, return_eigenvectors=False)[::-1], free.size
