@@ -4,8 +4,8 @@
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts.
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
-   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for, and
-   steps end where a lower loss does not predict better.
+   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for: the
+   smoothing is brief, and steps end where a lower loss does not predict better.
 """
 
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ from ._evidence import (
 )
 from ._gauss_newton import gauss_newton
 from ._progress import Stop
-from ._smoothing import graduated, has_kink
-from ._structure import may_lack_a_unit
+from ._smoothing import WIDTHS, graduated, has_kink
+from ._structure import may_lack_a_unit, residual_is_noise
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -120,8 +120,8 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         tol = max(tol, SCREENING_TOL)
         last = past_kinks(penalized, network, course, max_iter=max_iter, tol=tol)
     else:
-        tol, callback = max(tol, resolution(problem.rows, network.pack().size)), course.stage("polish")
-        last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
+        limits = {"tol": max(tol, resolution(problem.rows, network.pack().size)), "widths": WIDTHS[:1]}
+        last = past_kinks(penalized, network, course, max_iter=max_iter, **limits)
     return restored(ended(last, alpha, recoverable), problem, course)
 
 
@@ -195,15 +195,17 @@ def until_stopped(follow, problem, course, alpha):
     return polish
 
 
-def past_kinks(problem, network, course, *, max_iter, tol):
+def past_kinks(problem, network, course, *, max_iter, tol, widths=WIDTHS):
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss.
 
-    The minima between kinks differ by less than the rows resolve: smoothing is for smaller tolerances.
+    Near the minimum that is wanted those between kinks differ by less than the rows resolve. So where
+    the residual is noise, smoothing is for smaller tolerances.
     """
-    if has_kink(problem.activation) and tol < resolution(problem.rows, network.pack().size):
+    rough = tol >= resolution(problem.rows, network.pack().size)
+    if has_kink(problem.activation) and not (rough and residual_is_noise(problem, network)):
         before = problem.evaluate(network).loss
         smoothed = course.stage("smoothed", smoothed=True)
-        start = graduated(problem, network, tol=tol, callback=smoothed)
+        start = graduated(problem, network, widths=widths, tol=tol, callback=smoothed)
         start = balanced(start, problem.penalty, problem.activation.degree)
         callback = course.stage("polish")
         last = gauss_newton(problem, start, max_iter=max_iter, tol=tol, callback=callback)

@@ -59,7 +59,7 @@ def has_kink(activation):
     return isinstance(activation, (ReLU, LeakyReLU))
 
 
-def graduated(problem, network, *, tol=TOL, callback=None):
+def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None):
     """Minimize on units of falling width, each from the last.
 
     Parameters
@@ -67,6 +67,8 @@ def graduated(problem, network, *, tol=TOL, callback=None):
     problem : SquaredLoss
         Of ReLU or leaky ReLU units.
     network : Network
+    widths : tuple of float
+        Falling.
     tol : float
         Of the polish that follows; steps at a width end at no less.
     callback : callable or None
@@ -78,7 +80,7 @@ def graduated(problem, network, *, tol=TOL, callback=None):
         Near a minimum of the loss of the units themselves.
     """
     slope = getattr(problem.activation, "slope", 0.0)
-    for width in WIDTHS:
+    for width in widths:
         network = with_unit_directions(network)
         smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
         limits = {"max_iter": STEPS, "tol": max(TOL, tol), "callback": callback}

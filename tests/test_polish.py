@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._evidence import resolution
 from sklearn_onenn._gauss_newton import gauss_newton
-from sklearn_onenn._network import forward
+from sklearn_onenn._network import SquaredLoss, forward
 from sklearn_onenn._polish import (
     EXACT,
     exact_loss,
@@ -19,6 +19,8 @@ from sklearn_onenn._polish import (
     polish_to_end,
 )
 from sklearn_onenn._progress import Course
+from sklearn_onenn._smoothing import STEPS
+from sklearn_onenn._whitening import whitening
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
 
 LIMITS = {"max_iter": 200, "tol": 1e-9}
@@ -156,11 +158,27 @@ def test_smooth_units_have_no_kinks_to_pass():
     assert_array_equal(found.network.pack(), expected.network.pack())
 
 
-@pytest.mark.parametrize(("factor", "smoothed"), [(1.0, False), (0.99, True)])
-def test_kinks_are_smoothed_only_for_what_the_rows_resolve(factor, smoothed):
-    truth = random_network(4, 2)
-    problem = gaussian_problem(truth, 200, ReLU(), noise=0.3)
-    tol = factor * resolution(problem.rows, truth.pack().size)
-    found = past_kinks(problem, truth, Course(), max_iter=50, tol=tol)
-    plain = gauss_newton(problem, truth, max_iter=50, tol=tol)
-    assert np.array_equal(found.network.pack(), plain.network.pack()) != smoothed
+@pytest.mark.parametrize(("factor", "k", "smoothed"), [(1.0, 3, False), (0.99, 3, True), (1.0, 2, True)])
+def test_kinks_are_smoothed_unless_the_rows_resolve_no_more(factor, k, smoothed):
+    """Three planted units: below the resolution of the rows, or where a unit is missing."""
+    truth = random_network(5, 3)
+    problem = gaussian_problem(truth, 1000, ReLU(), noise=0.1)
+    start = truth._replace(W=truth.W[:, :k], b=truth.b[:k], V=truth.V[:k])
+    start = gauss_newton(problem, start).network
+    tol = factor * resolution(problem.rows, start.pack().size)
+    course = Course()
+    found = past_kinks(problem, start, course, max_iter=50, tol=tol)
+    assert ("smoothed" in dict(course.stages)) == smoothed
+    assert found.evaluation.loss <= problem.evaluate(start).loss
+
+
+def test_fits_of_no_network_are_smoothed_briefly():
+    """A curve: one width of at most eight steps, each stage with its first loss."""
+    X = np.random.default_rng(0).exponential(size=(300, 2))
+    rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:]) / 0.5)
+    problem = SquaredLoss(rows, ReLU(), whitening(rows))
+    course, start = Course(), perturbed(random_network(2, 4), 0.5)
+    polish = polish_start(problem, start, None, course, **LIMITS)
+    assert not polish.recoverable
+    assert 2 <= dict(course.stages)["smoothed"] <= STEPS + 1
+    assert_is_where_it_says(problem, polish, course)
