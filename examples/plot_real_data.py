@@ -72,8 +72,8 @@ data_sets = {
 # ------
 # Every model is chosen by an inner cross-validation. ``k`` is all there is to choose for
 # OneHiddenLayerRegressor: its penalty follows from the residuals (``alpha="auto"``). One start and a
-# loose tolerance will do, since no network is waiting to be recovered here. (The fits to the diamonds are
-# so close that the default would look for a unit that may be missing, from up to six starts.)
+# loose tolerance will do, since no network is waiting to be recovered here. (The fits to the diamonds
+# are so close that the default would look for a unit that may be missing, from up to six starts.)
 #
 # MLPRegressor gets widths and penalties, the L-BFGS solver, and a target at unit scale, which it
 # needs. The grids are small so that the script takes about a minute on two cores.
