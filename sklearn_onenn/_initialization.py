@@ -219,16 +219,19 @@ def random_start(problem, k, random_state):
     return with_fitted_outputs(problem, W, b)
 
 
-def pruned_start(problem, k, random_state):
-    """Twice as many random units as wanted, fitted, then eliminated until k are left."""
+def pruned_start(problem, k, random_state, *, goal=np.inf):
+    """Twice as many random units as wanted, fitted, then eliminated until k are left.
+
+    With less care where the loss of more units is not below a goal.
+    """
     larger = refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)[1]
-    return eliminated(problem, larger, k, 2 * k)[1]
+    return eliminated(problem, larger, k, 2 * k, goal=goal)[1]
 
 
-def repaired_start(problem, network, random_state, *, n_more=0):
+def repaired_start(problem, network, random_state, *, n_more=0, goal=np.inf):
     """A fit with units along the leading directions of its residual, eliminated to as many as before.
 
-    Or to ``n_more`` than that.
+    Or to ``n_more`` than that. The goal is as of :func:`pruned_start`.
     """
     k = network.W.shape[1]
     rows = residuals(problem, network)
@@ -240,4 +243,4 @@ def repaired_start(problem, network, random_state, *, n_more=0):
     else:
         directions = unit_span(affine, targets, slopes, n_added, random_state)
     first = max(k + n_added, k + n_more)
-    return eliminated(problem, enlarged(network, directions), k + n_more, first)[1]
+    return eliminated(problem, enlarged(network, directions), k + n_more, first, goal=goal)[1]

@@ -205,15 +205,17 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
     """
     random_state = check_random_state(seed)
     problem = problem.on(problem.rows.counted_anew())
-    fresh = problem
+    fresh, goal = problem, np.inf
+    if first and plan.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
+        goal = DECISIVE * first.loss
     if path == "given":
         start = plan.init
     elif path == "random":
         start = random_start(problem, k, random_state)
     elif path == "pruned":
-        start = pruned_start(problem, k, random_state)
+        start = pruned_start(problem, k, random_state, goal=goal)
     elif path == "repaired":
-        start = repaired_start(problem, first.network, random_state)
+        start = repaired_start(problem, first.network, random_state, goal=goal)
     elif path == "half":
         some = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
         half = problem.on(problem.rows.take(np.sort(some)))
@@ -234,9 +236,6 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
         if not plan.polish:
             return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
         network = descent.network if loss <= problem.data_loss(start) else start
-        goal = np.inf
-        if first and plan.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
-            goal = DECISIVE * first.loss
         limits = {"max_iter": plan.max_iter, "tol": plan.tol, "goal": goal}
         return polish_start(problem, network, alpha, course, **limits)
 

@@ -185,13 +185,15 @@ def enlarged(network, directions):
     )
 
 
-def eliminated(problem, network, k, first):
+def eliminated(problem, network, k, first, *, goal=np.inf):
     """Backward elimination to k units, refitted after every few.
 
     Parameters
     ----------
     first : int
         Units that are kept at first, by their output weights alone.
+    goal : float
+        All go at once where the loss is not below this with more than k.
 
     Returns
     -------
@@ -201,7 +203,7 @@ def eliminated(problem, network, k, first):
     loss, network = refit(problem, with_fewer_units(problem, network, first), REFIT_STEPS)
     while network.W.shape[1] > k:
         n_units = network.W.shape[1]
-        n_left = max(k, n_units - max(1, (n_units - k) // 4))
+        n_left = max(k, n_units - max(1, (n_units - k) // 4)) if loss < goal else k
         network = with_fewer_units(problem, network, n_left)
         loss, network = refit(problem, network, ELIMINATION_STEPS)
     return loss, network

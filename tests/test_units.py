@@ -17,10 +17,12 @@ from _planted import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_onenn import _units
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import SquaredLoss, forward
 from sklearn_onenn._slices import noise_edge, noise_stack, singular_values
 from sklearn_onenn._units import (
+    REFIT_STEPS,
     SUSPICIOUS,
     eliminated,
     enlarged,
@@ -249,6 +251,23 @@ def test_elimination_refits_down_to_the_planted_network(activation):
     assert found.W.shape == (5, 3)
     assert loss == pytest.approx(problem.data_loss(found), rel=1e-6)
     assert loss < 1e-8 < problem.data_loss(with_fewer_units(problem, larger, 3))
+
+
+@pytest.mark.parametrize(("factor", "n_refits"), [(2.0, 5), (0.5, 2)])
+def test_elimination_without_care_where_more_units_miss_the_goal(monkeypatch, factor, n_refits):
+    """From eight units to four, one at a time or, with a loss above the goal, all at once."""
+    problem = gaussian_problem(random_network(5, 3), 300, ReLU(), noise=0.5)
+    larger, calls = random_network(5, 8, seed=1), []
+    loss = refit(problem, with_fewer_units(problem, larger, 8), REFIT_STEPS)[0]
+
+    def counted(problem, network, steps):
+        calls.append(network.W.shape[1])
+        return refit(problem, network, steps)
+
+    monkeypatch.setattr(_units, "refit", counted)
+    found = eliminated(problem, larger, 4, 8, goal=factor * loss)[1]
+    assert found.W.shape == (5, 4)
+    assert len(calls) == n_refits
 
 
 # Repairs
