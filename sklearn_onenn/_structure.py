@@ -55,8 +55,8 @@ def residual_is_noise(problem, network):
 def residual_tells_nothing(problem, network):
     """Whether a unit as weak as the weakest of the network could be missing, unseen in second moments.
 
-    So it is with odd units without biases, which have none, and with much noise; with few rows there is
-    nothing to tell by either.
+    So it is with odd units without biases, which have none, and with much noise. With few rows it is not
+    asked: parts of them would tell still less.
     """
     if has_few_rows(problem, network):
         return False
