@@ -6,6 +6,7 @@ FIRST = [
     "plot_resampled_descent.py",
     "plot_sample_complexity.py",
     "plot_real_data.py",
+    "plot_choose_k.py",
     "plot_certificate.py",
     "plot_uncertainty.py",
     "plot_displays.py",
