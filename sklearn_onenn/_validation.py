@@ -35,9 +35,15 @@ def training_rows(estimator, X, y, sample_weight, *, reset=True):
 
     With ``reset=False`` the columns must be those that the estimator was fitted on.
     """
-    X, y = validate_data(
-        estimator, X, y, reset=reset, multi_output=True, y_numeric=True, ensure_min_samples=2, **ROWS
-    )
+    checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2, **ROWS}
+    try:
+        X, y = validate_data(estimator, X, y, reset=reset, **checks)
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        raise ValueError(
+            f"X and y must hold numbers: {error}. Encode categories, by OneHotEncoder in a pipeline."
+        ) from error
     y = target_columns("y", y)
     if sample_weight is None:
         return X, y, None

@@ -654,7 +654,7 @@ def put(value, where):
         ({"X": np.empty((0, 4)), "y": np.empty(0)}, r"0 sample\(s\).*minimum of 2"),
         ({"X": np.empty((30, 0))}, r"0 feature\(s\) \(shape=\(30, 0\)\).*minimum of 1"),
         ({"X": np.ones((1, 4)), "y": np.ones(1)}, r"1 sample.*minimum of 2"),
-        ({"X": lambda X: X.astype(str).astype(object) + "a"}, "convert|string|float"),
+        ({"X": lambda X: X.astype(str).astype(object) + "a"}, "must hold numbers.*OneHotEncoder"),
         ({"y": lambda y: np.array(["a"] * 30)}, "convert|string|float|numeric"),
         ({"sample_weight": np.ones(29)}, r"sample_weight.shape == \(29,\), expected \(30,\)"),
         ({"sample_weight": np.ones((30, 2))}, "(?i)sample.weight.*1D"),
