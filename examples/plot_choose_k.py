@@ -25,8 +25,8 @@ X, y, _ = make_one_hidden_layer(2000, 12, K_PLANTED, noise=0.3, random_state=0)
 # %%
 # By the moments
 # --------------
-# Every unit lifts one singular value of the second moment above what permuted targets show. This costs
-# one pass over the rows, and no fit.
+# Every unit lifts one singular value of the second moment above what permuted targets show. This needs
+# no fit.
 
 spectrum = MomentSpectrumDisplay.from_data(X, y, random_state=0)
 plt.show()
