@@ -119,6 +119,22 @@ def paths_of(problem, plan, k=2, **changes):
     return [path, *further]
 
 
+def test_how_many_rows_the_second_start_sees(monkeypatch):
+    """400 rows, of which another half for another seed."""
+    problem, seen = planted(activation=Tanh(), noise=0.1), []
+
+    def recorded(part, *arguments, **options):
+        seen.append(part.rows.X[:, 0])
+        return moment_start(part, *arguments, **options)
+
+    monkeypatch.setattr(_starts, "moment_start", recorded)
+    first = fit_of(separated_network(4, 2), 0.1).polish
+    for seed in (0, 1):
+        one_start(problem, 2, plan_of(problem), "half", seed, first)
+    assert [len(set(rows)) for rows in seen] == [200, 200]
+    assert 50 < len({*seen[0]} & {*seen[1]}) < 150
+
+
 def test_random_units_beyond_the_rank_start_with_fitted_outputs():
     """d = 4, k = 6: the gradient by output weights vanishes at the start."""
     problem = planted(noise=0.3)
