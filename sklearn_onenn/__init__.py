@@ -11,6 +11,7 @@ _joint_diagonalization.py    symmetric slices to the components of a symmetric t
 _whitening.py                mean, covariance and rank of the rows; weights between coordinates
 _algorithm_1.py              a start from raw moments: Algorithm 1 of the paper
 _descent.py                  Algorithm 2: gradient descent over fresh parts of the rows
+_preconditioner.py           the Gauss-Newton matrix of Gaussian rows
 _gauss_newton.py             the polish on all rows
 _span.py                     the span of the units, from residuals
 _slices.py                   symmetric slices of the moments in that span
@@ -28,6 +29,7 @@ _evidence.py                 how much to penalize
 _canonical.py                representatives of a network among its equals
 _progress.py                 losses step by step, who is told, early stopping
 _polish.py                   the polish of one start, with its penalty
+_one_start.py                one start, followed to its end
 _starts.py                   which starts to try, when to stop, which one won
 _samples.py                  the search on a sample of the rows, the polish on larger ones
 _width.py                    how many units the rows support

@@ -1,14 +1,15 @@
 """Rows on the workers of a Dask cluster.
 
-Blocks stay where they are. A sum goes to the workers as one task for each of their threads, which takes
-the blocks there one after another; results come back by the number of the block and are added in that
-order. So the bits depend neither on the number of workers nor on where the blocks are. When a worker
-dies Dask computes its blocks again, on the others, and the next sum looks for them there.
+Blocks stay where they are, held together for each thread of a worker. A sum goes to the workers as one
+task for each of these, which takes the blocks there one after another; results come back by the number
+of the block and are added in that order. So the bits depend neither on the number of workers nor on
+where the blocks are. When a worker dies Dask computes what it held again, on the others.
 """
 
 from copy import copy
 from functools import partial
 from importlib import import_module
+from itertools import chain
 
 import numpy as np
 
@@ -51,15 +52,25 @@ class ClusterBlocks:
 
     def __enter__(self):
         self.collections = self.client.persist(self.collections)
-        self.X, *rest = map(block_futures, self.collections)
-        # Each worker has the targets of its rows; of copies Dask would keep one only.
-        self.rest = self.client.map(targets_beside_rows, self.X, *rest, pure=False)
-        self.n_threads = self.client.nthreads()
+        self.futures = [block_futures(collection) for collection in self.collections]
+        imported("distributed").wait(self.futures[0])
+        self.groups = list(self._groups())
+        self.held = [
+            self.client.submit(
+                HeldBlocks,
+                *([of_one[number] for number in numbers] for of_one in self.futures),
+                workers=worker,
+                # On another worker where this one is gone.
+                allow_other_workers=worker is not None,
+                pure=False,
+            )
+            for worker, numbers in self.groups
+        ]
         return self
 
     def __exit__(self, *error):
         del self.collections
-        for future in (*self.X, *self.rest):
+        for future in chain(self.held, *self.futures):
             future.release()
 
     def map(self, function, arguments=None):
@@ -74,37 +85,26 @@ class ClusterBlocks:
         """
         tasks, results = [], {}
         try:
-            for worker, numbers in self._groups():
-                tasks.append(
-                    self.client.submit(
-                        results_of_blocks,
-                        function,
-                        numbers,
-                        [self.X[number] for number in numbers],
-                        [self.rest[number] for number in numbers],
-                        None if arguments is None else [arguments[number] for number in numbers],
-                        workers=worker,
-                        # On another worker where this one is gone.
-                        allow_other_workers=worker is not None,
-                        pure=False,
-                    )
-                )
-            for of_group in self.client.gather(tasks):
-                results.update(of_group)
+            for (_, numbers), held in zip(self.groups, self.held, strict=True):
+                own = None if arguments is None else [(arguments[number],) for number in numbers]
+                tasks.append(self.client.submit(results_of_blocks, function, held, own, pure=False))
+            for (_, numbers), of_group in zip(self.groups, self.client.gather(tasks), strict=True):
+                results.update(zip(numbers, of_group, strict=True))
         except BaseException:
             self.client.cancel(tasks)
             raise
-        return [results[number] for number in range(len(self.X))]
+        return [results[number] for number in range(len(self.shapes))]
 
     def _groups(self):
         """Pairs of a worker and numbers of blocks there, one for each of its threads.
 
-        A block that no worker has is on its way, since the one that held it died: a group of its own.
+        A block that no worker has could not be computed: a group of its own, which will say why.
         """
-        held = self.client.who_has(self.X)
+        X, n_threads = self.futures[0], self.client.nthreads()
+        located = self.client.who_has(X)
         numbers, n_rows = {}, {}
-        for number, future in enumerate(self.X):
-            workers = held.get(future.key)
+        for number, future in enumerate(X):
+            workers = located.get(future.key)
             if not workers:
                 yield None, [number]
                 continue
@@ -112,9 +112,24 @@ class ClusterBlocks:
             n_rows[worker] = n_rows.get(worker, 0) + self.shapes[number][0]
             numbers.setdefault(worker, []).append(number)
         for worker, here in numbers.items():
-            n_threads = self.n_threads.get(worker, 1)
-            for begin in range(min(n_threads, len(here))):
-                yield worker, here[begin::n_threads]
+            for begin in range(min(n_threads.get(worker, 1), len(here))):
+                yield worker, here[begin :: n_threads.get(worker, 1)]
+
+
+class HeldBlocks:
+    """Blocks in the memory of a worker, to which a sum refers as one.
+
+    A task that depends on every block may cost Dask more than the work itself. The rows are not
+    copied, and not counted again: to Dask the size of this object is that of no rows.
+
+    Parameters
+    ----------
+    *columns : lists
+        Rows, targets and, where there are any, weights of the blocks.
+    """
+
+    def __init__(self, *columns):
+        self.blocks = [(*block, *[None] * (3 - len(block))) for block in zip(*columns, strict=True)]
 
 
 def imported(module):
@@ -180,18 +195,12 @@ def block_futures(array):
     return [by_key[key] for key in imported("dask.core").flatten(array.__dask_keys__())]
 
 
-def targets_beside_rows(X, y, weight=None):
-    """Targets and weights, on the worker that has the rows."""
-    return y, weight
-
-
-def results_of_blocks(function, numbers, X, rest, arguments):
-    """A task: pairs of number and result, one block after another on one BLAS thread."""
-    arguments = [()] * len(numbers) if arguments is None else [(argument,) for argument in arguments]
+def results_of_blocks(function, held, arguments):
+    """A task: results of the blocks one after another, on one BLAS thread."""
+    arguments = [()] * len(held.blocks) if arguments is None else arguments
     with block_threads():
         return [
-            (number, function((X, *rest), *argument))
-            for number, X, rest, argument in zip(numbers, X, rest, arguments, strict=True)
+            function(block, *argument) for block, argument in zip(held.blocks, arguments, strict=True)
         ]
 
 

@@ -12,7 +12,8 @@ Both are estimated anew at every linearization, as Foresee and Hagan do.
 import numpy as np
 
 from ._canonical import balanced
-from ._gauss_newton import Preconditioner, gauss_newton
+from ._gauss_newton import gauss_newton
+from ._preconditioner import Preconditioner
 
 # t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
 # penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger

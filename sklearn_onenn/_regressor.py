@@ -17,12 +17,12 @@ from ._callbacks import CallbackSupportMixin, FitTask
 from ._canonical import caller_network, inner_network
 from ._conversion import ConversionMixin
 from ._network import Network, SquaredLoss, forward
+from ._one_start import Plan
 from ._persistence import VersionStampMixin
 from ._progress import Printer, Progress
 from ._samples import growing_samples, grown_fit
 from ._score_start import check_score_function
 from ._sources import RowBlocks, StreamRows, survey
-from ._starts import Plan
 from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
 from ._uncertainty import check_size, covariance_factor, prediction_std, standard_errors
 from ._validation import (

@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from ._network import forward
+from ._one_start import one_start
 from ._polish import EXACT, is_exact
-from ._starts import one_start
 from ._structure import residual_is_noise, rows_are_normal
 from ._units import eliminated
 

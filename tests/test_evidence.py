@@ -16,8 +16,9 @@ from sklearn_onenn._evidence import (
     next_alpha,
     updated_alpha,
 )
-from sklearn_onenn._gauss_newton import Preconditioner, gauss_newton
+from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import Network, SquaredLoss
+from sklearn_onenn._preconditioner import Preconditioner
 from sklearn_onenn._whitening import identity_coordinates
 from sklearn_onenn.activations import ReLU, Tanh
 

@@ -15,16 +15,11 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import eigvals
 
-from sklearn_onenn import _gauss_newton
+from sklearn_onenn import _preconditioner
 from sklearn_onenn._blocks import ArrayRows
-from sklearn_onenn._gauss_newton import (
-    Preconditioner,
-    conjugate_gradients,
-    damped_step,
-    gauss_newton,
-    safe_factor,
-)
+from sklearn_onenn._gauss_newton import conjugate_gradients, damped_step, gauss_newton
 from sklearn_onenn._network import Network, SquaredLoss
+from sklearn_onenn._preconditioner import Preconditioner, safe_factor
 from sklearn_onenn._whitening import identity_coordinates
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -41,10 +36,10 @@ def kind(request, monkeypatch):
 
 def use_preconditioner(monkeypatch, kind, *, all_rows=False):
     whole, units = {"whole matrix": (10**6, 24), "span": (0, 24), "Kronecker": (0, 0)}[kind]
-    monkeypatch.setattr(_gauss_newton, "WHOLE_MATRIX_WEIGHTS", whole)
-    monkeypatch.setattr(_gauss_newton, "SPAN_UNITS", units)
+    monkeypatch.setattr(_preconditioner, "WHOLE_MATRIX_WEIGHTS", whole)
+    monkeypatch.setattr(_preconditioner, "SPAN_UNITS", units)
     if all_rows:
-        monkeypatch.setattr(_gauss_newton, "ROWS_PER_COLUMN", 10**6)
+        monkeypatch.setattr(_preconditioner, "ROWS_PER_COLUMN", 10**6)
 
 
 def dense(here):

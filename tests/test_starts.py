@@ -11,23 +11,19 @@ from _planted import USABLE, gaussian_problem, perturbed, random_network, separa
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_onenn import OneHiddenLayerRegressor, _network, _starts
+from sklearn_onenn import OneHiddenLayerRegressor, _network, _one_start, _starts
 from sklearn_onenn._blocks import ArrayRows, block_threads
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss, linearize
+from sklearn_onenn._one_start import Fit, Plan, moment_start, one_start, own_rows
 from sklearn_onenn._polish import EXACT, Polish
 from sklearn_onenn._progress import Course
 from sklearn_onenn._starts import (
     MAX_STARTS,
-    Fit,
-    Plan,
     allowed_starts,
     best_of,
     finished,
     further_paths,
-    moment_start,
-    one_start,
-    own_rows,
     same_optimum,
     search,
 )
@@ -127,7 +123,7 @@ def test_how_many_rows_the_second_start_sees(monkeypatch):
         seen.append(part.rows.X[:, 0])
         return moment_start(part, *arguments, **options)
 
-    monkeypatch.setattr(_starts, "moment_start", recorded)
+    monkeypatch.setattr(_one_start, "moment_start", recorded)
     first = fit_of(separated_network(4, 2), 0.1).polish
     for seed in (0, 1):
         one_start(problem, 2, plan_of(problem), "half", seed, first)
@@ -215,7 +211,7 @@ def test_a_tensor_start_that_is_worse_than_nothing_is_refitted(monkeypatch):
     """Its directions stay; output weights in least squares explain some of the targets."""
     problem, truth = planted(), separated_network(4, 2)
     bad = truth._replace(V=-10 * truth.V)
-    monkeypatch.setattr(_starts, "tensor_start", lambda *args, **options: bad)
+    monkeypatch.setattr(_one_start, "tensor_start", lambda *args, **options: bad)
     fit = one_start(problem, 2, plan_of(problem), "tensor", 0)
     assert problem.data_loss(bad) > 1
     assert problem.data_loss(fit.start) < 1e-20
@@ -273,7 +269,7 @@ def test_a_bad_first_fit_does_not_end_the_search(monkeypatch):
     problem, truth = planted(1000), separated_network(4, 2)
     W = np.column_stack([truth.W[:, 0], truth.W[:, 0]])
     V = np.full((2, 1), truth.V[0, 0] / 2)
-    monkeypatch.setattr(_starts, "tensor_start", lambda *args, **options: truth._replace(W=W, V=V))
+    monkeypatch.setattr(_one_start, "tensor_start", lambda *args, **options: truth._replace(W=W, V=V))
     fit = search(problem, 2, plan_of(problem), np.random.RandomState(0))
     assert fit.polish.loss < EXACT
     assert fit.n_starts > 1
