@@ -30,7 +30,7 @@ SETTLED = 1.3
 RESOLVED = 0.01
 
 
-def most_probable(problem, network, *, first_alpha, max_iter, callback=None):
+def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, callback=None):
     """The weights that are most probable under the penalty of largest evidence.
 
     Parameters
@@ -41,6 +41,8 @@ def most_probable(problem, network, *, first_alpha, max_iter, callback=None):
     first_alpha : float
         The penalty to begin with.
     max_iter : int
+    tol : float
+        As of :func:`gauss_newton`, where it is above the :func:`resolution`.
     callback : callable or None
         As of :func:`gauss_newton`.
 
@@ -53,7 +55,7 @@ def most_probable(problem, network, *, first_alpha, max_iter, callback=None):
         problem.on(problem.rows, alpha=first_alpha),
         balanced(network, problem.penalty, problem.activation.degree),
         max_iter=max_iter,
-        tol=resolution(problem.rows, network.pack().size),
+        tol=max(tol, resolution(problem.rows, network.pack().size)),
         callback=callback,
         penalty=next_alpha,
     )

@@ -55,7 +55,8 @@ def gauss_newton(
     max_iter : int
         Bound on the linearizations.
     tol : float
-        Stop after a step that was expected to lower the loss by less than this share of it.
+        Stop after a step that was expected to lower the loss by less than this share of it, or when the
+        next one is: see :func:`next_decrease`.
     exact_loss : float
         Stop when the data loss is not above this: the rounding error of an exact fit.
     callback : callable or None
@@ -73,8 +74,8 @@ def gauss_newton(
     losses = [here.data_loss]
     if callback is not None:
         callback(here)
-    damping, growth, n_iter, reason, preconditioner = 1e-3, 2.0, 0, "max_iter", None
-    settled = True
+    damping, growth, n_iter, reason = 1e-3, 2.0, 0, "max_iter"
+    preconditioner, settled, previous = None, True, 0.0
     while n_iter < max_iter:
         if here.data_loss <= exact_loss:
             reason = "exact fit"
@@ -100,6 +101,8 @@ def gauss_newton(
                 break
             continue
         ratio = (here.loss - there.loss) / decrease
+        coming, previous = next_decrease(decrease, previous, ratio), decrease
+        is_last = is_last or settled and coming <= tol * there.loss
         damping = max(damping * max(0.1, 1 - (2 * ratio - 1) ** 3), 1e-12)
         growth = 2.0
         here, preconditioner = there, None
@@ -111,6 +114,27 @@ def gauss_newton(
             reason = "converged"
             break
     return PolishResult(here, losses, n_iter, reason)
+
+
+def next_decrease(decrease, previous, ratio):
+    """What the step after this one may be expected to lower the loss by.
+
+    Near a minimum decreases fall at least in proportion, and by as much as the linear model is wrong;
+    the proportion is taken at its root, since it may be worse than before.
+
+    Parameters
+    ----------
+    decrease, previous : float
+        Expected of this step and of the one before; zero stands for none before.
+    ratio : float
+        Of the decrease of this step to the expected one.
+
+    Returns
+    -------
+    float
+    """
+    share = np.sqrt(decrease / previous) if previous > 0 else 1.0
+    return decrease * max(share, abs(1 - ratio))
 
 
 def damped_step(here, preconditioner, damping):

@@ -112,7 +112,7 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         return replace(ended(rough, alpha, False), objective=np.inf)
     network = rough.network
     if alpha is None:
-        probable = first_penalty(problem, rough, course, max_iter=max_iter)
+        probable = first_penalty(problem, rough, course, max_iter=max_iter, tol=tol)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
@@ -125,7 +125,7 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     return restored(ended(last, alpha, recoverable), problem, course)
 
 
-def first_penalty(problem, rough, course, *, max_iter):
+def first_penalty(problem, rough, course, *, max_iter, tol):
     """The most probable weights near those of a fit without penalty, and their penalty.
 
     The search begins with the penalty of the variance that the start left. Where that sweeps units away
@@ -133,7 +133,7 @@ def first_penalty(problem, rough, course, *, max_iter):
     """
 
     def found(alpha):
-        limits = {"max_iter": max_iter, "callback": course.stage("evidence")}
+        limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("evidence")}
         return most_probable(problem, rough.network, first_alpha=alpha, **limits)
 
     probable = found(alpha_of_start(rough.losses[0], problem.rows.n_outputs))
@@ -240,7 +240,7 @@ def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
     if not own_alpha:
         callback = course.stage("evidence")
         probable = most_probable(
-            problem, network, first_alpha=alpha, max_iter=max_iter, callback=callback
+            problem, network, first_alpha=alpha, max_iter=max_iter, tol=tol, callback=callback
         )
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized, callback = problem.on(problem.rows, alpha=alpha), course.stage("polish")

@@ -178,8 +178,8 @@ def normal_matrices(here, basis):
     k, m = network.V.shape
     s = basis.shape[1]
     n_columns = (s + 1) * k + (k + 1) * m
-    # At most as much work as a product with all rows.
-    rows = problem.rows.some(max(ROWS_PER_COLUMN * n_columns, problem.rows.n_rows // n_columns))
+    # Of many rows as many as cost half as much as a product with all, which is 4 n times the weights.
+    rows = problem.rows.some(max(ROWS_PER_COLUMN * n_columns, 2 * problem.rows.n_rows // n_columns))
     all_rows = rows is problem.rows
     project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
     W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m

@@ -17,6 +17,8 @@ ROWS_PER_WEIGHT = 64
 LEAST_ROWS = 20_000
 # Factor from one sample to the next, and the bytes of X that a sample beyond the first may copy.
 GROWTH = 8
+# Tolerance, against that of the last steps, of those on a sample that a larger one follows.
+LOOSER = 10.0
 SAMPLE_BYTES = 2**28
 
 
@@ -39,20 +41,21 @@ def grown_fit(problem, samples, k, plan, random_state):
     """
     first, *larger = samples
     # Where larger samples follow, steps end where they would say nothing of those.
-    on_first = replace(plan, tol=tolerance(first, k, plan)) if larger else plan
+    on_first = replace(plan, tol=LOOSER * tolerance(first, k, plan)) if larger else plan
     fit = search(problem.on(first), k, on_first, random_state)
     for sample in larger:
         if not plan.progress.stopped:
-            fit = polished_on(problem.on(sample), fit, plan)
+            is_last = sample is larger[-1]
+            fit = polished_on(problem.on(sample), fit, plan, looser=1.0 if is_last else LOOSER)
     if plan.progress.stopped:
         fit = replace(fit, polish=replace(fit.polish, reason=STOPPED))
     return fit
 
 
-def polished_on(problem, fit, plan):
-    """A fit, polished on a larger sample."""
+def polished_on(problem, fit, plan, *, looser):
+    """A fit, polished on a larger sample, up to so many times the tolerance of steps there."""
     rows = problem.rows
-    tol = tolerance(rows, len(fit.start.b), plan)
+    tol = looser * tolerance(rows, len(fit.start.b), plan)
     course = Course(f"{rows.n_rows} rows", problem, plan.progress, plan.held_out, before=fit.course)
 
     def follow():

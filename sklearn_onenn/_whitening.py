@@ -116,7 +116,9 @@ def mean_and_covariance(rows, *, center=True):
 
     def sums(block):
         X = dense(block.X) - origin if center else dense(block.X)
-        return weighted(X, block.weight).sum(axis=0, dtype=np.float64), X.T @ weighted(X, block.weight)
+        # A product with ones is several times faster than a sum along the rows.
+        weighted_ones = weighted(np.ones((len(X), 1), X.dtype), block.weight)
+        return (weighted_ones.T @ X)[0], X.T @ weighted(X, block.weight)
 
     first_sum, second_sum = rows.sum(sums)
     shift = first_sum / rows.weight_sum
