@@ -3,10 +3,15 @@
 With noise of variance s^2 and weights that are a priori normal of variance t^2, the penalized loss is
 minimal at the most probable weights when alpha = s^2 / t^2. Both are estimated from the fit itself:
     gamma = p - alpha tr(H^{-1} P)             the weights that the data determine,
-    s^2 = RSS / (n m - gamma),   t^2 = |w|^2 / gamma,
+    s^2 = n m RSS / (n m - 1.4 gamma)^2,       t^2 = |w|^2 / gamma,
 with H the penalized Gauss-Newton matrix times n and P the penalty's (D. J. C. MacKay, 1992,
 doi:10.1162/neco.1992.4.3.448; F. D. Foresee, M. T. Hagan, 1997, doi:10.1109/ICNN.1997.614194).
 Both are estimated anew at every linearization, as Foresee and Hagan do.
+
+MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the noise:
+where its units bend was fitted too. So s^2 is the error of prediction by generalized cross-validation, in
+which a weight counts 1.4 times (Y.-J. Kim, C. Gu, 2004, doi:10.1046/j.1467-9868.2003.05316.x). With many
+rows it makes no difference.
 """
 
 import numpy as np
@@ -25,6 +30,8 @@ MAX_FIRST_ALPHA = 5.0
 MAX_CHANGE = 2.0
 # No step is the last before alpha changes by less than this factor.
 SETTLED = 1.3
+# How often a determined weight counts, and the share of the targets that are left at least.
+COUNTS, LEAST_LEFT = 1.4, 0.1
 # A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
 # part of it predict no better: weights are off by a seventh of their standard error, before the last.
 RESOLVED = 0.01
@@ -63,7 +70,7 @@ def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, callback=
 
 def resolution(rows, n_weights):
     """Share of the loss below which a lower one says nothing of other rows."""
-    return RESOLVED * n_weights / (rows.weight_sum * rows.n_outputs)
+    return RESOLVED * min(n_weights / (rows.weight_sum * rows.n_outputs), 1.0)
 
 
 def next_alpha(preconditioner):
@@ -71,13 +78,23 @@ def next_alpha(preconditioner):
     previous, alpha = preconditioner.here.problem.alpha, updated_alpha(preconditioner)
     if alpha == 0:
         return alpha, True
-    alpha = min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE)
-    return alpha, max(alpha, previous) <= SETTLED * min(alpha, previous)
+    if max(alpha, previous) <= SETTLED * min(alpha, previous):
+        return alpha, True
+    # gamma follows alpha at once, the residual later: whole steps would go to and fro.
+    alpha = np.sqrt(previous * alpha)
+    return min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE), False
 
 
-def alpha_of_start(loss, n_outputs):
+def too_few_targets(rows, n_weights):
+    """Whether a network of so many weights fits any targets exactly."""
+    return rows.weight_sum * rows.n_outputs <= n_weights
+
+
+def alpha_of_start(loss, rows, n_weights):
     """The first penalty, from the data loss of a start and outputs of unit variance."""
-    return min(2 * loss / n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
+    if too_few_targets(rows, n_weights):  # a low loss says nothing
+        return MAX_FIRST_ALPHA
+    return min(2 * loss / rows.n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
 
 
 def alpha_of_fit(evaluation):
@@ -104,12 +121,10 @@ def updated_alpha(preconditioner):
     """alpha from the residuals and weights of a fit."""
     here = preconditioner.here
     problem, network = here.problem, here.network
-    n, p = problem.rows.weight_sum, network.pack().size
-    gamma = preconditioner.determined_weights()
-    # With fewer targets than weights the fit says nothing of the noise: some must be left.
+    gamma, n = preconditioner.determined_weights(), problem.rows.weight_sum
     n_targets = n * problem.rows.n_outputs
-    left = max(n_targets - gamma, n_targets**2 / (n_targets + p))
-    variance = 2 * here.data_loss * n / left
+    left = max(1 - COUNTS * gamma / n_targets, LEAST_LEFT)
+    variance = 2 * here.data_loss / problem.rows.n_outputs / left**2
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     # Weights that vanished are penalized enough.
     return float(variance * gamma / square) if square > np.finfo(float).eps else 0.0

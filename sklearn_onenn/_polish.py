@@ -1,6 +1,7 @@
 """The polish of one start: is it exact; if not, what penalty; then past the kinks to the minimum.
 
-1. Gauss-Newton steps without penalty, roughly. An exact fit converges here.
+1. Gauss-Newton steps without penalty, roughly. An exact fit converges here. (With fewer targets than
+   weights any network may be made exact, which says nothing: steps have a penalty from the first.)
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts.
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
@@ -20,6 +21,7 @@ from ._evidence import (
     explains_more,
     most_probable,
     resolution,
+    too_few_targets,
 )
 from ._gauss_newton import gauss_newton
 from ._progress import Stop
@@ -33,7 +35,7 @@ ROUGH_TOL = 2e-2
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
 # With a smaller share of the weights determined no network is recovered.
-DETERMINED = 0.75
+DETERMINED = 0.65
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
 
@@ -97,22 +99,25 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     -------
     Polish
     """
-    dtype = problem.rows.dtype
+    dtype, n_weights = problem.rows.dtype, network.pack().size
+    first_alpha = alpha_of_start(problem.data_loss(network), problem.rows, n_weights)
+    may_be_exact = alpha == 0 or not too_few_targets(problem.rows, n_weights)
+    rough_alpha = 0.0 if may_be_exact else first_alpha if alpha is None else alpha
     rough = gauss_newton(
-        problem,
+        problem.on(problem.rows, alpha=rough_alpha),
         network,
         max_iter=max_iter,
         tol=max(tol, ROUGH_TOL),
         exact_loss=exact_loss(dtype),
         callback=course.stage("rough"),
     )
-    if is_exact(rough.losses[-1], dtype):
+    if may_be_exact and is_exact(rough.losses[-1], dtype):
         return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
         return replace(ended(rough, alpha, False), objective=np.inf)
     network = rough.network
     if alpha is None:
-        probable = first_penalty(problem, rough, course, max_iter=max_iter, tol=tol)
+        probable = first_penalty(problem, rough, first_alpha, course, max_iter=max_iter, tol=tol)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
@@ -125,18 +130,18 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     return restored(ended(last, alpha, recoverable), problem, course)
 
 
-def first_penalty(problem, rough, course, *, max_iter, tol):
+def first_penalty(problem, rough, first_alpha, course, *, max_iter, tol):
     """The most probable weights near those of a fit without penalty, and their penalty.
 
-    The search begins with the penalty of the variance that the start left. Where that sweeps units away
-    which the rows call for, it begins with the one of the fit as it is.
+    The search begins with that of the variance that the start left. Where this sweeps units away which
+    the rows call for, it begins with the one of the fit as it is.
     """
 
     def found(alpha):
         limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("evidence")}
         return most_probable(problem, rough.network, first_alpha=alpha, **limits)
 
-    probable = found(alpha_of_start(rough.losses[0], problem.rows.n_outputs))
+    probable = found(first_alpha)
     n_weights = rough.network.pack().size
     if explains_more(rough.losses[-1], probable.losses[-1], problem.rows, n_weights):
         again = found(alpha_of_fit(rough.evaluation))

@@ -274,7 +274,7 @@ def test_max_iter_and_callback():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_steps_end_where_less_than_the_tolerance_is_left(seed):
-    """At 0.04 to 0.7 of it; and the last step is most of the way that was left (all but 0.08 to 0.23)."""
+    """At 0.04 to 0.7 of it; the last step is most of the way that was left (all but 0.08 to 0.23)."""
     truth = random_network(5, 2, seed=seed)
     problem = gaussian_problem(truth, 300, Tanh(), noise=0.3, seed=seed)
     start = perturbed(truth, 0.1)

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_diabetes, make_friedman1
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
@@ -483,6 +483,21 @@ def test_warm_start():
     assert model.set_params(warm_start=False).fit(X, y).init_path_ == "tensor"
     # On other data the start is what was fitted before.
     assert new(warm_start=True).fit(X, y).fit(X[:200], y[:200]).init_path_ == "given"
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_fewer_targets_than_weights(activation):
+    """100 noisy rows, 241 weights: the fit is penalized from the first and predicts, R2 of 0.68 to 0.73.
+
+    Without penalty it goes through all targets, and predicts worse.
+    """
+    X, y = make_friedman1(1100, noise=1.0, random_state=0)
+    fits = [
+        new(k=20, activation=activation, alpha=alpha).fit(X[:100], y[:100]) for alpha in ("auto", 0)
+    ]
+    assert fits[0].score(X[:100], y[:100]) < 0.9
+    assert fits[1].score(X[:100], y[:100]) == pytest.approx(1)
+    assert fits[0].score(X[100:], y[100:]) > 0.6 > fits[1].score(X[100:], y[100:])
 
 
 def test_number_of_starts_and_verbose(capsys):
