@@ -9,9 +9,9 @@ doi:10.1162/neco.1992.4.3.448; F. D. Foresee, M. T. Hagan, 1997, doi:10.1109/ICN
 Both are estimated anew at every linearization, as Foresee and Hagan do.
 
 MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the noise:
-where its units bend was fitted too. So s^2 is the error of prediction by generalized cross-validation, in
-which a weight counts 1.4 times (Y.-J. Kim, C. Gu, 2004, doi:10.1046/j.1467-9868.2003.05316.x). With many
-rows it makes no difference.
+where its units bend was fitted too. So s^2 is the error of prediction by generalized cross-validation,
+in which a weight counts 1.4 times (Y.-J. Kim, C. Gu, 2004, doi:10.1046/j.1467-9868.2003.05316.x). With
+many rows it makes no difference.
 """
 
 import numpy as np

@@ -104,7 +104,7 @@ def test_alpha_falls_with_the_square_of_the_noise():
 
 
 def test_alpha_changes_by_a_factor_of_two_at_most():
-    """Towards its update, half of the way (by its logarithm); settled, and all of it, once it is near."""
+    """Towards its update, half of the way by its logarithm; all of it, and settled, once it is near."""
     problem, truth = planted(0)
     best = updated_alpha(Preconditioner(problem.on(problem.rows, alpha=1.0).evaluate(truth)))
     for factor, expected, has_settled in [

@@ -492,9 +492,7 @@ def test_fewer_targets_than_weights(activation):
     Without penalty it goes through all targets, and predicts worse.
     """
     X, y = make_friedman1(1100, noise=1.0, random_state=0)
-    fits = [
-        new(k=20, activation=activation, alpha=alpha).fit(X[:100], y[:100]) for alpha in ("auto", 0)
-    ]
+    fits = [new(k=20, activation=activation, alpha=alpha).fit(X[:100], y[:100]) for alpha in ("auto", 0)]
     assert fits[0].score(X[:100], y[:100]) < 0.9
     assert fits[1].score(X[:100], y[:100]) == pytest.approx(1)
     assert fits[0].score(X[100:], y[100:]) > 0.6 > fits[1].score(X[100:], y[100:])
