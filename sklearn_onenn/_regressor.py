@@ -109,14 +109,16 @@ class OneHiddenLayerRegressor(
         Number of starts. "auto" goes on only while there may be a network to recover and the fit does
         not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
         in the same optimum, or six were tried. Where the residual cannot tell (odd units, much noise)
-        the second start is that of half of the rows. Where the rows determine less than three quarters
+        the second start is that of half of the rows. Where the rows determine less than two thirds
         of the weights, or a fit on rows that are not normal is rough, the first start is the only one;
         on such rows a further start must halve the loss to be followed to its end.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
-        and y at unit scale. "auto" is the residual variance over the mean squared weight, both
-        estimated by the evidence of the fit [2]_; zero where the fit without penalty is exact.
+        and y at unit scale. "auto" is the variance of the noise over the mean squared weight, both
+        estimated from the fit: the second by its evidence [2]_, the first by generalized
+        cross-validation [3]_. Zero where the fit without penalty is exact and the rows say something by
+        that, as more targets than weights do.
 
     whiten : bool, default=True
         Center and whiten the rows inside; weights are reported for the rows as given.
@@ -205,6 +207,10 @@ class OneHiddenLayerRegressor(
 
     .. [2] D. J. C. MacKay, "A Practical Bayesian Framework for Backpropagation Networks", Neural
        Computation, 1992, doi:10.1162/neco.1992.4.3.448.
+
+    .. [3] Y.-J. Kim, C. Gu, "Smoothing Spline Gaussian Regression: More Scalable Computation via
+       Efficient Approximation", Journal of the Royal Statistical Society B, 2004,
+       doi:10.1046/j.1467-9868.2003.05316.x.
 
     Examples
     --------
