@@ -7,9 +7,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
-# The share of five planted networks that each model recovered, as doc/benchmarks/peers.md has it.
+# The share of planted networks that each model recovered, as doc/benchmarks/peers.md has it.
 page = Path("../benchmarks/peers.md").read_text()  # the plot directive runs in this folder
-row = r"^\| relu \| (\d+) \| (\d+) \| \d+ \| 1 \| ([^|]+) \| ([\d.]+) \|"
+row = r"^\| relu \| (\d+) \| (\d+) \| \d+ \| ([^|]+) \| ([\d.]+) \|"
 shares = {((d, k), name): float(share) for d, k, name, share in re.findall(row, page, re.MULTILINE)}
 sizes = list(dict.fromkeys(size for size, _ in shares))
 models = {
