@@ -3,6 +3,7 @@
 The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. Its files, in the order in which they read
 best:
 
+_activation.py               what the method asks of a function phi
 activations.py               the functions phi, with the moments and properties that the theory uses
 _blocks.py                   rows in blocks, and sums over them
 _network.py                  one block: outputs, residuals, gradients, Gauss-Newton products

@@ -13,7 +13,8 @@ PACKAGE = ROOT / "sklearn_onenn"
 
 # From the ground up. A module imports from the layers below its own, never sideways.
 LAYERS = [
-    {"activations", "scores", "_blocks", "_version"},
+    {"_activation", "scores", "_blocks", "_version"},
+    {"activations"},
     {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
     {"_algorithm_1", "_span", "_slices", "_descent", "_preconditioner", "_canonical", "theory"},
     {"_gauss_newton"},
