@@ -53,19 +53,14 @@ class ClusterBlocks:
     def __enter__(self):
         self.collections = self.client.persist(self.collections)
         self.futures = [block_futures(collection) for collection in self.collections]
-        imported("distributed").wait(self.futures[0])
-        self.groups = list(self._groups())
-        self.held = [
-            self.client.submit(
-                HeldBlocks,
-                *([of_one[number] for number in numbers] for of_one in self.futures),
-                workers=worker,
-                # On another worker where this one is gone.
-                allow_other_workers=worker is not None,
-                pure=False,
-            )
-            for worker, numbers in self.groups
-        ]
+        self.held = []
+        try:
+            imported("distributed").wait(self.futures[0])
+            self.groups = list(self._groups())
+            self.held = [self._hold(*group) for group in self.groups]
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error):
@@ -94,6 +89,16 @@ class ClusterBlocks:
             self.client.cancel(tasks)
             raise
         return [results[number] for number in range(len(self.shapes))]
+
+    def _hold(self, worker, numbers):
+        """The blocks with these numbers together, on this worker or, where it is gone, on another."""
+        return self.client.submit(
+            HeldBlocks,
+            *([of_one[number] for number in numbers] for of_one in self.futures),
+            workers=worker,
+            allow_other_workers=worker is not None,
+            pure=False,
+        )
 
     def _groups(self):
         """Pairs of a worker and numbers of blocks there, one for each of its threads.

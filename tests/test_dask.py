@@ -259,6 +259,17 @@ def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, tmp_path)
     assert idle(client)
 
 
+def test_a_fit_interrupted_while_blocks_are_made_leaves_nothing(client, monkeypatch):
+    def interrupted(futures):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(distributed, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        fitted(client)
+    assert idle(client)  # though the traceback is there, and all that it refers to
+    assert raised.tb is not None
+
+
 def test_an_error_on_a_worker_is_raised_here(client, tmp_path):
     model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client, activation=Broken(tmp_path))
     with pytest.raises(FloatingPointError, match="as planned") as raised:
