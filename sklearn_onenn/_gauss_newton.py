@@ -14,6 +14,9 @@ import numpy as np
 
 from ._preconditioner import Preconditioner
 
+# Steps that lower the loss by more than this share of it may be anywhere, as before a saddle.
+NEAR = 1e-2
+
 
 @dataclass(frozen=True)
 class PolishResult:
@@ -55,8 +58,8 @@ def gauss_newton(
     max_iter : int
         Bound on the linearizations.
     tol : float
-        Stop after a step that was expected to lower the loss by less than this share of it, or when the
-        next one is: see :func:`next_decrease`.
+        Stop after a step that was expected to lower the loss by less than this share of it, or, near the
+        minimum, when the next one is: see :func:`next_decrease`.
     exact_loss : float
         Stop when the data loss is not above this: the rounding error of an exact fit.
     callback : callable or None
@@ -101,8 +104,9 @@ def gauss_newton(
                 break
             continue
         ratio = (here.loss - there.loss) / decrease
-        coming, previous = next_decrease(decrease, previous, ratio), decrease
-        is_last = is_last or settled and coming <= tol * there.loss
+        if settled and decrease <= NEAR * here.loss:
+            is_last = is_last or next_decrease(decrease, previous, ratio) <= tol * there.loss
+        previous = decrease
         damping = max(damping * max(0.1, 1 - (2 * ratio - 1) ** 3), 1e-12)
         growth = 2.0
         here, preconditioner = there, None

@@ -4,9 +4,9 @@
    weights any network may be made exact, which says nothing: steps have a penalty from the first.)
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts.
-3. Where there may be a network to recover, from normal rows: units with a kink are smoothed and
-   sharpened again; then steps on the units as they are, to the minimum. Elsewhere there is hardly one
-   optimum to look for: the smoothing is brief, and steps end where a lower loss predicts no better.
+3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
+   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for: the
+   smoothing is brief, and steps end where a lower loss does not predict better.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from ._evidence import (
 from ._gauss_newton import gauss_newton
 from ._progress import Stop
 from ._smoothing import WIDTHS, graduated, has_kink
-from ._structure import may_lack_a_unit, residual_is_noise, rows_are_normal
+from ._structure import may_lack_a_unit, residual_is_noise
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -121,7 +121,7 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
-    if recoverable and rows_are_normal(problem.rows, problem.coordinates):
+    if recoverable:
         limits = {"tol": max(tol, SCREENING_TOL), "widths": WIDTHS}
     else:
         limits = {"tol": max(tol, resolution(problem.rows, n_weights)), "widths": WIDTHS[:1]}
@@ -238,8 +238,6 @@ def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
     """
     if is_exact(polish.loss, problem.rows.dtype) or not polish.recoverable:
         return polish
-    if not rows_are_normal(problem.rows, problem.coordinates):
-        tol = max(tol, resolution(problem.rows, polish.network.pack().size))
     if own_alpha and tol >= SCREENING_TOL:
         return polish
     alpha, network = polish.alpha, polish.network

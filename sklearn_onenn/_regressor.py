@@ -102,18 +102,16 @@ class OneHiddenLayerRegressor(
 
     tol : float, default=1e-6
         A stage on all rows stops when a further step would lower the loss by less than this share of it.
-        On rows that are not normal, and where the fit cannot be a recovered network, as under
-        ``n_init``, it stops at a hundredth of the share p / n that its p weights take from the noise of
-        n rows, if that is more. (Exact fits are exact on any rows.)
+        A fit that cannot be a recovered network, as under ``n_init``, stops at a hundredth of the share
+        p / n that its p weights take from the noise of n rows, if that is more.
 
     n_init : "auto" or int, default="auto"
         Number of starts. "auto" goes on only while there may be a network to recover and the fit does
         not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
-        in the same optimum, or six were tried, four on rows that are not normal. Where the residual
-        cannot tell (odd units, much noise) the second start is that of half of the rows. Where the rows
-        determine less than two thirds of the weights, or a fit on rows that are not normal is rough,
-        the first start is the only one; on such rows a further start must halve the loss to be followed
-        to its end.
+        in the same optimum, or six were tried. Where the residual cannot tell (odd units, much noise)
+        the second start is that of half of the rows. Where the rows determine less than two thirds of
+        the weights, or a fit on rows that are not normal is rough, the first start is the only one; on
+        such rows a further start must halve the loss to be followed to its end.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X

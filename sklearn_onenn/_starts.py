@@ -98,11 +98,7 @@ def allowed_starts(problem, k, plan):
     # Without a polish descent decides how far a start gets, not where it would end.
     rank = problem.coordinates.rank
     enough = problem.rows.weight_sum > k * (rank + problem.rows.n_outputs)
-    if not (plan.polish and rank and enough):
-        return 1
-    if rows_are_normal(problem.rows, problem.coordinates):
-        return MAX_STARTS
-    return 1 + len(FURTHER_PATHS)  # one of each
+    return MAX_STARTS if plan.polish and rank and enough else 1
 
 
 def further_paths(first, problem, k, plan):
