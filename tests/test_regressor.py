@@ -487,7 +487,7 @@ def test_warm_start():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_fewer_targets_than_weights(activation):
-    """100 noisy rows, 241 weights: the fit is penalized from the first and predicts, R2 of 0.67 and 0.66.
+    """100 noisy rows, 241 weights: the fit is penalized from the first and predicts (R2 .67, .66).
 
     Without penalty it goes through all targets, and predicts worse, R2 of 0.60 and 0.31.
     """
