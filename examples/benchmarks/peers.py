@@ -5,6 +5,7 @@ medians of a fit.
 
     python examples/benchmarks/peers.py                          20 seeds, one BLAS thread
     python examples/benchmarks/peers.py --seeds 5 --threads 2    a page of its own
+    python examples/benchmarks/peers.py --threads 2 --units 5    only the cells of five units
 
 - MLPRegressor: alpha=0, tol=1e-10, max_iter=3000; restarted: that fit and as many more random starts
   of L-BFGS as fit into 10 times our seconds, the best by its training loss, the seconds of all.
@@ -185,6 +186,7 @@ def main():
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--units", type=int, choices=sorted({k for _, _, k, _ in CELLS}))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     columns = [
@@ -192,6 +194,7 @@ def main():
         "d",
         "k",
         "n",
+        "seeds",
         "model",
         "recovered",
         "seconds",
@@ -202,18 +205,18 @@ def main():
     name = "peers" if n_threads == 1 else f"peers_{n_threads}_threads"
     path = Path(__file__).parents[2] / "doc" / "benchmarks" / f"{name}.md"
     report = Report(path, f"Planted networks: peers, BLAS threads: {n_threads}", __doc__, columns)
-    report.note(
-        f"{arguments.seeds} seeds a cell (0 .. {arguments.seeds - 1}), torch {torch.__version__}."
-    )
+    report.note(f"torch {torch.__version__}.")
     torch.set_num_threads(n_threads)
     for activation, d, k, q in CELLS:
+        if arguments.units not in (None, k):
+            continue
         with threadpool_limits(n_threads):
             models = one_cell(activation, d, k, q, arguments.seeds)
         ours = models["sklearn_onenn"][1]
         for name, (recovered, seconds) in models.items():
             figures = f"{recovered:.2f}", f"{seconds:.2f}", f"{ours / seconds:.3f}"
             target = TARGETS.get((activation, d, k), "") if name == "MLPRegressor lbfgs" else ""
-            report.row([activation, d, k, d * k * q, name, *figures, target])
+            report.row([activation, d, k, d * k * q, arguments.seeds, name, *figures, target])
 
 
 if __name__ == "__main__":
