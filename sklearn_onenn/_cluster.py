@@ -13,8 +13,8 @@ from itertools import chain
 
 import numpy as np
 
-from ._blocks import block_threads, scaled_rows
-from ._sources import SurveyedRows, arrays_of, rough_scale, surveyed, target_sums
+from ._blocks import ArrayRows, block_threads, scaled_rows
+from ._sources import SurveyedRows, arrays_of, as_rows, rough_scale, surveyed, target_sums
 from ._validation import checked_block, is_dask_collection
 
 
@@ -90,14 +90,28 @@ class ClusterBlocks:
             raise
         return [results[number] for number in range(len(self.shapes))]
 
+    def prepare(self, function):
+        """Let the workers hold ``function(block)`` from now on, in place of every block."""
+        raw = self.held
+        workers = [worker for worker, _ in self.groups]
+        self.held = [
+            self._submit(worker, prepared, function, held)
+            for worker, held in zip(workers, raw, strict=True)
+        ]
+        for held in raw:
+            held.release()
+
     def _hold(self, worker, numbers):
-        """The blocks with these numbers together, on this worker or, where it is gone, on another."""
+        """The blocks with these numbers together."""
+        return self._submit(
+            worker, HeldBlocks, *([of_one[n] for n in numbers] for of_one in self.futures)
+        )
+
+    def _submit(self, worker, function, *arguments):
+        """A task for this worker or, where it is gone, for another."""
+        allow_others = worker is not None
         return self.client.submit(
-            HeldBlocks,
-            *([of_one[number] for number in numbers] for of_one in self.futures),
-            workers=worker,
-            allow_other_workers=worker is not None,
-            pure=False,
+            function, *arguments, workers=worker, allow_other_workers=allow_others, pure=False
         )
 
     def _groups(self):
@@ -200,6 +214,11 @@ def block_futures(array):
     return [by_key[key] for key in imported("dask.core").flatten(array.__dask_keys__())]
 
 
+def prepared(function, held):
+    """A task: what a function makes of blocks, held like these."""
+    return HeldBlocks(*zip(*(function(block) for block in held.blocks), strict=True))
+
+
 def results_of_blocks(function, held, arguments):
     """A task: results of the blocks one after another, on one BLAS thread."""
     arguments = [()] * len(held.blocks) if arguments is None else arguments
@@ -273,19 +292,28 @@ class ClusterRows(SurveyedRows):
     def __init__(self, blocks, found, *, executor=None):
         super().__init__(found, executor=executor)
         self.blocks = blocks
+        blocks.prepare(partial(with_scaled_targets, found=found))
 
     def _take(self, inside):
-        found = self.found
-        return self.blocks.map(lambda block, numbers: rows_of(block, found).take(numbers), inside)
+        dtype = self.dtype
+        return self.blocks.map(lambda block, numbers: rows_of(block, dtype).take(numbers), inside)
 
     def _results(self, function):
-        found = self.found
-        return self.blocks.map(lambda block: rows_of(block, found).sum(function))
+        dtype = self.dtype
+        return self.blocks.map(lambda block: rows_of(block, dtype).sum(function))
 
 
-def rows_of(block, found):
-    """A block as rows with targets at unit scale."""
-    return scaled_rows(*arrays_of(block, found.dtype), found.y_mean, found.y_scale, None)
+def with_scaled_targets(block, *, found):
+    """A block with its targets at unit scale, once for all sums; its rows stay as they are."""
+    X, y, weight = block
+    rows = scaled_rows(*arrays_of(block, found.dtype), found.y_mean, found.y_scale, None)
+    return X, rows.y, rows.weight
+
+
+def rows_of(block, dtype):
+    """A block whose targets are scaled, as rows."""
+    X, y, weight = block
+    return ArrayRows(as_rows(X, dtype), y, None if weight is None else weight.ravel())
 
 
 def predicted(X, *, model):

@@ -1,8 +1,8 @@
 """Tests of what a network leaves: would other units, another activation, or one unit less do as well?
 
-Every test is a score over its standard error, which is that of the residuals as they are: noise may
-depend on the row. Under a network that generated the data, and noise symmetric about zero, a score is
-close to a standard normal one or below.
+Noise may depend on the row. A score is divided by its standard error, which is that of the residuals as
+they are: under a network that generated the data, and noise symmetric about zero, it is close to a
+standard normal one or below. A gain is that of twice the log-likelihood.
 """
 
 import numpy as np
@@ -28,8 +28,6 @@ SIGN_DRAWS = 16
 def explained(problem, smaller, larger, activation=None):
     """Standard errors by which what ``larger`` adds to ``smaller`` explains the residual of ``smaller``.
 
-    Where the second has more weights, the rows must be others than those that they were fitted on.
-
     Parameters
     ----------
     problem : SquaredLoss
@@ -52,6 +50,40 @@ def explained(problem, smaller, larger, activation=None):
 
     total, square = problem.rows.sum(sums)
     return float(total / np.sqrt(max(square, TINY)))
+
+
+def gained(problem, smaller, larger, activation=None):
+    """Twice the logarithm of the likelihood ratio of two networks, both fitted on these rows.
+
+    It is n m log(loss of the smaller / loss of the larger) where noise is normal and of one variance. What
+    fitted noise gains is larger by the factor E r^2 c^2 / (E r^2 E c^2) where noise depends on the row,
+    with r the residual of the larger network and c what it adds: by that it is divided.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    smaller, larger : Network
+    activation : Activation or None
+        Of the second network, where it has another.
+
+    Returns
+    -------
+    float
+    """
+    first, second = problem.to_rows(smaller), problem.to_rows(larger)
+
+    def sums(block):
+        F = forward(block.X, first, problem.activation)
+        G = forward(block.X, second, activation or problem.activation)
+        R, C = (array.astype(np.float64) for array in (G - block.y, G - F))
+        parts = (F - block.y) ** 2, R**2, C**2, (R * C).sum(axis=1, keepdims=True) ** 2
+        return tuple(weighted(part, block.weight).sum(axis=0, dtype=np.float64) for part in parts)
+
+    n = problem.rows.weight_sum
+    before, after, change, both = problem.rows.sum(sums)
+    spread = both.sum() * n / max(after @ change, TINY)
+    gain = n * problem.rows.n_outputs * np.log(max(before.sum(), TINY) / max(after.sum(), TINY))
+    return float(gain / max(spread, 1.0))
 
 
 def unexplained_by_inputs(problem, network, free):

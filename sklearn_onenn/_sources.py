@@ -143,10 +143,14 @@ def surveyed(sizes, n_features, dtype, sums, origin, unit, *, center):
 def arrays_of(block, dtype):
     """A block as arrays: X of the type, y as float64 of shape (m, n_outputs), weight or None."""
     X, y, weight = block
-    X = X.tocsr().astype(dtype) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
     y = np.asarray(y, dtype=np.float64)
     weight = None if weight is None else np.asarray(weight, dtype=dtype).ravel()
-    return X, y[:, None] if y.ndim == 1 else y, weight
+    return as_rows(X, dtype), y[:, None] if y.ndim == 1 else y, weight
+
+
+def as_rows(X, dtype):
+    """Rows as a C-contiguous or CSR array of the type, copied only where they are not."""
+    return X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
 
 
 class SurveyedRows(Rows):
