@@ -33,8 +33,8 @@ print(model.certificate(X, y))
 # %%
 # All widths
 # ----------
-# R2 rises with every unit. The certificates do not: the scores below are in standard errors, so that
-# beyond about three they are no chance.
+# R2 rises with every unit. The certificates do not: what a unit explains is measured by its likelihood,
+# and one that fits mere noise has little of it.
 
 widths = range(1, 6)
 models = [OneHiddenLayerRegressor(k=k, activation="tanh", random_state=0).fit(X, y) for k in widths]
@@ -43,13 +43,13 @@ for k, model, certificate in zip(widths, models, certificates, strict=True):
     print(f"k = {k}: R2 {model.score(X, y):.4f}, {certificate.verdict}. {certificate.reason}")
 
 # %%
-# Left: R2 on the training rows. Right: the score that a further unit has on rows that it was not fitted
-# on, which should be below the dashed line, and that of the unit which matters least, which should be
-# above it. Both hold for the planted width alone.
+# Left: R2 on the training rows. Right: twice the log-likelihood that a further unit adds, for each of
+# its weights, which should be below the dashed line, and that of the unit which matters least, which should
+# be above it. Both hold for the planted width alone.
 
 
-def scores(name):
-    """Scores of one check for all widths."""
+def gains(name):
+    """What one check found for all widths."""
     return [check.value for c in certificates for check in c.checks if check.name == name]
 
 
@@ -57,11 +57,14 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained"
 left.plot(widths, [model.score(X, y) for model in models], "o-")
 left.set(xlabel="units k", ylabel="R2", title="The fit alone", xticks=widths)
 right.axvspan(K_PLANTED - 0.25, K_PLANTED + 0.25, color="tab:green", alpha=0.15, label="planted")
-right.plot(widths, scores("no further unit"), "o-", label="a further unit")
-right.plot(widths, scores("every unit needed"), "s-", label="the least of the units")
+right.plot(widths, gains("no further unit"), "o-", label="a further unit")
+right.plot(widths, gains("every unit needed"), "s-", label="the least of the units")
 (limit,) = {check.limit for check in certificates[0].checks if check.name == "no further unit"}
 right.axhline(limit, color="0.5", linestyle="--", linewidth=1)
-right.set(xlabel="units k", ylabel="standard errors", title="What its certificate tests", xticks=widths)
+right.set(
+    xlabel="units k", ylabel="2 log-likelihood / weights", title="What its certificate tests",
+    xticks=widths, yscale="log",
+)  # fmt: skip
 right.legend()
 
 plt.show()

@@ -1,8 +1,8 @@
 """Checks of a fit by fits with a unit less, with a unit more, and from fresh starts.
 
-An exact fit must not be exact without one of its units. Of a noisy one the residual must be noise, every
-unit must explain more than it would of noise, and a fresh start on half of the rows must lead to the same
-optimum.
+An exact fit must not be exact without one of its units. Of a noisy one the residual must be noise,
+every unit must explain more than it would of noise, and a fresh start on half of the rows must lead to
+the same optimum.
 """
 
 from dataclasses import dataclass, replace
@@ -147,11 +147,12 @@ def every_unit(case):
         gained(problem, without(problem, network, unit), network)
         for unit in least_units(problem, network)
     ) / weights_of_a_unit(problem)
+    seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
         "every unit needed", gain, CALLED_FOR, gain > CALLED_FOR,
-        f"Every unit is needed: twice its log-likelihood is at least {gain:.1f} for each of its weights.",
-        f"A unit is not needed: twice its log-likelihood is {gain:.1f} for each of its weights, and noise "
-        f"alone gives up to {CALLED_FOR:g}: use k={len(network.b) - 1}, or more rows.",
+        f"Every unit is needed ({seen}).",
+        f"A unit is not needed ({seen}, and noise alone gives up to {CALLED_FOR:g}): use "
+        f"k={len(network.b) - 1}, or more rows.",
     )  # fmt: skip
 
 

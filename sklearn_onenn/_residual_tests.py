@@ -55,9 +55,10 @@ def explained(problem, smaller, larger, activation=None):
 def gained(problem, smaller, larger, activation=None):
     """Twice the logarithm of the likelihood ratio of two networks, both fitted on these rows.
 
-    It is n m log(loss of the smaller / loss of the larger) where noise is normal and of one variance. What
-    fitted noise gains is larger by the factor E r^2 c^2 / (E r^2 E c^2) where noise depends on the row,
-    with r the residual of the larger network and c what it adds: by that it is divided.
+    It is n m log(loss of the smaller / loss of the larger) where noise is normal and of one variance.
+    Where noise depends on the row, what fitted noise gains is larger by the factor
+    E r^2 c^2 / (E r^2 E c^2), with r the residual of the larger network and c what it adds: by that it
+    is divided.
 
     Parameters
     ----------
