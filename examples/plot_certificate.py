@@ -44,8 +44,8 @@ for k, model, certificate in zip(widths, models, certificates, strict=True):
 
 # %%
 # Left: R2 on the training rows. Right: twice the log-likelihood that a further unit adds, for each of
-# its weights, which should be below the dashed line, and that of the unit which matters least, which should
-# be above it. Both hold for the planted width alone.
+# its weights, which should be below the dashed line, and that of the unit which matters least, which
+# should be above it. Both hold for the planted width alone.
 
 
 def gains(name):
