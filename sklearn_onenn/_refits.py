@@ -32,7 +32,7 @@ IMPRECISE = 1.0
 CHANCE = 3.5
 # Twice the log-likelihood, for each weight of a unit, above which the rows call for it. A unit of noise
 # has 1.5, since its direction is sought; of 286 planted fits none had more than 3.7.
-CALLED_FOR = 4.2
+CALLED_FOR = 4.0
 # The score, and twice the log-likelihood, from which another activation may be the right one.
 RIVAL, RIVAL_GAIN = 2.9, 2.8
 # Units that are tried for being left out: those whose output weights alone matter least.
@@ -229,19 +229,19 @@ def same_from_halves(case):
         own = replace(fit, network=case.network, objective=here.loss)
         n_same += same_optimum(fit, own, loss=limit, cosine=SAME_COSINE)
         lower = max(lower, 1 - fit.objective / here.loss)
-        if n_same > 0 or lower > limit:
+        if n_same > 0 or lower > SAME_LOSS:
             break
     no = (
         "Fresh starts on two halves of the rows lead to other optima: take more rows, or fit again with "
         "more starts (n_init)."
     )
-    if lower > limit:
+    if lower > SAME_LOSS:
         no = (
             f"A fresh start on half of the rows leads to a loss that is lower by {lower:.1e} of it: fit "
             f"again with more starts (n_init) or another random_state."
         )
     return answer(
-        "independent starts", n_same, 1, n_same > 0 and lower <= limit,
+        "independent starts", n_same, 1, n_same > 0 and lower <= SAME_LOSS,
         "A fresh start on half of the rows leads to the same optimum.",
         no,
         decisive=lower > limit,
