@@ -17,7 +17,7 @@ many rows it makes no difference.
 import numpy as np
 
 from ._canonical import balanced
-from ._gauss_newton import gauss_newton
+from ._gauss_newton import conjugate_gradients, gauss_newton
 from ._preconditioner import Preconditioner
 
 # t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
@@ -32,6 +32,12 @@ MAX_CHANGE = 2.0
 SETTLED = 1.3
 # How often a determined weight counts, and the share of the targets that are left at least.
 COUNTS, LEAST_LEFT = 1.4, 0.1
+# Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many weights
+# as that of the rows (within 2 %; with half a target for each weight it is twice as many).
+MANY_ROWS = 5
+# Random signs from which a trace is estimated, and how exactly: conjugate gradients from zero find less
+# than all of it, by a share of the square of the tolerance.
+PROBES, PROBE_TOL, PROBE_STEPS = 2, 0.1, 100
 # A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
 # part of it predict no better: weights are off by a seventh of their standard error, before the last.
 RESOLVED = 0.01
@@ -121,13 +127,46 @@ def updated_alpha(preconditioner):
     """alpha from the residuals and weights of a fit."""
     here = preconditioner.here
     problem, network = here.problem, here.network
-    gamma, n = preconditioner.determined_weights(), problem.rows.weight_sum
+    gamma, n = determined_weights(preconditioner), problem.rows.weight_sum
     n_targets = n * problem.rows.n_outputs
     left = max(1 - COUNTS * gamma / n_targets, LEAST_LEFT)
     variance = 2 * here.data_loss / problem.rows.n_outputs / left**2
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     # Weights that vanished are penalized enough.
     return float(variance * gamma / square) if square > np.finfo(float).eps else 0.0
+
+
+def determined_weights(preconditioner):
+    """Weights that the rows determine, against the penalty: gamma = p - alpha tr(H^{-1} P).
+
+    With many rows the preconditioner stands for H. With few the trace is that of random signs u
+    (M. F. Hutchinson, 1990, doi:10.1080/03610919008812866): E |S u|^2 in the norm of H^{-1}, with S S^T
+    the penalty, each by conjugate gradients. The signs are the same at every call, so that alpha settles.
+    """
+    here = preconditioner.here
+    problem, network = here.problem, here.network
+    n_targets = problem.rows.weight_sum * problem.rows.n_outputs
+    many_rows = n_targets >= MANY_ROWS * network.pack().size
+    if preconditioner.exact or preconditioner.covers_units and many_rows:
+        return preconditioner.determined_weights()
+    random_state, solve = np.random.RandomState(0), preconditioner.solver(0.0)
+    coordinates = problem.coordinates
+    root = np.sqrt(problem.alpha / problem.rows.weight_sum)
+    S = root * (coordinates.scale[:, None] * coordinates.transform).T
+    zero = network.unpack(np.zeros(network.pack().size))
+
+    def product(vector):
+        return here.gauss_newton_product(network.unpack(vector)).pack()
+
+    traces = []
+    for _ in range(PROBES):
+        signs = [random_state.choice([-1.0, 1.0], (S.shape[1], len(network.b)))]
+        signs.append(random_state.choice([-1.0, 1.0], network.V.shape))
+        right = zero._replace(W=S @ signs[0], V=root * signs[1]).pack()
+        solution = conjugate_gradients(product, right, solve, rtol=PROBE_TOL, max_iter=PROBE_STEPS)[0]
+        traces.append(right @ solution)
+    fixed = 0 if problem.fit_intercept else len(network.b) + len(network.c)
+    return max(network.pack().size - fixed - np.mean(traces), 0.0)
 
 
 def determined_share(problem, network):
@@ -147,6 +186,6 @@ def determined_share(problem, network):
     """
     if problem.alpha == 0:
         return 1.0
-    gamma = Preconditioner(problem.evaluate(network)).determined_weights()
+    gamma = determined_weights(Preconditioner(problem.evaluate(network)))
     free = 0 if problem.activation.degree is None else len(network.b)
     return gamma / (network.pack().size - free)

@@ -83,8 +83,13 @@ class Preconditioner:
         np.einsum("ii->i", ridge)[outputs] = strength
         return across * np.eye(k), ridge
 
+    @property
+    def covers_units(self):
+        """Whether the subspace contains span(W), so that the matrix is that of Gaussian rows."""
+        return self.basis.shape[1] > 0 or len(self.basis) == 0
+
     def determined_weights(self):
-        """Weights that the rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
+        """Weights that Gaussian rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
         (r, k), s = self.shape.W.shape, self.basis.shape[1]
         fixed = 0 if self.here.problem.fit_intercept else k + len(self.shape.c)
         along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)

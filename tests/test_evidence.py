@@ -11,6 +11,7 @@ from sklearn_onenn._evidence import (
     alpha_of_fit,
     alpha_of_start,
     determined_share,
+    determined_weights,
     explains_more,
     most_probable,
     next_alpha,
@@ -192,6 +193,23 @@ def test_share_of_determined_weights():
         gamma = shares[2] * (size - free)
         variance = 2 * here.data_loss / (1 - 1.4 * gamma / 300) ** 2
         assert updated_alpha(Preconditioner(here)) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d", "k"), [(150, 12, 26), (200, 40, 9)])
+def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k):
+    """Within 5 %; the Gauss-Newton matrix of Gaussian rows would say half as many again."""
+    problem = gaussian_problem(random_network(d, k), n, Tanh(), noise=0.3)
+    problem = problem.on(problem.rows, alpha=3.0)
+    here = problem.evaluate(random_network(d, k, seed=1))
+    preconditioner, network = Preconditioner(here), here.network
+    units = [network.unpack(unit) for unit in np.eye(network.pack().size)]
+    H = np.array([here.gauss_newton_product(unit).pack() for unit in units])
+    without = problem.on(problem.rows, alpha=0.0).evaluate(network)
+    data = np.array([without.gauss_newton_product(unit).pack() for unit in units])
+    gamma = np.trace(np.linalg.solve(H, data))
+    assert not preconditioner.exact
+    assert determined_weights(preconditioner) == pytest.approx(gamma, rel=0.05)
+    assert preconditioner.determined_weights() > 1.4 * gamma
 
 
 def test_first_penalty_follows_the_variance_that_the_start_leaves():
