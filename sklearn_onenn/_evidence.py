@@ -20,6 +20,7 @@ from ._canonical import balanced
 from ._gauss_newton import conjugate_gradients, gauss_newton
 from ._preconditioner import Preconditioner
 
+TINY = np.finfo(float).tiny
 # t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
 # penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger
 # predict better, but one that begins too large takes weak units away for good.
@@ -37,7 +38,7 @@ COUNTS, LEAST_LEFT = 1.4, 0.1
 MANY_ROWS = 5
 # Random signs from which a trace is estimated, and how exactly: conjugate gradients from zero find less
 # than all of it, by a share of the square of the tolerance.
-PROBES, PROBE_TOL, PROBE_STEPS = 2, 0.1, 100
+PROBES, PROBE_TOL, PROBE_STEPS = 2, 0.02, 200
 # A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
 # part of it predict no better: weights are off by a seventh of their standard error, before the last.
 RESOLVED = 0.01
@@ -137,36 +138,32 @@ def updated_alpha(preconditioner):
 
 
 def determined_weights(preconditioner):
-    """Weights that the rows determine, against the penalty: gamma = p - alpha tr(H^{-1} P).
+    """Weights that the rows determine, against the penalty: gamma = tr H^{-1} J^T J.
 
-    With many rows the preconditioner stands for H. With few the trace is that of random signs u
-    (M. F. Hutchinson, 1990, doi:10.1080/03610919008812866): E |S u|^2 in the norm of H^{-1}, with S S^T
-    the penalty, each by conjugate gradients. The signs are the same at every call, so that alpha settles.
+    With many rows the preconditioner stands for H. With few gamma is the mean of |J^T e|^2 in the norm
+    of H^{-1} over random signs e (M. F. Hutchinson, 1990, doi:10.1080/03610919008812866), by conjugate
+    gradients. The signs are the same at every call, so that alpha settles.
     """
     here = preconditioner.here
-    problem, network = here.problem, here.network
-    n_targets = problem.rows.weight_sum * problem.rows.n_outputs
-    many_rows = n_targets >= MANY_ROWS * network.pack().size
-    if preconditioner.exact or preconditioner.covers_units and many_rows:
+    network, rows = here.network, here.problem.rows
+    many_rows = rows.weight_sum * rows.n_outputs >= MANY_ROWS * network.pack().size
+    stands = preconditioner.exact or preconditioner.covers_units and many_rows
+    if stands or here.problem.alpha == 0:
         return preconditioner.determined_weights()
     random_state, solve = np.random.RandomState(0), preconditioner.solver(0.0)
-    coordinates = problem.coordinates
-    root = np.sqrt(problem.alpha / problem.rows.weight_sum)
-    S = root * (coordinates.scale[:, None] * coordinates.transform).T
-    zero = network.unpack(np.zeros(network.pack().size))
 
     def product(vector):
         return here.gauss_newton_product(network.unpack(vector)).pack()
 
-    traces = []
+    gammas = []
     for _ in range(PROBES):
-        signs = [random_state.choice([-1.0, 1.0], (S.shape[1], len(network.b)))]
-        signs.append(random_state.choice([-1.0, 1.0], network.V.shape))
-        right = zero._replace(W=S @ signs[0], V=root * signs[1]).pack()
+        signs = random_state.choice([-1.0, 1.0], (rows.n_rows, rows.n_outputs))
+        if rows.weight is not None:
+            signs = np.where(rows.weight > 0, signs / np.sqrt(np.maximum(rows.weight, TINY)), 0.0)
+        right = here.transposed_jacobian(signs).pack()
         solution = conjugate_gradients(product, right, solve, rtol=PROBE_TOL, max_iter=PROBE_STEPS)[0]
-        traces.append(right @ solution)
-    fixed = 0 if problem.fit_intercept else len(network.b) + len(network.c)
-    return max(network.pack().size - fixed - np.mean(traces), 0.0)
+        gammas.append(rows.weight_sum * (right @ solution))
+    return float(np.mean(gammas))
 
 
 def determined_share(problem, network):

@@ -255,3 +255,14 @@ class Evaluation:
 
         parts = problem.rows.sum(product)
         return problem._add_penalty(problem._gradient_from_rows(*parts), direction)
+
+    def transposed_jacobian(self, R):
+        """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""
+        problem, linear, V = self.problem, self.linear, self.at_rows.V
+
+        def product(block):
+            at = linear[block.index] if linear else linearize(block, self.at_rows, problem.activation)
+            return adjoint(block, at, V, block.y)
+
+        parts = problem.rows.with_targets(R.astype(problem.rows.dtype)).sum(product)
+        return problem._gradient_from_rows(*parts)

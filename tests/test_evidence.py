@@ -195,11 +195,13 @@ def test_share_of_determined_weights():
         assert updated_alpha(Preconditioner(here)) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n", "d", "k"), [(150, 12, 26), (200, 40, 9)])
-def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k):
+def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k, weighted):
     """Within 5 %; the Gauss-Newton matrix of Gaussian rows would say half as many again."""
     problem = gaussian_problem(random_network(d, k), n, Tanh(), noise=0.3)
-    problem = problem.on(problem.rows, alpha=3.0)
+    weight = np.random.RandomState(2).choice([0.0, 0.5, 1.0, 2.0], n) if weighted else None
+    problem = problem.on(ArrayRows(problem.rows.X, problem.rows.y, weight), alpha=3.0)
     here = problem.evaluate(random_network(d, k, seed=1))
     preconditioner, network = Preconditioner(here), here.network
     units = [network.unpack(unit) for unit in np.eye(network.pack().size)]

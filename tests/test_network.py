@@ -1,5 +1,7 @@
 """The squared loss: value by its formula, gradient and Gauss-Newton products by differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _planted import INSTANCES, differences, random_network
@@ -97,6 +99,17 @@ def test_gradient_matches_differences(activation, case, small_blocks):
     expected *= free(problem, network)
     gradient = problem.evaluate(network).gradient.pack()
     assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7 * np.abs(expected).max())
+
+
+@every_activation
+@pytest.mark.parametrize("case", CASES)
+def test_transposed_jacobian_takes_the_residual_to_the_gradient(activation, case, small_blocks):
+    problem, network = problem_and_network(activation, case)
+    here = problem.on(problem.rows, alpha=0.0).evaluate(network)
+    R = forward(problem.rows.X, problem.to_rows(network), activation) - problem.rows.y
+    for linear in (here.linear, None):  # units kept from the evaluation, or computed again
+        moved = replace(here, linear=linear).transposed_jacobian(R).pack()
+        assert_allclose(moved, here.gradient.pack(), rtol=1e-9, atol=1e-12)
 
 
 @every_activation
