@@ -36,6 +36,8 @@ ROUGH_TOL = 2e-2
 SCREENING_TOL = 1e-5
 # With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.65
+# Targets for each weight below which a fit without penalty is mostly one of the noise.
+FEW_TARGETS = 3
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
 
@@ -115,9 +117,10 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
         return replace(ended(rough, alpha, False), objective=np.inf)
-    network = rough.network
+    start, network = network, rough.network
     if alpha is None:
-        probable = first_penalty(problem, rough, first_alpha, course, max_iter=max_iter, tol=tol)
+        limits = {"max_iter": max_iter, "tol": tol}
+        probable = first_penalty(problem, start, rough, first_alpha, course, **limits)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
@@ -129,21 +132,23 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     return restored(ended(last, alpha, recoverable), problem, course)
 
 
-def first_penalty(problem, rough, first_alpha, course, *, max_iter, tol):
+def first_penalty(problem, start, rough, first_alpha, course, *, max_iter, tol):
     """The most probable weights near those of a fit without penalty, and their penalty.
 
-    The search begins with that of the variance that the start left. Where this sweeps units away which
-    the rows call for, it begins with the one of the fit as it is.
+    The search begins with that of the variance that the start left; with few rows at the start itself,
+    since the fit has left it for the noise. Where this sweeps units away which the rows call for, it
+    begins with the penalty of the fit as it is.
     """
 
-    def found(alpha):
+    def found(network, alpha):
         limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("evidence")}
-        return most_probable(problem, rough.network, first_alpha=alpha, **limits)
+        return most_probable(problem, network, first_alpha=alpha, **limits)
 
-    probable = found(first_alpha)
     n_weights = rough.network.pack().size
+    few = problem.rows.weight_sum * problem.rows.n_outputs < FEW_TARGETS * n_weights
+    probable = found(start if few else rough.network, first_alpha)
     if explains_more(rough.losses[-1], probable.losses[-1], problem.rows, n_weights):
-        again = found(alpha_of_fit(rough.evaluation))
+        again = found(rough.network, alpha_of_fit(rough.evaluation))
         if explains_more(again.losses[-1], probable.losses[-1], problem.rows, n_weights):
             return again
     return probable
