@@ -3,7 +3,8 @@
 1. Gauss-Newton steps without penalty, roughly. An exact fit converges here. (With fewer targets than
    weights any network may be made exact, which says nothing: steps have a penalty from the first.)
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
-   evidence, found once and kept for further starts.
+   evidence, found once and kept for further starts. (Where there is no network to recover and the rows
+   are few, the search for it begins at the start anew: the rough steps have left it for the noise.)
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
    steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for: the
    smoothing is brief, and steps end where a lower loss does not predict better.
@@ -36,7 +37,8 @@ ROUGH_TOL = 2e-2
 SCREENING_TOL = 1e-5
 # With a smaller share of the weights determined no network is recovered.
 DETERMINED = 0.65
-# Targets for each weight below which a fit without penalty is mostly one of the noise.
+# With fewer targets for each weight a fit without penalty is mostly one of the noise, and a search for
+# the penalty that begins there ends near it.
 FEW_TARGETS = 3
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
@@ -117,13 +119,17 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
         return replace(ended(rough, alpha, False), objective=np.inf)
-    start, network = network, rough.network
-    if alpha is None:
-        limits = {"max_iter": max_iter, "tol": tol}
-        probable = first_penalty(problem, start, rough, first_alpha, course, **limits)
+    start, network, own_alpha = network, rough.network, alpha is None
+    if own_alpha:
+        limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("evidence")}
+        probable = first_penalty(problem, rough, first_alpha, **limits)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
+    if own_alpha and not recoverable and has_few_targets(problem.rows, n_weights):
+        probable = most_probable(problem, start, first_alpha=first_alpha, **limits)
+        network, penalized = probable.network, probable.evaluation.problem
+        alpha = penalized.alpha
     if recoverable:
         limits = {"tol": max(tol, SCREENING_TOL), "widths": WIDTHS}
     else:
@@ -132,26 +138,25 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     return restored(ended(last, alpha, recoverable), problem, course)
 
 
-def first_penalty(problem, start, rough, first_alpha, course, *, max_iter, tol):
+def first_penalty(problem, rough, first_alpha, **limits):
     """The most probable weights near those of a fit without penalty, and their penalty.
 
-    The search begins with that of the variance that the start left; with few rows at the start itself,
-    since the fit has left it for the noise. Where this sweeps units away which the rows call for, it
-    begins with the penalty of the fit as it is.
+    The search begins with that of the variance that the start left. Where this sweeps units away which
+    the rows call for, it begins with the one of the fit as it is.
     """
-
-    def found(network, alpha):
-        limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("evidence")}
-        return most_probable(problem, network, first_alpha=alpha, **limits)
-
+    probable = most_probable(problem, rough.network, first_alpha=first_alpha, **limits)
     n_weights = rough.network.pack().size
-    few = problem.rows.weight_sum * problem.rows.n_outputs < FEW_TARGETS * n_weights
-    probable = found(start if few else rough.network, first_alpha)
     if explains_more(rough.losses[-1], probable.losses[-1], problem.rows, n_weights):
-        again = found(rough.network, alpha_of_fit(rough.evaluation))
+        own = alpha_of_fit(rough.evaluation)
+        again = most_probable(problem, rough.network, first_alpha=own, **limits)
         if explains_more(again.losses[-1], probable.losses[-1], problem.rows, n_weights):
             return again
     return probable
+
+
+def has_few_targets(rows, n_weights):
+    """Whether a fit without penalty is mostly one of the noise."""
+    return rows.weight_sum * rows.n_outputs < FEW_TARGETS * n_weights
 
 
 def is_recoverable(problem, network):
