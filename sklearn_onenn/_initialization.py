@@ -14,12 +14,9 @@ from ._network import Network, SquaredLoss
 from ._residual_start import residual_moment_start
 from ._score_start import check_score_function, score_start
 from ._span import AffineFit, unit_span
-from ._units import ADDED, eliminated, enlarged, refit, residuals, with_fitted_outputs
+from ._units import ADDED, eliminated, enlarged, residuals, twice_as_many, with_fitted_outputs
 from ._whitening import identity_coordinates, whitening
 from .activations import get_activation
-
-# Steps for the network of twice the width that is pruned.
-PRUNED_STEPS = 30
 
 
 def tensor_initialization(
@@ -210,21 +207,12 @@ def filled(network, k, random_state):
     )
 
 
-def random_start(problem, k, random_state):
-    """Random directions of length one, in both orientations, and output weights by least squares."""
-    r = problem.coordinates.rank
-    W = random_state.standard_normal((r, k))
-    W /= np.linalg.norm(W, axis=0)
-    b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
-    return with_fitted_outputs(problem, W, b)
-
-
 def pruned_start(problem, k, random_state, *, goal=np.inf):
     """Twice as many random units as wanted, fitted, then eliminated until k are left.
 
     With less care where the loss of more units is not below a goal.
     """
-    larger = refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)[1]
+    larger = twice_as_many(problem, k, random_state)[1]
     return eliminated(problem, larger, k, 2 * k, goal=goal)[1]
 
 

@@ -7,11 +7,11 @@ from sklearn.utils import check_random_state
 
 from ._canonical import with_output_size
 from ._descent import ROWS_PER_WEIGHT, gradient_descent
-from ._initialization import pruned_start, random_start, repaired_start, tensor_start
+from ._initialization import pruned_start, repaired_start, tensor_start
 from ._polish import Polish, exact_loss, polish_start, until_stopped
 from ._progress import Course, Progress
 from ._structure import rows_are_normal
-from ._units import with_fitted_outputs
+from ._units import random_start, with_fitted_outputs
 
 # On rows that are not normal many optima are nearly as good as the first: a further start must lower the
 # loss to this share of it.

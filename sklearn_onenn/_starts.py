@@ -11,10 +11,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._one_start import one_start
+from ._one_start import DECISIVE, one_start
 from ._polish import is_exact, polish_to_end, until_stopped
 from ._progress import Course
 from ._structure import residual_is_noise, residual_tells_nothing, rows_are_normal
+from ._units import twice_as_many
 
 MAX_STARTS = 6
 FURTHER_PATHS = "repaired", "pruned", "random"
@@ -58,8 +59,10 @@ def search(problem, k, plan, random_state):
 def with_further_starts(first, problem, k, plan, seeds):
     """The first start, and as many more as it takes, of those that have seeds."""
     fits = [first]
-    if finished(fits, problem, plan):
+    if len(seeds) == 0 or finished(fits, problem, plan):
         return fits
+    if out_of_reach(first, problem, k, plan):
+        return [replace(first, polish=replace(first.polish, recoverable=False))]
     paths = further_paths(first, problem, k, plan)
     starts = [
         delayed(one_start)(problem, k, plan, path, seed, first.polish, name=f"start {number} ({path})")
@@ -150,6 +153,18 @@ def same_optimum(one, other, *, loss=SAME_LOSS, cosine=SAME_COSINE):
     )
     cosines = np.abs(A.T @ B)
     return bool(cosines[linear_sum_assignment(-cosines)].min() > cosine)
+
+
+def out_of_reach(first, problem, k, plan):
+    """Whether not even twice as many units come to the loss that a further start must have.
+
+    So it is asked on rows that are not normal, where many optima are nearly as good as the first.
+    """
+    if plan.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
+        return False
+    penalized = problem.on(problem.rows, alpha=first.polish.alpha or 0.0)
+    loss = twice_as_many(penalized, k, np.random.RandomState(0))[0]
+    return not loss < DECISIVE * first.polish.loss
 
 
 def best_of(fits):

@@ -12,7 +12,7 @@ from ._whitening import identity_coordinates
 
 # Scales |w_i| that are tried for units that are not homogeneous.
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
-REFIT_STEPS, ELIMINATION_STEPS = 8, 4
+REFIT_STEPS, ELIMINATION_STEPS, PRUNED_STEPS = 8, 4, 30
 REFIT_TOL = 1e-3
 # Rows for each weight in the span from which units are refitted there, and their least number.
 ROWS_PER_WEIGHT = 10
@@ -121,6 +121,20 @@ def refit(problem, network, steps):
     """A few Gauss-Newton steps: loss and network."""
     result = gauss_newton(problem, network, max_iter=steps, tol=REFIT_TOL)
     return result.losses[-1], result.network
+
+
+def random_start(problem, k, random_state):
+    """Random directions of length one, in both orientations, and output weights by least squares."""
+    r = problem.coordinates.rank
+    W = random_state.standard_normal((r, k))
+    W /= np.linalg.norm(W, axis=0)
+    b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
+    return with_fitted_outputs(problem, W, b)
+
+
+def twice_as_many(problem, k, random_state):
+    """Twice as many random units as wanted, fitted: loss and network."""
+    return refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)
 
 
 def residuals(problem, network):

@@ -19,12 +19,11 @@ from sklearn_onenn._initialization import (
     filled,
     is_informative,
     pruned_start,
-    random_start,
     repaired_start,
     tensor_start,
 )
 from sklearn_onenn._network import SquaredLoss, forward
-from sklearn_onenn._units import refit, with_fitted_outputs
+from sklearn_onenn._units import random_start, refit, with_fitted_outputs
 from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer

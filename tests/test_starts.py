@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sklearn_onenn import OneHiddenLayerRegressor, _network, _one_start, _starts
 from sklearn_onenn._blocks import ArrayRows, block_threads
 from sklearn_onenn._gauss_newton import gauss_newton
-from sklearn_onenn._network import SquaredLoss, linearize
+from sklearn_onenn._network import Network, SquaredLoss, forward, linearize
 from sklearn_onenn._one_start import Fit, Plan, moment_start, one_start, own_rows
 from sklearn_onenn._polish import EXACT, Polish
 from sklearn_onenn._progress import Course
@@ -24,10 +24,11 @@ from sklearn_onenn._starts import (
     best_of,
     finished,
     further_paths,
+    out_of_reach,
     same_optimum,
     search,
 )
-from sklearn_onenn._whitening import whitening
+from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
@@ -82,6 +83,22 @@ def test_networks_that_need_a_path(monkeypatch, cell, path, paths):
                 recovered.append(model.init_path_)
     assert path in recovered
     assert "tensor" not in recovered
+
+
+def test_no_further_start_where_more_units_would_not_do():
+    """Uniform rows. Noise: four units leave nearly as much as two. A merged pair: they do not."""
+    X = np.random.RandomState(0).uniform(-np.sqrt(3), np.sqrt(3), (1000, 4))
+    network = separated_network(4, 2)
+    y = forward(X, network, ReLU())
+    noise = 0.1 * np.random.RandomState(1).standard_normal(y.shape)
+    merged = Network(network.W.mean(axis=1, keepdims=True), np.zeros(1), np.ones((1, 1)), np.zeros(1))
+    for targets, fitted, expected in [(y + noise, network, True), (y, merged, False)]:
+        problem = SquaredLoss(ArrayRows(X, targets), ReLU(), identity_coordinates(4))
+        first = fit_of(fitted, problem.data_loss(fitted))
+        assert out_of_reach(first, problem, fitted.W.shape[1], plan_of(problem)) == expected
+    # Normal rows are asked by their residual.
+    normal = planted()
+    assert not out_of_reach(fit_of(separated_network(4, 2), 1e-9), normal, 2, plan_of(normal))
 
 
 # Which starts
