@@ -107,6 +107,10 @@ class Rows:
         """Rows read so far by all sums, here and on rows taken from these."""
         return self._counter[0]
 
+    def count(self, n_rows):
+        """Add rows that were read under a count of their own."""
+        self._counter[0] += n_rows
+
     def sum(self, function):
         """Sum of ``function(block)`` over the blocks, in float64 and in block order.
 
@@ -119,7 +123,7 @@ class Rows:
         -------
         total : array or tuple of arrays, float64
         """
-        self._counter[0] += self.n_rows
+        self.count(self.n_rows)
         total = None
         for result in self._results(function):
             parts = result if isinstance(result, tuple) else (result,)

@@ -194,7 +194,7 @@ class SurveyedRows(Rows):
         inside = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
         inside = [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
         self._sample = joined(self._take(inside), self.executor, self._counter)
-        self._counter[0] += self.n_rows
+        self.count(self.n_rows)
         return self._sample
 
 

@@ -51,10 +51,10 @@ def chosen_width(problem, plan, random_state):
     seed = random_state.randint(np.iinfo(np.int32).max)
     widths, lowest, failures = ladder(problem), np.inf, 0
     for width in widths:
-        polish = one_start(problem, width, plan, plan.init, seed, name=f"width {width}").polish
+        network = fitted(problem, width, plan, seed, name=f"width {width}")
         if plan.progress.stopped:
-            return width, polish.network
-        k_left, value, network = after_elimination(problem, polish.network)
+            return width, network
+        k_left, value, network = after_elimination(problem, network)
         if value >= lowest:
             failures += 1
             if failures > PATIENCE:
@@ -70,6 +70,13 @@ def chosen_width(problem, plan, random_state):
             return k, best
         k = wider
     return k, None
+
+
+def fitted(problem, k, plan, seed, *, name):
+    """The network of one start."""
+    fit = one_start(problem, k, plan, plan.init, seed, name=name)
+    problem.rows.count(fit.rows_read)
+    return fit.polish.network
 
 
 def ladder(problem):
@@ -117,8 +124,7 @@ def predictive_width(problem, k, widths, plan, random_state):
     seed = random_state.randint(np.iinfo(np.int32).max)
 
     def squared_errors(k):
-        fit = one_start(part, k, plan, plan.init, seed, name=f"width {k}, without the held-out rows")
-        network = fit.polish.network
+        network = fitted(part, k, plan, seed, name=f"width {k}, without the held-out rows")
         at_rows = problem.to_rows(network)
         errors = held_out.map(
             lambda block: ((forward(block.X, at_rows, problem.activation) - block.y) ** 2).sum(axis=1)

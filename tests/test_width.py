@@ -41,6 +41,8 @@ def test_the_fit_is_that_of_the_width():
     told = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
     assert auto.loss_ == pytest.approx(told.loss_, rel=1e-3)
     assert auto.get_params()["k"] == "auto"
+    # The search for the width read the rows as well: widths 1, 2 and 4, and eliminations.
+    assert auto.n_passes_ > 1.5 * told.n_passes_
 
 
 def test_rows_of_another_function_take_a_wider_network():
