@@ -2,7 +2,8 @@
 
 1. Widths 1, 2, 4, ... are fitted, and units eliminated from each fit, one by one, as long as that lowers
    the Bayesian information criterion (G. Schwarz, 1978, doi:10.1214/aos/1176344136). The first width
-   from which a unit goes, or whose residual is mere noise, is the last.
+   from which a unit goes, or whose residual is mere noise, is the last. A unit that is eliminated may be
+   the wrong one: so a unit less than are left is fitted anew, as long as that lowers the criterion.
 2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
    mere noise, may deserve a wider network than the criterion allows: one is taken where it predicts
    held-out rows better by more than two standard errors.
@@ -64,6 +65,14 @@ def chosen_width(problem, plan, random_state):
         explained = is_noise(problem, network)
         if k < width or explained:
             break
+    while k > 1:
+        network = fitted(problem, k - 1, plan, seed, name=f"width {k - 1}")
+        if plan.progress.stopped:
+            return k - 1, network
+        k_left, value, network = after_elimination(problem, network)
+        if value >= lowest:
+            break
+        k, lowest, best, explained = k_left, value, network, is_noise(problem, network)
     if not explained:
         wider = predictive_width(problem, k, widths, plan, random_state)
         if plan.progress.stopped:

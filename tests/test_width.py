@@ -5,9 +5,9 @@ import pytest
 from _planted import random_network
 from numpy.testing import assert_array_equal
 
-from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn import OneHiddenLayerRegressor, _width
 from sklearn_onenn._blocks import ArrayRows
-from sklearn_onenn._network import SquaredLoss
+from sklearn_onenn._network import Network, SquaredLoss
 from sklearn_onenn._whitening import identity_coordinates
 from sklearn_onenn._width import MAX_WIDTH, criterion, ladder
 from sklearn_onenn.activations import ReLU, Tanh
@@ -43,6 +43,23 @@ def test_the_fit_is_that_of_the_width():
     assert auto.get_params()["k"] == "auto"
     # The search for the width read the rows as well: widths 1, 2 and 4, and eliminations.
     assert auto.n_passes_ > 1.5 * told.n_passes_
+
+
+def test_a_wrong_unit_eliminated_is_no_end(monkeypatch):
+    """Of four units the wrong one is dropped, and nothing refitted: three are fitted anew."""
+    usual = _width.eliminated
+
+    def clumsy(problem, network, k, first):
+        if (network.W.shape[1], k) != (4, 3):
+            return usual(problem, network, k, first)
+        largest = np.argsort(np.linalg.norm(network.W, axis=0) * np.abs(network.V[:, 0]))[:3]
+        W, b, V = network.W[:, largest], network.b[largest], network.V[largest]
+        fewer = Network(W, b, V, network.c)
+        return problem.data_loss(fewer), fewer
+
+    monkeypatch.setattr(_width, "eliminated", clumsy)
+    X, y, _ = make_one_hidden_layer(600, 6, 3, activation="relu", noise=0.1, random_state=0)
+    assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 3
 
 
 def test_rows_of_another_function_take_a_wider_network():
