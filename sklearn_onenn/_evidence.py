@@ -149,7 +149,8 @@ def determined_weights(preconditioner):
     many_rows = rows.weight_sum * rows.n_outputs >= MANY_ROWS * network.pack().size
     stands = preconditioner.exact or preconditioner.covers_units and many_rows
     if stands or here.problem.alpha == 0:
-        return preconditioner.determined_weights()
+        # A matrix that is singular but for rounding may leave less than nothing.
+        return max(preconditioner.determined_weights(), 0.0)
     random_state, solve = np.random.RandomState(0), preconditioner.solver(0.0)
 
     def product(vector):

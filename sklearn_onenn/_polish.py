@@ -126,7 +126,8 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized = problem.on(problem.rows, alpha=alpha)
     recoverable = is_recoverable(penalized, network)
-    if own_alpha and not recoverable and has_few_targets(problem.rows, n_weights):
+    overfit = may_be_exact and has_few_targets(problem.rows, n_weights)
+    if own_alpha and overfit and not recoverable:
         probable = most_probable(problem, start, first_alpha=first_alpha, **limits)
         network, penalized = probable.network, probable.evaluation.problem
         alpha = penalized.alpha
@@ -155,7 +156,7 @@ def first_penalty(problem, rough, first_alpha, **limits):
 
 
 def has_few_targets(rows, n_weights):
-    """Whether a fit without penalty is mostly one of the noise."""
+    """Whether a fit without penalty is mostly one of the noise, where there is noise."""
     return rows.weight_sum * rows.n_outputs < FEW_TARGETS * n_weights
 
 

@@ -107,17 +107,15 @@ def whitening(rows, *, center=True):
 def mean_and_covariance(rows, *, center=True):
     """Weighted mean (d,) and covariance (d, d) of the rows, in one pass.
 
-    With ``center=False`` the mean is zero and the covariance is the second moment about it. Where a
-    column is far from zero sums are taken about the mean of some rows: an offset would cancel digits.
+    With ``center=False`` the mean is zero and the covariance is the second moment about it. Sums
+    are taken about the mean of some rows, so that an offset does not cancel digits.
     """
     few = dense(rows.some(MIN_BLOCK_ROWS).X)
-    origin = few.mean(axis=0, dtype=np.float64)
-    # Shifted rows are a copy, which costs as much as the product.
-    shifted = center and bool((np.abs(origin) > few.std(axis=0, dtype=np.float64)).any())
-    origin = origin.astype(rows.dtype) if shifted else np.zeros(rows.n_features)
+    origin = few.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
+    origin = origin.astype(rows.dtype)
 
     def sums(block):
-        X = dense(block.X) - origin if shifted else dense(block.X)
+        X = dense(block.X) - origin if center else dense(block.X)
         # A product with ones is several times faster than a sum along the rows.
         weighted_ones = weighted(np.ones((len(X), 1), X.dtype), block.weight)
         return (weighted_ones.T @ X)[0], X.T @ weighted(X, block.weight)

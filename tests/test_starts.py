@@ -62,9 +62,9 @@ def fit_of(network, loss, path="tensor"):
     ("cell", "path", "paths"),
     [
         ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
-        ((8, 4, 2, "leaky_relu", 6), "pruned", _starts.FURTHER_PATHS),
+        ((8, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
         ((20, 5, 2, "relu", 0), "random", ("random",)),
-        ((20, 5, 8, "tanh", 64), "half", _starts.FURTHER_PATHS),
+        ((20, 5, 8, "tanh", 36), "half", _starts.FURTHER_PATHS),
     ],
     ids=["repaired", "pruned", "random", "half"],
 )
