@@ -39,12 +39,11 @@ def explained(problem, smaller, larger, activation=None):
     -------
     float
     """
-    first, second = problem.to_rows(smaller), problem.to_rows(larger)
+    predictions = predictions_of_both(problem, smaller, larger, activation)
 
     def sums(block):
-        F = forward(block.X, first, problem.activation)
-        change = forward(block.X, second, activation or problem.activation) - F
-        product = ((block.y - F) * change).sum(axis=1, keepdims=True, dtype=np.float64)
+        F, G = predictions(block)
+        product = ((block.y - F) * (G - F)).sum(axis=1, keepdims=True, dtype=np.float64)
         both = np.concatenate([product, product**2], axis=1)
         return weighted(both, block.weight).sum(axis=0)
 
@@ -71,11 +70,10 @@ def gained(problem, smaller, larger, activation=None):
     -------
     float
     """
-    first, second = problem.to_rows(smaller), problem.to_rows(larger)
+    predictions = predictions_of_both(problem, smaller, larger, activation)
 
     def sums(block):
-        F = forward(block.X, first, problem.activation)
-        G = forward(block.X, second, activation or problem.activation)
+        F, G = predictions(block)
         R, C = (array.astype(np.float64) for array in (G - block.y, G - F))
         parts = (F - block.y) ** 2, R**2, C**2, (R * C).sum(axis=1, keepdims=True) ** 2
         return tuple(weighted(part, block.weight).sum(axis=0, dtype=np.float64) for part in parts)
@@ -85,6 +83,17 @@ def gained(problem, smaller, larger, activation=None):
     spread = both.sum() * n / max(after @ change, TINY)
     gain = n * problem.rows.n_outputs * np.log(max(before.sum(), TINY) / max(after.sum(), TINY))
     return float(gain / max(spread, 1.0))
+
+
+def predictions_of_both(problem, smaller, larger, activation):
+    """A function of a block: what the two networks predict there."""
+    first, second = problem.to_rows(smaller), problem.to_rows(larger)
+    other = activation or problem.activation
+
+    def predictions(block):
+        return forward(block.X, first, problem.activation), forward(block.X, second, other)
+
+    return predictions
 
 
 def unexplained_by_inputs(problem, network, free):
