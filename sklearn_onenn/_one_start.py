@@ -125,7 +125,7 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
             return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
         network = descent.network if loss <= problem.data_loss(start) else start
         limits = {"max_iter": plan.max_iter, "tol": plan.tol, "goal": goal}
-        return polish_start(problem, network, alpha, course, **limits)
+        return polish_start(problem, network, alpha, course, random_state=random_state, **limits)
 
     polish = until_stopped(follow, problem, course, alpha)
     return Fit(start, polish, course, path, problem.rows.rows_read)

@@ -4,7 +4,8 @@
    weights any network may be made exact, which says nothing: steps have a penalty from the first.)
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts. (Where there is no network to recover and the rows
-   are few, the search for it begins at the start anew: the rough steps have left it for the noise.)
+   are few, the search for it begins anew, at the start, or at small weights where moments cannot show as
+   many units: the rough steps have left it for the noise.)
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
    steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for: the
    smoothing is brief, and steps end where a lower loss does not predict better.
@@ -28,6 +29,7 @@ from ._gauss_newton import gauss_newton
 from ._progress import Stop
 from ._smoothing import WIDTHS, graduated, has_kink
 from ._structure import may_lack_a_unit, residual_is_noise
+from ._units import small_start
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -40,6 +42,9 @@ DETERMINED = 0.65
 # With fewer targets for each weight a fit without penalty is mostly one of the noise, and a search for
 # the penalty that begins there ends near it.
 FEW_TARGETS = 3
+# The penalty while small weights grow to units: one from the residual, large at first, would not let
+# them. (Of .03 to 1 the one that predicts best, in twelve fits by 20 and 50 units of four tables.)
+SMALL_ALPHA = 0.3
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
 
@@ -81,7 +86,7 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf):
+def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol, goal=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -93,6 +98,8 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     course : Course
         Told of every step. With held-out rows stages end when the loss there rises, and the best network
         there is returned.
+    random_state : numpy.random.RandomState
+        Draws small weights, where the start is no guide.
     max_iter : int
     tol : float
     goal : float
@@ -103,40 +110,70 @@ def polish_start(problem, network, alpha, course, *, max_iter, tol, goal=np.inf)
     -------
     Polish
     """
-    dtype, n_weights = problem.rows.dtype, network.pack().size
-    first_alpha = alpha_of_start(problem.data_loss(network), problem.rows, n_weights)
-    may_be_exact = alpha == 0 or not too_few_targets(problem.rows, n_weights)
+    rows, n_weights = problem.rows, network.pack().size
+    limits = {"max_iter": max_iter, "tol": tol}
+    first_alpha = alpha_of_start(problem.data_loss(network), rows, n_weights)
+    may_be_exact = alpha == 0 or not too_few_targets(rows, n_weights)
     rough_alpha = 0.0 if may_be_exact else first_alpha if alpha is None else alpha
-    rough = gauss_newton(
-        problem.on(problem.rows, alpha=rough_alpha),
-        network,
-        max_iter=max_iter,
-        tol=max(tol, ROUGH_TOL),
-        exact_loss=exact_loss(dtype),
-        callback=course.stage("rough"),
-    )
-    if may_be_exact and is_exact(rough.losses[-1], dtype):
+    rough = rough_steps(problem.on(rows, alpha=rough_alpha), network, course, **limits)
+    if may_be_exact and is_exact(rough.losses[-1], rows.dtype):
         return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
         return replace(ended(rough, alpha, False), objective=np.inf)
-    start, network, own_alpha = network, rough.network, alpha is None
-    if own_alpha:
-        limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("evidence")}
-        probable = first_penalty(problem, rough, first_alpha, **limits)
-        alpha, network = probable.evaluation.problem.alpha, probable.network
-    penalized = problem.on(problem.rows, alpha=alpha)
-    recoverable = is_recoverable(penalized, network)
-    overfit = may_be_exact and has_few_targets(problem.rows, n_weights)
-    if own_alpha and overfit and not recoverable:
-        probable = most_probable(problem, start, first_alpha=first_alpha, **limits)
-        network, penalized = probable.network, probable.evaluation.problem
-        alpha = penalized.alpha
-    if recoverable:
-        limits = {"tol": max(tol, SCREENING_TOL), "widths": WIDTHS}
-    else:
-        limits = {"tol": max(tol, resolution(problem.rows, n_weights)), "widths": WIDTHS[:1]}
-    last = past_kinks(penalized, network, course, max_iter=max_iter, **limits)
-    return restored(ended(last, alpha, recoverable), problem, course)
+    may_begin_anew = has_few_targets(rows, n_weights) and alpha != 0
+    recoverable = False
+    if not may_begin_anew or looks_recoverable(problem, rough):
+        probable = near_rough(problem, rough, alpha, first_alpha, course, **limits)
+        recoverable = is_recoverable(*probable)
+    if may_begin_anew and not recoverable:
+        probable = begun_anew(problem, network, alpha, first_alpha, course, random_state, **limits)
+    penalized, network = probable
+    limits["tol"] = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
+    widths = WIDTHS if recoverable else WIDTHS[:1]
+    last = past_kinks(penalized, network, course, widths=widths, **limits)
+    return restored(ended(last, penalized.alpha, recoverable), problem, course)
+
+
+def rough_steps(problem, network, course, *, max_iter, tol):
+    """Where steps to a loose tolerance end."""
+    return gauss_newton(
+        problem,
+        network,
+        max_iter=max_iter,
+        tol=max(tol, ROUGH_TOL),
+        exact_loss=exact_loss(problem.rows.dtype),
+        callback=course.stage("rough"),
+    )
+
+
+def near_rough(problem, rough, alpha, first_alpha, course, **limits):
+    """The problem with its penalty, and the weights near those of the rough steps."""
+    if alpha is not None:
+        return problem.on(problem.rows, alpha=alpha), rough.network
+    limits["callback"] = course.stage("evidence")
+    return penalized(first_penalty(problem, rough, first_alpha, **limits))
+
+
+def begun_anew(problem, start, alpha, first_alpha, course, random_state, **limits):
+    """The problem with its penalty, and weights that were never fitted without one.
+
+    Moments show as many units as the rows have dimensions. Where there are to be more, all begin at
+    small weights.
+    """
+    k, rank = len(start.b), problem.coordinates.rank
+    if k > rank:
+        first_alpha = SMALL_ALPHA if alpha is None else alpha
+        start = small_start(problem, k, random_state)
+        start = rough_steps(problem.on(problem.rows, alpha=first_alpha), start, course, **limits).network
+    if alpha is not None:
+        return problem.on(problem.rows, alpha=alpha), start
+    limits["callback"] = course.stage("evidence")
+    return penalized(most_probable(problem, start, first_alpha=first_alpha, **limits))
+
+
+def penalized(probable):
+    """Problem and network of most probable weights."""
+    return probable.evaluation.problem, probable.network
 
 
 def first_penalty(problem, rough, first_alpha, **limits):
@@ -158,6 +195,11 @@ def first_penalty(problem, rough, first_alpha, **limits):
 def has_few_targets(rows, n_weights):
     """Whether a fit without penalty is mostly one of the noise, where there is noise."""
     return rows.weight_sum * rows.n_outputs < FEW_TARGETS * n_weights
+
+
+def looks_recoverable(problem, rough):
+    """Whether the loss without penalty, or the rows, allow for a network to recover."""
+    return may_lack_a_unit(problem.rows, problem.coordinates, len(rough.network.b), rough.losses[-1])
 
 
 def is_recoverable(problem, network):

@@ -132,6 +132,21 @@ def random_start(problem, k, random_state):
     return with_fitted_outputs(problem, W, b)
 
 
+def small_start(problem, k, random_state):
+    """Small weights as perceptrons begin with, for columns of unit variance.
+
+    X. Glorot, Y. Bengio, 2010, Understanding the difficulty of training deep feedforward neural
+    networks, eq. 16. Directions of little variance stay small, unlike in white coordinates.
+    """
+    coordinates, m = problem.coordinates, problem.rows.n_outputs
+    d = len(coordinates.scale)
+    inner, outer = np.sqrt(6 / (d + k)), np.sqrt(6 / (k + m))
+    W = random_state.uniform(-inner, inner, (d, k))
+    b = random_state.uniform(-inner, inner, k) if problem.fit_intercept else np.zeros(k)
+    V = random_state.uniform(-outer, outer, (k, m))
+    return Network(coordinates.inverse @ (W / coordinates.scale[:, None]), b, V, np.zeros(m))
+
+
 def twice_as_many(problem, k, random_state):
     """Twice as many random units as wanted, fitted: loss and network."""
     return refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)

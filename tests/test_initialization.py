@@ -23,7 +23,7 @@ from sklearn_onenn._initialization import (
     tensor_start,
 )
 from sklearn_onenn._network import SquaredLoss, forward
-from sklearn_onenn._units import random_start, refit, with_fitted_outputs
+from sklearn_onenn._units import random_start, refit, small_start, with_fitted_outputs
 from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -178,6 +178,30 @@ def test_random_start_has_unit_directions_and_outputs_in_least_squares(activatio
     assert_allclose(units @ start.V + start.c, expected, atol=1e-7)
     other = random_start(problem, 4, np.random.RandomState(2))
     assert np.abs(other.W - start.W).max() > 0.1
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_small_weights_are_drawn_for_columns_at_unit_variance(fit_intercept):
+    """400 of them in each layer within 5 % of the size asked for; the scale of a column is no matter."""
+    X = np.random.default_rng(0).standard_normal((500, 4)) @ np.diag([1, 1, 1, 0.1]) + 2
+    X[:, 3] += X[:, 0]
+    y = np.column_stack([X[:, 0], X[:, 1]])
+    problem, scaled = (
+        SquaredLoss(rows, Tanh(), whitening(rows), fit_intercept=fit_intercept)
+        for rows in (ArrayRows(X, y), ArrayRows(X * [1, 100, 0.01, 1], y))
+    )
+    start = small_start(problem, 400, np.random.RandomState(0))
+    W = problem.coordinates.scale[:, None] * problem.coordinates.weights_to_rows(start.W, start.b)[0]
+    assert_allclose(W.var(), 2 / 404, rtol=0.05)
+    assert_allclose(start.V.var(), 2 / 402, rtol=0.05)
+    assert start.b.any() == fit_intercept
+    assert not start.c.any()
+    other = small_start(scaled, 400, np.random.RandomState(0))
+    values = [
+        forward(rows.rows.X, rows.to_rows(network), Tanh())
+        for rows, network in ((problem, start), (scaled, other))
+    ]
+    assert_allclose(*values, atol=1e-9)
 
 
 @pytest.mark.parametrize("activation", [ReLU(), SquaredReLU(), Tanh()], ids=repr)

@@ -20,10 +20,19 @@ from sklearn_onenn._polish import (
 )
 from sklearn_onenn._progress import Course
 from sklearn_onenn._smoothing import STEPS
+from sklearn_onenn._units import small_start
 from sklearn_onenn._whitening import whitening
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
 
 LIMITS = {"max_iter": 200, "tol": 1e-9}
+
+
+def started(problem, network, alpha, course, *, seed=0, goal=np.inf):
+    """The polish of a start."""
+    random_state = np.random.RandomState(seed)
+    return polish_start(problem, network, alpha, course, random_state=random_state, goal=goal, **LIMITS)
+
+
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 
 
@@ -53,14 +62,14 @@ def test_exact_fits_need_no_penalty(activation):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, activation)
     course = Course()
-    polish = polish_start(problem, perturbed(truth, 0.1), None, course, **LIMITS)
+    polish = started(problem, perturbed(truth, 0.1), None, course)
     assert polish.alpha is None
     assert polish.loss < EXACT
     assert_is_where_it_says(problem, polish, course)
     assert polish_to_end(problem, polish, True, course, **LIMITS) is polish
     assert [name for name, _ in course.stages] == ["rough"]
     # One that is given stays.
-    assert polish_start(problem, truth, 0.3, Course(), **LIMITS).alpha == 0.3
+    assert started(problem, truth, 0.3, Course()).alpha == 0.3
 
 
 @every_activation
@@ -70,7 +79,7 @@ def test_noisy_fits_are_penalized_minima(activation):
     problem = gaussian_problem(truth, 400, activation, noise=0.3)
     start = perturbed(truth, 0.1)
     course = Course()
-    polish = polish_start(problem, start, None, course, **LIMITS)
+    polish = started(problem, start, None, course)
     assert polish.alpha > 0
     assert_is_where_it_says(problem, polish, course)
     longer = Course(before=course)
@@ -108,15 +117,15 @@ def test_starts_that_miss_the_goal_are_given_up():
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
     loss = problem.data_loss(truth)
-    assert polish_start(problem, truth, None, Course(), goal=0.5 * loss, **LIMITS).objective == np.inf
-    assert polish_start(problem, truth, None, Course(), goal=2 * loss, **LIMITS).objective < 2 * loss
+    assert started(problem, truth, None, Course(), goal=0.5 * loss).objective == np.inf
+    assert started(problem, truth, None, Course(), goal=2 * loss).objective < 2 * loss
 
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
 def test_given_penalties_stay(alpha):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
-    polish = polish_start(problem, perturbed(truth, 0.1), alpha, Course(), **LIMITS)
+    polish = started(problem, perturbed(truth, 0.1), alpha, Course())
     end = polish_to_end(problem, polish, True, Course(), **LIMITS)
     assert (polish.alpha, end.alpha) == (alpha, alpha)
     assert gradient_size(problem, end.network, alpha) < 1e-5
@@ -126,8 +135,8 @@ def test_penalty_of_another_start_is_replaced_in_the_end():
     """Ten times too large on the way: the network that wins has the penalty of its own residuals."""
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
-    own = polish_start(problem, perturbed(truth, 0.1), None, Course(), **LIMITS).alpha
-    other = polish_start(problem, perturbed(truth, 0.1), 10 * own, Course(), **LIMITS)
+    own = started(problem, perturbed(truth, 0.1), None, Course()).alpha
+    other = started(problem, perturbed(truth, 0.1), 10 * own, Course())
     assert other.alpha == 10 * own
     end = polish_to_end(problem, other, False, Course(), **LIMITS)
     assert end.alpha == pytest.approx(own, rel=0.3)
@@ -178,7 +187,39 @@ def test_fits_of_no_network_are_smoothed_briefly():
     rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:]) / 0.5)
     problem = SquaredLoss(rows, ReLU(), whitening(rows))
     course, start = Course(), perturbed(random_network(2, 4), 0.5)
-    polish = polish_start(problem, start, None, course, **LIMITS)
+    polish = started(problem, start, None, course)
     assert not polish.recoverable
     assert 2 <= dict(course.stages)["smoothed"] <= STEPS + 1
     assert_is_where_it_says(problem, polish, course)
+
+
+def few_targets_of_a_curve(d, n):
+    """Rows that are not normal, and targets that no network made."""
+    X = np.random.default_rng(0).exponential(size=(n, d))
+    rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:2]) / 0.5)
+    return SquaredLoss(rows, Tanh(), whitening(rows))
+
+
+@pytest.mark.parametrize("alpha", [None, 0.2])
+@pytest.mark.parametrize("n", [70, 30])
+def test_units_beyond_the_rank_begin_at_small_weights_where_targets_are_few(n, alpha):
+    """Eight units in three columns, 41 weights: the start is no guide, the draw is."""
+    problem = few_targets_of_a_curve(3, n)
+    one, other = (started(problem, random_network(3, 8, seed=seed), alpha, Course()) for seed in (0, 1))
+    assert_array_equal(one.network.pack(), other.network.pack())
+    assert not one.recoverable
+    small = small_start(problem, 8, np.random.RandomState(0))
+    sizes = [gradient_size(problem, network, one.alpha) for network in (small, one.network)]
+    assert sizes[1] < 0.05 * sizes[0]
+    drawn = started(problem, random_network(3, 8), alpha, Course(), seed=1)
+    assert np.abs(drawn.network.pack() - one.network.pack()).max() > 0.1
+
+
+@pytest.mark.parametrize(("n", "k", "alpha"), [(200, 8, None), (40, 3, None), (70, 8, 0.0)])
+def test_other_fits_come_from_their_start(n, k, alpha):
+    """With more targets, or units that moments may show, or with no penalty."""
+    problem = few_targets_of_a_curve(3, n)
+    one, other = (started(problem, random_network(3, k), alpha, Course(), seed=seed) for seed in (0, 1))
+    assert_array_equal(one.network.pack(), other.network.pack())
+    moved = started(problem, random_network(3, k, seed=1), alpha, Course())
+    assert np.abs(moved.network.pack() - one.network.pack()).max() > 0.1
