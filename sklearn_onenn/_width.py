@@ -5,15 +5,14 @@
    from which a unit goes, or whose residual is mere noise, is the last. A unit that is eliminated may be
    the wrong one: so a unit less than are left is fitted anew, as long as that lowers the criterion.
 2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
-   mere noise, may deserve a wider network than the criterion allows: one is taken where it predicts
-   held-out rows better by more than two standard errors.
+   mere noise, may deserve a wider network than the criterion allows: the one of these that predicts best
+   in cross-validation.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from ._network import forward
 from ._one_start import one_start
 from ._polish import EXACT, is_exact
 from ._structure import residual_is_noise, rows_are_normal
@@ -22,12 +21,10 @@ from ._units import eliminated
 MAX_WIDTH = 64
 # Samples of many rows are made for it.
 TYPICAL_WIDTH = 16
-# A width is tried while the targets are so many times its weights.
-TARGETS_PER_WEIGHT = 2
-# Share of the rows that are held out.
-HELD_OUT = 0.2
-# Standard errors by which a wider network must predict better.
-GAIN = 2.0
+# A width is tried while the targets are so many times its weights: by the criterion, by predictions.
+TARGETS_PER_WEIGHT, WIDEST = 2, 1
+# Folds that are held out in turn.
+FOLDS = 3
 # Doublings of the width without a gain after which wider ones are not tried.
 PATIENCE = 1
 
@@ -50,8 +47,8 @@ def chosen_width(problem, plan, random_state):
     """
     plan = replace(plan, n_init=1, held_out=None)
     seed = random_state.randint(np.iinfo(np.int32).max)
-    widths, lowest, failures = ladder(problem), np.inf, 0
-    for width in widths:
+    lowest, failures = np.inf, 0
+    for width in ladder(problem):
         network = fitted(problem, width, plan, seed, name=f"width {width}")
         if plan.progress.stopped:
             return width, network
@@ -74,7 +71,7 @@ def chosen_width(problem, plan, random_state):
             break
         k, lowest, best, explained = k_left, value, network, is_noise(problem, network)
     if not explained:
-        wider = predictive_width(problem, k, widths, plan, random_state)
+        wider = predictive_width(problem, k, plan, random_state)
         if plan.progress.stopped:
             return k, best
         k = wider
@@ -88,11 +85,11 @@ def fitted(problem, k, plan, seed, *, name):
     return fit.polish.network
 
 
-def ladder(problem):
+def ladder(problem, targets_per_weight=TARGETS_PER_WEIGHT):
     """Widths 1, 2, 4, ... that the rows can tell anything about."""
     rows, rank = problem.rows, problem.coordinates.rank
     n_targets = rows.weight_sum * rows.n_outputs
-    per_unit = TARGETS_PER_WEIGHT * (rank + rows.n_outputs + 1)
+    per_unit = targets_per_weight * (rank + rows.n_outputs + 1)
     largest = max(1, min(MAX_WIDTH, int(n_targets / per_unit)))
     return [2**power for power in range(largest.bit_length())]
 
@@ -123,34 +120,28 @@ def after_elimination(problem, network):
     return best
 
 
-def predictive_width(problem, k, widths, plan, random_state):
-    """A wider network, where it predicts held-out rows better by more than two standard errors."""
+def predictive_width(problem, k, plan, random_state):
+    """Of this width and wider ones the one that predicts best in cross-validation."""
     rows = problem.rows
-    order = random_state.permutation(rows.n_rows)
-    n_held_out = int(HELD_OUT * rows.n_rows)
-    held_out, kept = (rows.take(np.sort(part)) for part in np.split(order, [n_held_out]))
-    part = problem.on(kept)
+    folds = np.array_split(random_state.permutation(rows.n_rows), FOLDS)
     seed = random_state.randint(np.iinfo(np.int32).max)
 
-    def squared_errors(k):
-        network = fitted(part, k, plan, seed, name=f"width {k}, without the held-out rows")
-        at_rows = problem.to_rows(network)
-        errors = held_out.map(
-            lambda block: ((forward(block.X, at_rows, problem.activation) - block.y) ** 2).sum(axis=1)
-        )
-        return np.concatenate(errors)
+    def squared_error(width):
+        total = 0.0
+        for i, fold in enumerate(folds):
+            others = np.concatenate(folds[:i] + folds[i + 1 :])
+            kept, held_out = problem.on(rows.take(np.sort(others))), problem.on(rows.take(np.sort(fold)))
+            network = fitted(kept, width, plan, seed, name=f"width {width}, without fold {i + 1}")
+            total += held_out.data_loss(network) * held_out.rows.weight_sum
+        return total
 
-    weight = np.ones(held_out.n_rows) if held_out.weight is None else held_out.weight[:, 0]
-    errors, failures = squared_errors(k), 0
-    for wider in [width for width in widths if width > k]:
-        others = squared_errors(wider)
-        gain = errors - others
-        mean = np.average(gain, weights=weight)
-        error = np.sqrt(np.average((gain - mean) ** 2, weights=weight) / len(gain))
+    lowest, failures = squared_error(k), 0
+    for wider in [width for width in ladder(problem, WIDEST) if width > k]:
+        error = squared_error(wider)
         if plan.progress.stopped:
             break
-        if mean > GAIN * error:
-            k, errors, failures = wider, others, 0
+        if error < lowest:
+            k, lowest, failures = wider, error, 0
             continue
         failures += 1
         if failures > PATIENCE:

@@ -8,8 +8,9 @@ from numpy.testing import assert_array_equal
 from sklearn_onenn import OneHiddenLayerRegressor, _width
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import Network, SquaredLoss
+from sklearn_onenn._one_start import Plan
 from sklearn_onenn._whitening import identity_coordinates
-from sklearn_onenn._width import MAX_WIDTH, criterion, ladder
+from sklearn_onenn._width import MAX_WIDTH, WIDEST, criterion, ladder, predictive_width
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -72,6 +73,39 @@ def test_rows_of_another_function_take_a_wider_network():
     assert model.score(X, y) > 0.98
 
 
+def test_folds_tell_which_width_predicts(monkeypatch):
+    """Constants for fits: their errors by hand, on rows whose weights count.
+
+    Of 300 targets of one column widths to 64 (three weights a unit); after two that gain nothing wider
+    ones are not tried.
+    """
+    rng = np.random.RandomState(0)
+    weight = rng.uniform(0.5, 2, 300)
+    rows = ArrayRows(np.zeros((300, 1)), rng.choice([0.0, 1.0], (300, 1)), weight)
+    problem = SquaredLoss(rows, ReLU(), identity_coordinates(1))
+    mean = np.average(rows.y[:, 0], weights=weight)
+    tried = []
+
+    def fitted(part, k, plan, seed, *, name):
+        tried.append((k, part.rows.n_rows))
+        return Network(np.zeros((1, k)), np.zeros(k), np.zeros((k, 1)), np.array([constant[k]]))
+
+    monkeypatch.setattr(_width, "fitted", fitted)
+    plan = Plan(*[None] * 12)
+    constant = {
+        1: 3.0,
+        2: mean + 0.01,
+        4: mean - 0.009,
+        8: mean + 0.01,
+        16: mean - 0.01,
+        32: mean,
+        64: 0,
+    }
+    assert predictive_width(problem, 1, plan, rng) == 4
+    assert tried == [(k, 200) for k in (1, 2, 4, 8, 16) for _ in range(3)]
+    assert predictive_width(problem, 16, plan, rng) == 32
+
+
 def test_of_mere_noise_one_unit():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((400, 5)), rng.standard_normal(400)
@@ -101,6 +135,8 @@ def test_widths_that_the_rows_can_tell_of():
     assert ladder(problem_on(3, 8, ReLU())) == [1]
     assert ladder(problem_on(10**6, 8, ReLU()))[-1] == MAX_WIDTH
     assert ladder(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
+    # In cross-validation one target for each.
+    assert ladder(problem_on(639, 8, ReLU()), WIDEST) == [1, 2, 4, 8, 16, 32]
 
 
 @pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])
