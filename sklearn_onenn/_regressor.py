@@ -61,7 +61,7 @@ class OneHiddenLayerRegressor(
     ----------
     k : int or "auto", default=5
         Number of hidden units. "auto" is the number that the rows support: on data from a network of
-        this kind its own; on other data one that predicts held-out rows about as well as a wider one.
+        this kind its own; on other data one that predicts best in cross-validation.
 
     activation : str or Activation, default="relu"
         phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
