@@ -6,9 +6,9 @@ interval is the estimate plus or minus 1.96 standard errors. Weights: those of W
 weights as reported, units matched with the planted ones; |v| of units that are not homogeneous counts
 too. Predictions: at 100 fresh rows, against the network without noise. "Missed": fits in which a unit is
 not the planted one (|cosine| < .9), which are left out. Target: 0.93 to 0.97.
-Coverage differs by some .05 from fit to fit: ten fits give it up to .016, and all 120 up to .005.
+Coverage differs by some .05 from fit to fit: 60 fits give it up to .007, and all 720 up to .002.
 
-    python examples/benchmarks/intervals.py                 seeds 1000 .. 1009, on all cores
+    python examples/benchmarks/intervals.py                 seeds 1000 .. 1059, on all cores
     python examples/benchmarks/intervals.py --seeds 5 --first-seed 0
 """
 
@@ -68,7 +68,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=60)
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=-1)
     arguments = parser.parse_args()
