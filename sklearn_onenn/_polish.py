@@ -4,8 +4,8 @@
    weights any network may be made exact, which says nothing: steps have a penalty from the first.)
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts. (Where there is no network to recover and the rows
-   are few, the search for it begins anew, at the start, or at small weights where moments cannot show as
-   many units: the rough steps have left it for the noise.)
+   are few, the fit begins anew at small weights, which have a penalty from the first step: the rough
+   steps went for the noise, and moments of few rows show little else.)
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
    steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for: the
    smoothing is brief, and steps end where a lower loss does not predict better.
@@ -43,7 +43,7 @@ DETERMINED = 0.65
 # the penalty that begins there ends near it.
 FEW_TARGETS = 3
 # The penalty while small weights grow to units: one from the residual, large at first, would not let
-# them. (Of .03 to 1 the one that predicts best, in twelve fits by 20 and 50 units of four tables.)
+# them. (Of .03, .1, .3 and 1 the one that predicts best, 20 and 50 units on four tables.)
 SMALL_ALPHA = 0.3
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
@@ -99,7 +99,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
         Told of every step. With held-out rows stages end when the loss there rises, and the best network
         there is returned.
     random_state : numpy.random.RandomState
-        Draws small weights, where the start is no guide.
+        Draws the small weights of a fit that begins anew.
     max_iter : int
     tol : float
     goal : float
@@ -126,7 +126,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
         probable = near_rough(problem, rough, alpha, first_alpha, course, **limits)
         recoverable = is_recoverable(*probable)
     if may_begin_anew and not recoverable:
-        probable = begun_anew(problem, network, alpha, first_alpha, course, random_state, **limits)
+        probable = begun_anew(problem, len(network.b), alpha, course, random_state, **limits)
     penalized, network = probable
     limits["tol"] = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
     widths = WIDTHS if recoverable else WIDTHS[:1]
@@ -154,19 +154,13 @@ def near_rough(problem, rough, alpha, first_alpha, course, **limits):
     return penalized(first_penalty(problem, rough, first_alpha, **limits))
 
 
-def begun_anew(problem, start, alpha, first_alpha, course, random_state, **limits):
-    """The problem with its penalty, and weights that were never fitted without one.
-
-    Moments show as many units as the rows have dimensions. Where there are to be more, all begin at
-    small weights.
-    """
-    k, rank = len(start.b), problem.coordinates.rank
-    if k > rank:
-        first_alpha = SMALL_ALPHA if alpha is None else alpha
-        start = small_start(problem, k, random_state)
-        start = rough_steps(problem.on(problem.rows, alpha=first_alpha), start, course, **limits).network
+def begun_anew(problem, k, alpha, course, random_state, **limits):
+    """The problem with its penalty, and weights that were never fitted without one: from small ones."""
+    first_alpha = SMALL_ALPHA if alpha is None else alpha
+    held = problem.on(problem.rows, alpha=first_alpha)
+    start = rough_steps(held, small_start(problem, k, random_state), course, **limits).network
     if alpha is not None:
-        return problem.on(problem.rows, alpha=alpha), start
+        return held, start
     limits["callback"] = course.stage("evidence")
     return penalized(most_probable(problem, start, first_alpha=first_alpha, **limits))
 
