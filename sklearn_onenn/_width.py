@@ -129,6 +129,8 @@ def predictive_width(problem, k, plan, random_state):
     def squared_error(width):
         total = 0.0
         for i, fold in enumerate(folds):
+            if plan.progress.stopped:
+                return np.inf
             others = np.concatenate(folds[:i] + folds[i + 1 :])
             kept, held_out = problem.on(rows.take(np.sort(others))), problem.on(rows.take(np.sort(fold)))
             network = fitted(kept, width, plan, seed, name=f"width {width}, without fold {i + 1}")
@@ -138,8 +140,6 @@ def predictive_width(problem, k, plan, random_state):
     lowest, failures = squared_error(k), 0
     for wider in [width for width in ladder(problem, WIDEST) if width > k]:
         error = squared_error(wider)
-        if plan.progress.stopped:
-            break
         if error < lowest:
             k, lowest, failures = wider, error, 0
             continue

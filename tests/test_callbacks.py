@@ -186,7 +186,7 @@ def test_a_callback_ends_the_last_polish(start, monkeypatch):
     assert ("6000" in rows_seen) == (start == "6000 rows")
 
 
-@pytest.mark.parametrize("start", ["width 2", "without the held-out rows"])
+@pytest.mark.parametrize("start", ["width 2", "without fold 1"])
 def test_a_callback_ends_the_search_for_a_width(start):
     """What has been fitted until then is kept."""
     X, _ = planted(400)
