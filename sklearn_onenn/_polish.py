@@ -127,11 +127,11 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
         recoverable = is_recoverable(*probable)
     if may_begin_anew and not recoverable:
         probable = begun_anew(problem, len(network.b), alpha, course, random_state, **limits)
-    penalized, network = probable
+    held, network = probable
     limits["tol"] = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
     widths = WIDTHS if recoverable else WIDTHS[:1]
-    last = past_kinks(penalized, network, course, widths=widths, **limits)
-    return restored(ended(last, penalized.alpha, recoverable), problem, course)
+    last = past_kinks(held, network, course, widths=widths, **limits)
+    return restored(ended(last, held.alpha, recoverable), problem, course)
 
 
 def rough_steps(problem, network, course, *, max_iter, tol):

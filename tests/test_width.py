@@ -81,7 +81,7 @@ def test_folds_tell_which_width_predicts(monkeypatch):
     """
     rng = np.random.RandomState(0)
     weight = rng.uniform(0.5, 2, 300)
-    rows = ArrayRows(np.zeros((300, 1)), rng.choice([0.0, 1.0], (300, 1)), weight)
+    rows = ArrayRows(rng.exponential(size=(300, 1)), rng.choice([0.0, 1.0], (300, 1)), weight)
     problem = SquaredLoss(rows, ReLU(), identity_coordinates(1))
     mean = np.average(rows.y[:, 0], weights=weight)
     tried = []
@@ -104,6 +104,11 @@ def test_folds_tell_which_width_predicts(monkeypatch):
     assert predictive_width(problem, 1, plan, rng) == 4
     assert tried == [(k, 200) for k in (1, 2, 4, 8, 16) for _ in range(3)]
     assert predictive_width(problem, 16, plan, rng) == 32
+    # A gain of .0025 where its standard error is .003 counts unless the rows are normal.
+    constant = dict.fromkeys(constant, mean + 0.05) | {2: mean}
+    assert predictive_width(problem, 1, plan, rng) == 2
+    normal = problem.on(ArrayRows(rng.standard_normal((300, 1)), rows.y, weight))
+    assert predictive_width(normal, 1, plan, rng) == 1
 
 
 def test_of_mere_noise_one_unit():
