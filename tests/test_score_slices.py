@@ -131,9 +131,10 @@ def white(rows):
     return rows.with_rows(coordinates.rows(rows.X), rows.y), coordinates
 
 
-def stack_of(rows, score):
-    """The stack in the span of all directions."""
-    projected, coordinates = white(rows)
+def stack_of(rows, score, coordinates=None):
+    """The stack in the span of all directions, in white coordinates, whose signs are arbitrary."""
+    coordinates = coordinates or whitening(rows)
+    projected = rows.with_rows(coordinates.rows(rows.X), rows.y)
     scores = SteinScores(score, coordinates.inverse.T)
     return score_stack(projected, rows, coordinates, np.eye(coordinates.rank), scores)
 
@@ -237,8 +238,11 @@ def test_weights_and_outputs():
     rng = np.random.RandomState(0)
     X, Y = mixture_rows(score, 600), rng.standard_normal((600, 2))
     times = rng.randint(1, 3, 600)
-    found, _ = stack_of(ArrayRows(X, Y, times.astype(float)), score)
+    weighted = ArrayRows(X, Y, times.astype(float))
+    coordinates = whitening(weighted)
+    found, _ = stack_of(weighted, score, coordinates)
     for output in range(2):
         repeated = ArrayRows(*(np.repeat(array, times, axis=0) for array in (X, Y[:, [output]])))
-        for one, two in zip(found[3 * output :], stack_of(repeated, score)[0], strict=False):
+        alone, _ = stack_of(repeated, score, coordinates)
+        for one, two in zip(found[3 * output :], alone, strict=False):
             assert_allclose(one, two, rtol=1e-8, atol=1e-8)

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, repeat
 from threading import Lock
 
 import numpy as np
@@ -58,31 +58,35 @@ def fit_of(network, loss, path="tensor"):
 # Planted networks that need a path
 
 
+def with_dead_unit(start, activation):
+    """The network with a last unit that no step revives: itself and all its slopes are zero."""
+    W, b, V = (array.copy() for array in start[:3])
+    W[:, -1], b[-1], V[-1] = 0, 0 if activation == "tanh" else -1, 0
+    return start._replace(W=W, b=b, V=V)
+
+
 @pytest.mark.parametrize(
-    ("cell", "path", "paths"),
-    [
-        ((20, 5, 2, "squared_relu", 7), "repaired", _starts.FURTHER_PATHS),
-        ((8, 4, 2, "leaky_relu", 0), "pruned", _starts.FURTHER_PATHS),
-        ((20, 5, 2, "relu", 0), "random", ("random",)),
-        ((20, 5, 8, "tanh", 36), "half", _starts.FURTHER_PATHS),
-    ],
-    ids=["repaired", "pruned", "random", "half"],
+    ("path", "activation"),
+    [("repaired", "squared_relu"), ("pruned", "relu"), ("random", "relu"), ("half", "tanh")],
 )
-def test_networks_that_need_a_path(monkeypatch, cell, path, paths):
-    """Cells d, k, rows to a weight: recovered from such a start, in no draw from the first alone."""
-    monkeypatch.setattr(_starts, "FURTHER_PATHS", paths)
-    d, k, ratio, activation, seed = cell
-    X, y, teacher = make_one_hidden_layer(ratio * d * k, d, k, activation=activation, random_state=seed)
-    recovered = []
-    for random_state in (1, 2):
-        for n_init in ("auto", 1):
-            model = OneHiddenLayerRegressor(
-                k=k, activation=activation, n_init=n_init, random_state=random_state
-            ).fit(X, y)
-            if recovery_error(*model.coefs_, *teacher.coefs_, activation=activation) < 1e-6:
-                recovered.append(model.init_path_)
-    assert path in recovered
-    assert "tensor" not in recovered
+def test_each_path_recovers_where_the_first_start_is_stuck(monkeypatch, path, activation):
+    """Moments of all 2000 rows give a start with a unit that stays dead."""
+    X, y, teacher = make_one_hidden_layer(2000, 8, 3, activation=activation, random_state=0)
+
+    def stuck_on_all_rows(problem, *arguments, **options):
+        start = moment_start(problem, *arguments, **options)
+        return with_dead_unit(start, activation) if problem.rows.n_rows == 2000 else start
+
+    monkeypatch.setattr(_one_start, "moment_start", stuck_on_all_rows)
+    monkeypatch.setattr(_starts, "further_paths", lambda *arguments: repeat(path))
+    errors, paths = [], []
+    for n_init in (1, "auto"):
+        model = OneHiddenLayerRegressor(3, activation=activation, n_init=n_init, random_state=0).fit(X, y)
+        errors.append(recovery_error(*model.coefs_, *teacher.coefs_, activation=activation))
+        paths.append(model.init_path_)
+    assert paths == ["tensor", path]
+    assert errors[0] > 0.1
+    assert errors[1] < 1e-6
 
 
 def test_no_further_start_where_more_units_would_not_do():
