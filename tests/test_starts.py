@@ -81,7 +81,8 @@ def test_each_path_recovers_where_the_first_start_is_stuck(monkeypatch, path, ac
     monkeypatch.setattr(_starts, "further_paths", lambda *arguments: repeat(path))
     errors, paths = [], []
     for n_init in (1, "auto"):
-        model = OneHiddenLayerRegressor(3, activation=activation, n_init=n_init, random_state=0).fit(X, y)
+        model = OneHiddenLayerRegressor(3, activation=activation, n_init=n_init, random_state=0)
+        model.fit(X, y)
         errors.append(recovery_error(*model.coefs_, *teacher.coefs_, activation=activation))
         paths.append(model.init_path_)
     assert paths == ["tensor", path]
