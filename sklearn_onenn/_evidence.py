@@ -20,7 +20,7 @@ from ._canonical import balanced
 from ._gauss_newton import conjugate_gradients, gauss_newton
 from ._preconditioner import Preconditioner
 
-TINY = np.finfo(float).tiny
+EPSILON, TINY = np.finfo(float).eps, np.finfo(float).tiny
 # t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
 # penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger
 # predict better, but one that begins too large takes weak units away for good.
@@ -128,13 +128,30 @@ def updated_alpha(preconditioner):
     """alpha from the residuals and weights of a fit."""
     here = preconditioner.here
     problem, network = here.problem, here.network
-    gamma, n = determined_weights(preconditioner), problem.rows.weight_sum
-    n_targets = n * problem.rows.n_outputs
-    left = max(1 - COUNTS * gamma / n_targets, LEAST_LEFT)
-    variance = 2 * here.data_loss / problem.rows.n_outputs / left**2
+    gamma = determined_weights(preconditioner)
+    variance = mean_square(here) / max(share_left(problem.rows, gamma), LEAST_LEFT) ** 2
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     # Weights that vanished are penalized enough.
-    return float(variance * gamma / square) if square > np.finfo(float).eps else 0.0
+    return float(variance * gamma / square) if square > EPSILON else problem.alpha
+
+
+def mean_square(evaluation):
+    """Mean squared residual of an output."""
+    return 2 * evaluation.data_loss / evaluation.problem.rows.n_outputs
+
+
+def share_left(rows, gamma):
+    """Share of the targets that is left to tell of the noise, where so many weights are determined."""
+    return 1 - COUNTS * gamma / (rows.weight_sum * rows.n_outputs)
+
+
+def predicted_error(evaluation):
+    """Mean squared error on other rows, by the generalized cross-validation of the head of this file.
+
+    Infinite where too few targets are left to tell.
+    """
+    left = share_left(evaluation.problem.rows, determined_weights(Preconditioner(evaluation)))
+    return mean_square(evaluation) / left**2 if left > LEAST_LEFT else np.inf
 
 
 def determined_weights(preconditioner):
