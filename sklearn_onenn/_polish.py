@@ -165,9 +165,7 @@ def begun_anew(problem, k, alpha, course, random_state, **limits):
         return held, start.network
     limits["callback"] = course.stage("evidence")
     probable = most_probable(problem, start.network, first_alpha=first_alpha, **limits)
-    # With very few rows the penalty may grow until no unit is left.
-    swept = predicted_error(start.evaluation) < predicted_error(probable.evaluation)
-    return penalized(start if swept else probable)
+    return penalized(start if swept_away(start, probable) else probable)
 
 
 def penalized(probable):
@@ -182,13 +180,21 @@ def first_penalty(problem, rough, first_alpha, **limits):
     the rows call for, it begins with the one of the fit as it is.
     """
     probable = most_probable(problem, rough.network, first_alpha=first_alpha, **limits)
-    n_weights = rough.network.pack().size
-    if explains_more(rough.losses[-1], probable.losses[-1], problem.rows, n_weights):
+    if swept_away(rough, probable):
         own = alpha_of_fit(rough.evaluation)
         again = most_probable(problem, rough.network, first_alpha=own, **limits)
-        if explains_more(again.losses[-1], probable.losses[-1], problem.rows, n_weights):
+        if swept_away(again, probable):
             return again
     return probable
+
+
+def swept_away(fit, penalized):
+    """Whether a penalty took units of a fit away that the rows call for."""
+    rows, n_weights = fit.evaluation.problem.rows, fit.network.pack().size
+    if explains_more(fit.losses[-1], penalized.losses[-1], rows, n_weights):
+        return True
+    few = has_few_targets(rows, n_weights)
+    return few and predicted_error(fit.evaluation) < predicted_error(penalized.evaluation)
 
 
 def has_few_targets(rows, n_weights):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from _planted import INSTANCES, gaussian_problem, random_network, whitened, without_intercepts
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._canonical import balanced
@@ -16,6 +16,7 @@ from sklearn_onenn._evidence import (
     explains_more,
     most_probable,
     next_alpha,
+    predicted_error,
     updated_alpha,
 )
 from sklearn_onenn._gauss_newton import gauss_newton
@@ -154,13 +155,31 @@ def test_alpha_does_not_depend_on_how_units_share_their_scale():
     assert_allclose(alphas[0], alphas[1], rtol=1e-9)
 
 
-def test_vanished_weights_need_no_penalty():
+def test_vanished_weights_are_penalized_as_before():
+    """Without a penalty they would come back, for the noise."""
     problem = gaussian_problem(random_network(4, 3), 100, ReLU())
     zero = Network(np.zeros((4, 3)), np.zeros(3), np.zeros((3, 1)), problem.rows.y.mean(axis=0))
     here = problem.on(problem.rows, alpha=1.0).evaluate(zero)
-    assert updated_alpha(Preconditioner(here)) == 0
-    last = most_probable(problem, zero, first_alpha=1.0, max_iter=5)
-    assert last.evaluation.problem.alpha == 0
+    assert updated_alpha(Preconditioner(here)) == 1
+    last = most_probable(problem, zero, first_alpha=2.0, max_iter=5)
+    assert last.evaluation.problem.alpha == 2
+    assert_array_equal(last.network.W, 0)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_predicted_error(alpha):
+    """loss / (1 - 1.4 gamma / n)^2 with gamma from dense matrices; infinite where all is fitted."""
+    truth = random_network(4, 3)
+    problem = gaussian_problem(truth, 60, Tanh(), noise=0.3)
+    here = problem.on(problem.rows, alpha=alpha).evaluate(truth)
+    units = [truth.unpack(unit) for unit in np.eye(truth.pack().size)]
+    H = np.array([here.gauss_newton_product(unit).pack() for unit in units])
+    data = np.array([problem.evaluate(truth).gauss_newton_product(unit).pack() for unit in units])
+    gamma = np.trace(np.linalg.solve(H, data))
+    expected = 2 * here.data_loss / (1 - 1.4 * gamma / 60) ** 2
+    assert predicted_error(here) == pytest.approx(expected, rel=1e-9)
+    few = gaussian_problem(truth, 20, Tanh(), noise=0.3)
+    assert predicted_error(few.evaluate(truth)) == np.inf
 
 
 @pytest.mark.parametrize("n", [10, 30, 60])
