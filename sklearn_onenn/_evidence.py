@@ -11,7 +11,9 @@ Both are estimated anew at every linearization, as Foresee and Hagan do.
 MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the noise:
 where its units bend was fitted too. So s^2 is the error of prediction by generalized cross-validation,
 in which a weight counts 1.4 times (Y.-J. Kim, C. Gu, 2004, doi:10.1046/j.1467-9868.2003.05316.x). With
-many rows it makes no difference.
+many rows it makes no difference. Where the matrix is at hand the weights count for every row by its own
+leverage, not by the mean: a unit that bends for a few rows far from the others has nearly all of theirs,
+and predicts badly there.
 """
 
 import numpy as np
@@ -31,8 +33,9 @@ MAX_FIRST_ALPHA = 5.0
 MAX_CHANGE = 2.0
 # No step is the last before alpha changes by less than this factor.
 SETTLED = 1.3
-# How often a determined weight counts, and the share of the targets that are left at least.
-COUNTS, LEAST_LEFT = 1.4, 0.1
+# How often a determined weight counts, and the share of the targets that are left at least: in the mean,
+# and of a single one. (With a tenth of it left, one residual would count a hundred times.)
+COUNTS, LEAST_LEFT, LEAST_OF_ONE = 1.4, 0.1, 0.3
 # Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many weights
 # as that of the rows (within 2 %; with half a target for each weight it is twice as many).
 MANY_ROWS = 5
@@ -129,10 +132,18 @@ def updated_alpha(preconditioner):
     here = preconditioner.here
     problem, network = here.problem, here.network
     gamma = determined_weights(preconditioner)
-    variance = mean_square(here) / max(share_left(problem.rows, gamma), LEAST_LEFT) ** 2
+    variance = noise_variance(preconditioner, gamma)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     # Weights that vanished are penalized enough.
     return float(variance * gamma / square) if square > EPSILON else problem.alpha
+
+
+def noise_variance(preconditioner, gamma):
+    """The error of prediction, of every target by its own leverage where the matrix is exact."""
+    if preconditioner.exact:
+        return preconditioner.left_out_error(COUNTS, LEAST_OF_ONE)
+    here = preconditioner.here
+    return mean_square(here) / max(share_left(here.problem.rows, gamma), LEAST_LEFT) ** 2
 
 
 def mean_square(evaluation):

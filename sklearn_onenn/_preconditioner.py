@@ -9,7 +9,7 @@ matrix itself, for any rows.
 """
 
 import numpy as np
-from scipy.linalg import qr
+from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from ._blocks import weighted
@@ -94,6 +94,39 @@ class Preconditioner:
         fixed = 0 if self.here.problem.fit_intercept else k + len(self.shape.c)
         along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)
         return along + (r - s) * (k - trace_of_quotient(self.C, self.ridge_C))
+
+    def left_out_error(self, counts, least_left):
+        """Mean squared residual of an output, each as if its own target had been left out.
+
+        To first order that divides it by one minus the leverage of the target, the share that it has in
+        its own prediction: h = q^T M^{-1} q / n. It needs an exact matrix.
+
+        Parameters
+        ----------
+        counts : float
+            How often a leverage counts.
+        least_left : float
+            The residual is divided by no less.
+
+        Returns
+        -------
+        float
+        """
+        here, rows = self.here, self.here.problem.rows
+        factor = cholesky(self.M, 0.0)
+        n, m = rows.weight_sum, rows.n_outputs
+
+        def squares(block):
+            at, z = linearized(here, block, True), here.problem.coordinates.rows(block.X)
+            z, total = z.astype(np.float64), 0.0
+            for output in range(m):
+                q = derivatives(here, at, z, output)[0]
+                share = (solve_triangular(factor, q.T, lower=True, check_finite=False) ** 2).sum(axis=0)
+                left = np.maximum(1 - counts * weighted(share[:, None], block.weight) / n, least_left)
+                total = total + weighted((at.R[:, [output]] / left) ** 2, block.weight).sum()
+            return np.float64(total)
+
+        return float(rows.sum(squares)) / n / m
 
     def _levenberg(self, n_rows):
         """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
@@ -187,26 +220,16 @@ def normal_matrices(here, basis):
     rows = problem.rows.some(max(ROWS_PER_COLUMN * n_columns, 2 * problem.rows.n_rows // n_columns))
     all_rows = rows is problem.rows
     project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
-    W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
-    free = float(problem.fit_intercept)
     exact = all_rows and s == len(basis)
     # Single precision is enough for conjugate gradients, and half the work.
     dtype = np.float64 if exact else np.float32
 
     def sums(block):
-        if all_rows and here.linear is not None:
-            at = here.linear[block.index]
-        else:
-            at = linearize(block, here.at_rows, problem.activation)
+        at = linearized(here, block, all_rows)
         u = (block.X @ project + shift).astype(dtype)
         C, M = 0.0, 0.0
         for output in range(m):
-            slopes = (at.D * here.at_rows.V[:, output]).astype(dtype)
-            q = np.zeros((len(u), n_columns), dtype)
-            np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(len(u), s, k))
-            q[:, W_end:V_start] = free * slopes
-            q[:, V_start + output : V_end : m] = at.Phi
-            q[:, V_end + output] = free
+            q, slopes = derivatives(here, at, u, output)
             M = M + q.T @ weighted(q, block.weight)
             C = C + slopes.T @ weighted(slopes, block.weight)
         return C, M
@@ -215,3 +238,24 @@ def normal_matrices(here, basis):
     if not exact:
         M.flat[:: n_columns + 1] *= 1 + SINGLE_LIFT
     return C / rows.weight_sum, M / rows.weight_sum, exact
+
+
+def linearized(here, block, is_of_problem):
+    """The linearization of a block; where it is one of the problem, the one that is kept."""
+    if is_of_problem and here.linear is not None:
+        return here.linear[block.index]
+    return linearize(block, here.at_rows, here.problem.activation)
+
+
+def derivatives(here, at, u, output):
+    """q of an output (rows, weights) and its slopes (rows, k), from coordinates u on the subspace."""
+    (k, m), (n, s) = here.network.V.shape, u.shape
+    W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
+    free = float(here.problem.fit_intercept)
+    slopes = (at.D * here.at_rows.V[:, output]).astype(u.dtype)
+    q = np.zeros((n, V_end + m), u.dtype)
+    np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(n, s, k))
+    q[:, W_end:V_start] = free * slopes
+    q[:, V_start + output : V_end : m] = at.Phi
+    q[:, V_end + output] = free
+    return q, slopes

@@ -20,7 +20,7 @@ from sklearn_onenn._evidence import (
     updated_alpha,
 )
 from sklearn_onenn._gauss_newton import gauss_newton
-from sklearn_onenn._network import Network, SquaredLoss
+from sklearn_onenn._network import Network, SquaredLoss, jacobian_product, linearize
 from sklearn_onenn._preconditioner import Preconditioner
 from sklearn_onenn._whitening import identity_coordinates
 from sklearn_onenn.activations import ReLU, Tanh
@@ -56,10 +56,21 @@ def update(problem, network):
     P[output, output] = 1.0
     P = P[np.ix_(free, free)]
     gamma = len(free) - alpha * np.trace(np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ P)
-    rss = 2 * n * here.data_loss
     w = network.pack()[free]
-    left = max(1 - 1.4 * gamma / n, 0.1)
-    return rss / n / left**2 * gamma / (w @ P @ w)
+    return left_out_square(problem, network, free, H) * gamma / (w @ P @ w)
+
+
+def left_out_square(problem, network, free, H):
+    """Weighted mean of r^2 / (1 - 1.4 h)^2 over targets; h is q^T H^{-1} q by the weight of the row."""
+    rows, at_rows = problem.rows, problem.to_rows(network)
+    block = rows.block(0)
+    at = linearize(block, at_rows, problem.activation)
+    directions = [problem.to_rows(network.unpack(e)) for e in np.eye(len(network.pack()))[free]]
+    J = np.array([jacobian_product(block, at, at_rows.V, e) for e in directions])
+    weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[:, 0]
+    h = np.einsum("jno,jk,kno->no", J, np.linalg.pinv(H, rcond=1e-12, hermitian=True), J)
+    left = np.maximum(1 - 1.4 * weight[:, None] * h, 0.3)
+    return (weight @ (at.R / left) ** 2).mean() / rows.weight_sum
 
 
 @every_activation
@@ -72,6 +83,15 @@ def test_update_by_dense_matrices(activation, fit_intercept, n):
         network = without_intercepts(network)
     found = updated_alpha(Preconditioner(problem.evaluate(network)))
     assert found == pytest.approx(update(problem, network), rel=1e-5)
+
+
+def test_left_out_error_of_two_outputs():
+    problem = gaussian_problem(random_network(4, 3, 2), 80, Tanh(), noise=0.3)
+    network = random_network(4, 3, 2, seed=1)
+    here, size = problem.on(problem.rows, alpha=2.0).evaluate(network), network.pack().size
+    H = 80 * np.array([here.gauss_newton_product(network.unpack(e)).pack() for e in np.eye(size)])
+    expected = left_out_square(here.problem, network, np.arange(size), H)
+    assert Preconditioner(here).left_out_error(1.4, 0.3) == pytest.approx(expected, rel=1e-9)
 
 
 def planted(seed, *, n=4000, d=10, k=3, noise=0.3):
@@ -216,7 +236,10 @@ def test_share_of_determined_weights():
         here = penalized.evaluate(truth)
         w = np.append(truth.W, truth.V)
         gamma = shares[2] * (size - free)
-        variance = 2 * here.data_loss / (1 - 1.4 * gamma / 300) ** 2
+        H = [
+            penalized.evaluate(truth).gauss_newton_product(truth.unpack(e)).pack() for e in np.eye(size)
+        ]
+        variance = left_out_square(penalized, truth, np.arange(size), 300 * np.array(H))
         assert updated_alpha(Preconditioner(here)) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
 
 
