@@ -140,7 +140,7 @@ def updated_alpha(preconditioner):
 
 def noise_variance(preconditioner, gamma):
     """The error of prediction, of every target by its own leverage where the matrix is exact."""
-    if preconditioner.exact:
+    if preconditioner.exact and np.isfinite(preconditioner.M).all():
         return preconditioner.left_out_error(COUNTS, LEAST_OF_ONE)
     here = preconditioner.here
     return mean_square(here) / max(share_left(here.problem.rows, gamma), LEAST_LEFT) ** 2
