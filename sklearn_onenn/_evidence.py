@@ -134,8 +134,9 @@ def updated_alpha(preconditioner):
     gamma = determined_weights(preconditioner)
     variance = noise_variance(preconditioner, gamma)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
-    # Weights that vanished are penalized enough.
-    return float(variance * gamma / square) if square > EPSILON else problem.alpha
+    alpha = float(variance * gamma / square) if square > EPSILON else np.nan
+    # Weights that vanished are penalized enough, and a matrix that is singular tells nothing.
+    return alpha if np.isfinite(alpha) else problem.alpha
 
 
 def noise_variance(preconditioner, gamma):

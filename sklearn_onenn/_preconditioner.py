@@ -13,7 +13,7 @@ from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from ._blocks import weighted
-from ._network import Network, linearize
+from ._network import Network, linearize, overflow_allowed
 
 EPSILON, TINY = np.finfo(float).eps, np.finfo(float).tiny
 # Up to this many weights W the preconditioner is the whole matrix.
@@ -171,7 +171,8 @@ def trace_of_quotient(matrix, ridge):
     if not np.any(ridge) or not np.isfinite(matrix).all():
         return 0.0
     inverse = dpotri(cholesky(matrix, 0.0), lower=1)[0]  # the lower half
-    return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
+    with overflow_allowed():
+        return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
 
 
 def cholesky(matrix, diagonal):
