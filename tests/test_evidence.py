@@ -236,9 +236,7 @@ def test_share_of_determined_weights():
         here = penalized.evaluate(truth)
         w = np.append(truth.W, truth.V)
         gamma = shares[2] * (size - free)
-        H = [
-            penalized.evaluate(truth).gauss_newton_product(truth.unpack(e)).pack() for e in np.eye(size)
-        ]
+        H = [here.gauss_newton_product(truth.unpack(e)).pack() for e in np.eye(size)]
         variance = left_out_square(penalized, truth, np.arange(size), 300 * np.array(H))
         assert updated_alpha(Preconditioner(here)) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
 
