@@ -44,8 +44,8 @@ DETERMINED = 0.65
 # the penalty that begins there ends near it.
 FEW_TARGETS = 3
 # The penalty while small weights grow to units: one from the residual, large at first, would not let
-# them. (Of .03, .1 and .3: all alike with 20 and 50 units on three tables; with 5 to 20 on 20 to 150 rows
-# of a curve .3 is worse than either.)
+# them. (.03, .1 and .3 are alike with 20 and 50 units on three tables; with 5 to 20 units on 20 to 150
+# rows of a curve .3 is worse than either.)
 SMALL_ALPHA = 0.1
 # The reason of a fit that an observer ended.
 STOPPED = "callback"
