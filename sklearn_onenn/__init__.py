@@ -49,7 +49,8 @@ _checks.py                   the questions of every certificate
 _refits.py                   checks by fits with other units and from other starts
 certificate.py               recovered or not, and why
 _regressor.py                the estimator
-_cluster.py                  rows on the workers of a Dask cluster
+_cluster_blocks.py           blocks on the workers of a Dask cluster, and calls to them
+_cluster.py                  rows there
 dask.py                      the estimator for them
 onnx.py                      the estimator in ONNX files
 datasets.py                  data from a planted network

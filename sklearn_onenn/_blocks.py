@@ -94,9 +94,10 @@ class Rows:
     - ``keeps(n_entries)``: whether functions of a block may keep so many numbers for each row until the
       next pass, by the index of the block;
     - ``in_memory()``: all rows as :class:`ArrayRows`;
-    - ``sample(n_rows, random_state)``: so many random rows as :class:`ArrayRows`;
+    - ``samples(sizes, random_state)``: random rows, a list of Rows each within the next, the first one
+      :class:`ArrayRows`;
     - ``some(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the rows
-      themselves are not arrays, from the last sample.
+      themselves are not arrays, of those that were last taken into memory.
     """
 
     def __init__(self, counter=None):
@@ -219,9 +220,13 @@ class ArrayRows(Rows):
         step = max(1, self.n_rows // max(n_rows, 1))
         return self if step == 1 else self.take(slice(None, None, step))
 
-    def sample(self, n_rows, random_state):
-        """So many rows, copied: a random one of each of as many stretches of equal length."""
-        return self.take(stratified_rows(self.n_rows, n_rows, random_state))
+    def samples(self, sizes, random_state):
+        """Samples of these sizes, each within the next.
+
+        The largest is a copy: a random row of each of as many stretches of equal length.
+        """
+        largest = self.take(stratified_rows(self.n_rows, sizes[-1], random_state))
+        return [largest.some(size) for size in sizes]
 
     def _results(self, function):
         """Results one after another; of each window of blocks every thread gets a run."""

@@ -88,5 +88,4 @@ def growing_samples(rows, k, random_state):
     while size <= largest and 2 * size <= rows.n_rows:
         sizes.append(size)
         size *= GROWTH
-    sample = rows.sample(sizes[-1], random_state)
-    return [*(sample.some(size) for size in sizes), rows]
+    return [*rows.samples(sizes, random_state), rows]

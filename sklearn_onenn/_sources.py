@@ -1,6 +1,6 @@
 """Rows that do not fit into memory: a source of blocks that is read again at every pass."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import issparse, vstack
@@ -154,48 +154,73 @@ def as_rows(X, dtype):
 
 
 class SurveyedRows(Rows):
-    """Rows that a survey has seen, of which a sample is in memory at most.
+    """Rows that a survey has seen, part by part, and that are not joined.
 
-    The sum over a block of the survey is that of :class:`ArrayRows`; these are added in their order.
-    Subclasses have ``_results`` and ``_take(inside)``: of every block the rows with these numbers.
+    The sum over a part is that of :class:`ArrayRows`; these are added in their order. Subclasses have
+    ``_results`` and ``_take(inside)``: of every part the rows with these numbers.
 
     Parameters
     ----------
     found : Survey
-        Targets are brought to mean zero and scale one by it.
+        Its blocks are the parts; targets are brought to mean zero and scale one by it.
     executor : concurrent.futures.Executor or None
+    counter : list or None
+        Of the rows that this is a sample of.
     """
 
-    def __init__(self, found, *, executor=None):
-        super().__init__()
+    def __init__(self, found, *, executor=None, counter=None):
+        super().__init__(counter)
         self.found, self.executor = found, executor
         self.n_rows, self.weight_sum = sum(found.block_rows), found.weight_sum
         self.n_features, self.n_outputs, self.dtype = found.n_features, found.n_outputs, found.dtype
-        self._sample = None
+        self._some = None
 
     def keeps(self, n_entries):
         """Nothing is kept between passes."""
         return False
 
     def some(self, n_rows):
-        """About so many rows of the sample."""
-        return self._sample.some(n_rows)
+        """About so many of the rows that were last taken into memory."""
+        return self._some.some(n_rows)
 
     def in_memory(self):
         """All rows as arrays."""
-        return self._taken(np.arange(self.n_rows))
+        self._some = self._joined(self._inside(np.arange(self.n_rows)))
+        return self._some
 
-    def sample(self, n_rows, random_state):
-        """So many random rows as arrays, in one pass; from now on those that ``some`` takes from."""
-        return self._taken(stratified_rows(self.n_rows, n_rows, random_state))
+    def samples(self, sizes, random_state):
+        """Samples of these sizes, each within the next; the first one in memory, the others in parts."""
+        chosen = stratified_rows(self.n_rows, sizes[-1], random_state)
+        samples = [self]
+        for smaller in reversed(sizes[:-1]):
+            samples.insert(0, samples[0]._part(samples[0]._inside(chosen)))
+            chosen = np.arange(0, samples[0].n_rows, samples[0].n_rows // smaller)
+        first = samples[0]._joined(samples[0]._inside(chosen))
+        for rows in samples:
+            rows._some = first
+        return [first, *samples[:-1]]
 
-    def _taken(self, chosen):
+    def _inside(self, chosen):
+        """Sorted numbers of rows as numbers inside each part."""
         ends = np.cumsum(self.found.block_rows)
         inside = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
-        inside = [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
-        self._sample = joined(self._take(inside), self.executor, self._counter)
+        return [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
+
+    def _joined(self, inside):
+        """Rows of all parts as arrays."""
         self.count(self.n_rows)
-        return self._sample
+        return joined(self._take(inside), self.executor, self._counter)
+
+    def _part(self, inside):
+        """Rows of all parts, in parts."""
+        self.count(self.n_rows)
+        parts = self._take(inside)
+        found = self._found_in(inside, sum(part.weight_sum for part in parts))
+        return ArrayParts(parts, found, executor=self.executor, counter=self._counter)
+
+    def _found_in(self, inside, weight_sum):
+        """The survey of a sample."""
+        return replace(self.found, block_rows=tuple(map(len, inside)), weight_sum=weight_sum)
 
 
 class StreamRows(SurveyedRows):
@@ -237,6 +262,28 @@ class StreamRows(SurveyedRows):
             f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator "
             f"each time; a generator that is used up yields once only."
         )
+
+
+class ArrayParts(SurveyedRows):
+    """A sample in parts that are in memory.
+
+    Parameters
+    ----------
+    parts : list of ArrayRows
+        Some may have no rows.
+    found, executor, counter
+        As of :class:`SurveyedRows`.
+    """
+
+    def __init__(self, parts, found, *, executor=None, counter=None):
+        super().__init__(found, executor=executor, counter=counter)
+        self.parts = parts
+
+    def _take(self, inside):
+        return [part.take(rows) for part, rows in zip(self.parts, inside, strict=True)]
+
+    def _results(self, function):
+        return [part.sum(function) for part in self.parts if part.n_rows]
 
 
 def joined(parts, executor, counter):

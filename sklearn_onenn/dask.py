@@ -5,7 +5,8 @@ from copy import copy
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._cluster import ClusterBlocks, ClusterRows, cluster_survey, columns_of, imported, predicted
+from ._cluster import cluster_rows, cluster_survey, predicted
+from ._cluster_blocks import ClusterBlocks, columns_of, imported
 from ._regressor import OneHiddenLayerRegressor
 from ._score_start import check_score_function
 from ._validation import is_dask_collection
@@ -167,7 +168,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         validate_data(self, X.columns, skip_check_array=True)
         check_score_function(self.score_function, X.meta, self.moments)
         found = cluster_survey(X, type(self)(), center=self.fit_intercept)
-        return ClusterRows(X, found, executor=executor), found.y_mean, found.y_scale
+        return cluster_rows(X, found, executor), found.y_mean, found.y_scale
 
     def predict(self, X, return_std=False):
         """Predict targets.

@@ -25,7 +25,7 @@ LAYERS = [
     {"_one_start"},
     {"_starts"},
     {"_samples", "_width", "_validation", "_callbacks", "_conversion", "_persistence"},
-    {"_refits"},
+    {"_refits", "_cluster_blocks"},
     {"certificate"},
     {"_regressor", "_cluster", "datasets"},
     {"_fit_displays", "dask", "onnx"},

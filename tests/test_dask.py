@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks, _samples
-from sklearn_onenn._cluster import ClusterBlocks
+from sklearn_onenn._cluster import ClusterRows
+from sklearn_onenn._cluster_blocks import MAX_LOSSES, ClusterBlocks
 from sklearn_onenn.activations import ReLU
 from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -37,10 +38,10 @@ def small_samples(monkeypatch):
     monkeypatch.setattr(_samples, "LEAST_ROWS", 500)
 
 
-def started(n_workers):
+def started(n_workers, n_threads=1):
     with (
         distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, dashboard_address=":0"
+            n_workers=n_workers, threads_per_worker=n_threads, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -104,10 +105,40 @@ def test_two_workers_fit_as_one_machine(client, plain):
     assert_same_fit(model, plain)
 
 
-@pytest.mark.parametrize("n_workers", [1, 3])
-def test_bits_do_not_depend_on_the_number_of_workers(n_workers, plain):
-    for client in started(n_workers):
+@pytest.mark.parametrize(("n_workers", "n_threads"), [(1, 1), (3, 1), (2, 2)])
+def test_bits_do_not_depend_on_the_number_of_workers(n_workers, n_threads, plain):
+    for client in started(n_workers, n_threads):
         assert_same_fit(fitted(client), plain)
+
+
+def test_samples_stay_on_the_workers(client, monkeypatch):
+    """Search on 100 rows, steps on 800 that no message brings here, then on all 3000."""
+    monkeypatch.setattr(_samples, "LEAST_ROWS", 100)
+    monkeypatch.setattr(_samples, "ROWS_PER_WEIGHT", 8)
+    X, y, weight = data()
+    plain = OneHiddenLayerRegressor(**PARAMETERS).fit(source(X, y, weight))
+    n_taken, taken = [], ClusterRows._take
+
+    def counted(rows, inside):
+        parts = taken(rows, inside)
+        n_taken.append(sum(part.n_rows for part in parts))
+        return parts
+
+    monkeypatch.setattr(ClusterRows, "_take", counted)
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client).fit(*arrays(X, y, weight))
+    assert n_taken == [100]
+    assert [name for name, _ in model.stages_].count("more rows") == 2
+    assert_same_fit(model, plain)
+
+
+def test_the_client_need_not_be_the_one_made_last(client):
+    with (
+        distributed.LocalCluster(n_workers=1, dashboard_address=":0") as other,
+        distributed.Client(other) as newest,
+    ):
+        assert distributed.default_client() is newest
+        with ClusterBlocks(client, *arrays(*data()[:2])) as blocks:
+            assert {actor.client for actor in blocks.actors} == {client}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -169,9 +200,9 @@ def test_messages_are_small(client, monkeypatch):
 
     sizes, results = [], ClusterBlocks.map
 
-    def measured(blocks, function, *arguments):
+    def measured(blocks, function, *arguments, **options):
         sizes.append(len(cloudpickle.dumps(function)))
-        return results(blocks, function, *arguments)
+        return results(blocks, function, *arguments, **options)
 
     monkeypatch.setattr(ClusterBlocks, "map", measured)
     fitted(client)
@@ -203,11 +234,19 @@ class Deadly(OnWorkers):
             os._exit(1)
 
 
-class Slow(OnWorkers):
-    """The worker takes its time."""
+class AlwaysDeadly(OnWorkers):
+    """All workers die, every time."""
 
     def act(self):
-        self.mark.touch()
+        os._exit(1)
+
+
+class Slow(OnWorkers):
+    """The worker takes its time, and marks every block."""
+
+    def act(self):
+        with self.mark.open("a") as file:
+            file.write(".")
         time.sleep(0.05)
 
 
@@ -234,6 +273,13 @@ def test_a_worker_that_dies_changes_no_bit(client, plain, tmp_path):
     assert_same_fit(model, plain)
 
 
+def test_workers_that_die_every_time_end_the_fit(client, tmp_path):
+    with pytest.raises(RuntimeError, match=f"died {MAX_LOSSES + 1} times.*more memory"):
+        fitted(client, activation=AlwaysDeadly(tmp_path))
+    client.wait_for_workers(2)
+    assert idle(client)
+
+
 def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, tmp_path):
     model = fitted(client)
     mark = tmp_path / "slow"
@@ -255,8 +301,12 @@ def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, tmp_path)
         thread.join()
     finally:
         signal.signal(signal.SIGINT, usual)
+    n_blocks = mark.stat().st_size
+    assert n_blocks < N_BLOCKS
     assert vars(model) == before
     assert idle(client)
+    time.sleep(0.2)
+    assert mark.stat().st_size == n_blocks  # no worker went on
 
 
 def test_a_fit_interrupted_while_blocks_are_made_leaves_nothing(client, monkeypatch):

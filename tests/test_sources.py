@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks, _samples, _targets
+from sklearn_onenn._blocks import dense
 from sklearn_onenn._sources import StreamRows, survey
 from sklearn_onenn._targets import target_scale
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -80,12 +81,35 @@ def test_sums_and_samples_are_those_of_the_rows():
     everything = rows.in_memory()
     assert_array_equal(everything.X, X)
     assert_array_equal(everything.weight[:, 0], weight)
-    sample = rows.sample(20, np.random.RandomState(0))
+    (sample,) = rows.samples([20], np.random.RandomState(0))
     number = [np.flatnonzero((X == row).all(axis=1))[0] for row in sample.X]
     assert (np.diff(number) > 0).all()
     assert_allclose(sample.y[:, 0], (y[number] - found.y_mean) / found.y_scale)
     assert rows.some(20) is sample
     assert rows.rows_read == 3 * 100
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("weights", [False, True])
+def test_samples_in_parts_are_those_of_the_rows(sparse, weights):
+    """Sixty blocks of five rows: most have none in the sample of 16."""
+    X, y = planted(300)
+    weight = np.random.RandomState(0).uniform(size=300)
+    arrays = (csr_array(X) if sparse else X, y[:, None], *([weight] if weights else []))
+    source = in_blocks(5, *arrays)
+    rows = StreamRows(source, survey(source, center=True))
+    samples = rows.samples([16, 64], np.random.RandomState(0))
+    expected = rows.in_memory().samples([16, 64], np.random.RandomState(0))
+    assert [sample.n_rows for sample in samples] == [16, 64]
+    for sample, known in zip(samples, expected, strict=True):
+        assert sample.weight_sum == pytest.approx(known.weight_sum)
+        for one, other in zip(sample.sum(dense_gram), known.sum(dense_gram), strict=True):
+            assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert_array_equal(samples[0].y, expected[0].y)
+
+
+def dense_gram(block):
+    return gram(block._replace(X=dense(block.X)))
 
 
 # Fits

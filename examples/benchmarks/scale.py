@@ -146,7 +146,7 @@ def dask_part(divisor):
     import dask.array as da
     from distributed import Client, LocalCluster, wait
 
-    from sklearn_onenn._cluster import ClusterBlocks
+    from sklearn_onenn._cluster_blocks import ClusterBlocks
     from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
 
     columns = ["rows", "workers", "load before", "seconds", "search", "CPU", "speed-up", "target",
