@@ -4,18 +4,20 @@ Rows on the workers of a cluster
 
 A fit needs of its rows nothing but sums. So rows that Dask workers hold stay where they are: each worker
 sums over its own blocks, and what travels is the network one way and a few small arrays the other.
-The picture shows every task of such a fit. The white stretch is the search over starts, which the client
-does on a sample; before and after it both workers sum over all rows, side by side.
+The picture shows the steps of such a fit on one worker and on two. Those of the search over starts are
+done by the client, on a sample; those on all rows are sums that the workers take side by side.
 
 The weights are those of :class:`~sklearn_onenn.OneHiddenLayerRegressor` on the same blocks to the last
 bit, because the sums of the blocks are added in their order, wherever they come from.
 """
 
+import time
+
 import dask
 import dask.array as da
 import matplotlib.pyplot as plt
 import numpy as np
-from distributed import Client, LocalCluster, get_task_stream, wait
+from distributed import Client, LocalCluster, wait
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
@@ -45,54 +47,83 @@ def dask_rows():
 
 
 # %%
-# Two workers, each a process with one thread. On a real cluster the client gets the address of its
+# A callback of scikit-learn that looks at the clock after every step; steps are named by their stage.
+
+
+class Clock:
+    """Seconds at which the steps of a fit end."""
+
+    def setup(self, estimator, context):
+        """The fit begins."""
+        self.begin, self.steps = time.perf_counter(), []
+
+    def teardown(self, estimator, context):
+        """Nothing to clean up."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Nothing to do before a step."""
+
+    def on_fit_task_end(self, estimator, context):
+        """A step, a start or the fit is over."""
+        self.steps.append((context.task_name, time.perf_counter() - self.begin))
+
+
+# %%
+# Workers are processes with one thread here. On a real cluster the client gets the address of its
 # scheduler; nothing else changes.
 
 
-def fit_on_workers():
-    """The model, and the tasks of its fit."""
+def fit_on_workers(n_workers):
+    """The model, and the clock of its fit."""
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         X, y = client.persist(dask_rows())
         wait([X, y])
-        with get_task_stream(client) as stream:
-            model = DaskOneHiddenLayerRegressor(k, random_state=0).fit(X, y)
-        return model, stream.data
+        model, clock = DaskOneHiddenLayerRegressor(k, random_state=0), Clock()
+        return model.set_callbacks(clock).fit(X, y), clock
 
 
 # %%
-# A bar is a task: one worker's part of one sum.
+# Before the first step the workers tell means, scales and covariance, and give the sample away. After
+# the search they take all sums: first on their shares of a larger sample, then on all rows.
 
 
-def plot(tasks):
-    """Tasks of every worker over time."""
-    bars = [
-        (task["worker"], part["start"], part["stop"] - part["start"])
-        for task in tasks
-        for part in task["startstops"]
-        if part["action"] == "compute"
-    ]
-    first = min(start for _, start, _ in bars)
-    figure, axis = plt.subplots(figsize=(8, 2.6), layout="constrained")
-    for lane, worker in enumerate(sorted({worker for worker, *_ in bars})):
-        spans = [(start - first, length) for name, start, length in bars if name == worker]
-        axis.broken_barh(spans, (lane - 0.35, 0.7), facecolor=f"C{lane}", edgecolor="white")
+def plot(clocks):
+    """The phases of every fit over time."""
+    figure, axis = plt.subplots(figsize=(8, 2.8), layout="constrained")
+    for lane, clock in enumerate(clocks):
+        of_search = [end for name, end in clock.steps if name not in ("more rows", "fit")]
+        later = [end for name, end in clock.steps if name == "more rows"]
+        searched = max(end for end in of_search if end < later[0])
+        for label, colour, ends in [
+            ("before the first step", "C2", [0, of_search[0]]),
+            ("search on a sample, by the client", "C1", [of_search[0], searched]),
+            ("steps by the workers", "C0", [searched, *later]),
+        ]:
+            bars = list(zip(ends[:-1], np.diff(ends), strict=True))
+            axis.broken_barh(
+                bars, (lane - 0.35, 0.7), facecolor=colour, edgecolor="white",
+                label=label if lane == 0 else None,
+            )  # fmt: skip
     axis.set(
         xlabel="seconds",
-        yticks=[0, 1],
-        yticklabels=["worker 1", "worker 2"],
-        title="Both workers sum over their own rows; between, the client searches on a sample",
+        yticks=range(len(clocks)),
+        yticklabels=["one worker", "two workers"],
+        title="What the workers do is shared, the search is not",
     )
+    axis.invert_yaxis()
+    figure.legend(loc="outside lower center", ncols=3)
 
 
 if __name__ == "__main__":  # worker processes import this file
-    model, tasks = fit_on_workers()
+    fits = [fit_on_workers(n_workers) for n_workers in (1, 2)]
+    model, _ = fits[-1]
     plain = OneHiddenLayerRegressor(k, random_state=0)
     plain.fit(RowBlocks(lambda: (rows(number) for number in range(n_blocks))))
     error = recovery_error(*(weights for weights in model.coefs_), *teacher.coefs_, activation="relu")
     print(f"error of the weights: {error:.4f}")
     print(f"bits of the fit in one process: {np.array_equal(model.coefs_[0], plain.coefs_[0])}")
-    plot(tasks)
+    plot([clock for _, clock in fits])
     plt.show()
