@@ -7,7 +7,8 @@
    are few, the fit begins anew at small weights, which have a penalty from the first step: the rough
    steps went for the noise, and moments of few rows show little else.)
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
-   steps on the units as they are, to the minimum. Elsewhere there is no one optimum to look for: the
+   steps on the units as they are, to the minimum. If the loss falls so far that the penalty was one of
+   another optimum, all begins again from there. Elsewhere there is no one optimum to look for: the
    smoothing is brief, and steps end where a lower loss does not predict better.
 """
 
@@ -36,6 +37,8 @@ from ._units import small_start
 EXACT = 1e-12
 # Steps towards an exact fit lower the loss by far more than this share.
 ROUGH_TOL = 2e-2
+# A loss that smoothing brought to this share is that of another optimum, with another penalty.
+ELSEWHERE = 0.5
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
 # With a smaller share of the weights determined no network is recovered.
@@ -130,9 +133,12 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     if may_begin_anew and not recoverable:
         probable = begun_anew(problem, len(network.b), alpha, course, random_state, **limits)
     held, network = probable
-    limits["tol"] = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
+    tol_here = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
     widths = WIDTHS if recoverable else WIDTHS[:1]
-    last = past_kinks(held, network, course, widths=widths, **limits)
+    last = past_kinks(held, network, course, widths=widths, max_iter=max_iter, tol=tol_here)
+    if recoverable and last.losses[-1] < ELSEWHERE * problem.data_loss(network):
+        limits |= {"random_state": random_state, "goal": goal}
+        return polish_start(problem, last.network, alpha, course, **limits)
     return restored(ended(last, held.alpha, recoverable), problem, course)
 
 

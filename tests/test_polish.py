@@ -5,7 +5,7 @@ import pytest
 from _planted import INSTANCES, gaussian_problem, perturbed, random_network
 from numpy.testing import assert_array_equal
 
-from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn import OneHiddenLayerRegressor, _polish
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._evidence import resolution
 from sklearn_onenn._gauss_newton import gauss_newton
@@ -142,6 +142,29 @@ def test_penalty_of_another_start_is_replaced_in_the_end():
     end = polish_to_end(problem, other, False, Course(), **LIMITS)
     assert end.alpha == pytest.approx(own, rel=0.3)
     assert gradient_size(problem, end.network, end.alpha) < 1e-5
+
+
+def test_where_smoothing_leads_elsewhere_the_penalty_is_found_anew(monkeypatch):
+    """Rough steps end at once, in a network whose penalty is none of the exact fit behind the kinks."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, ReLU())
+    rough, near, networks = _polish.rough_steps, _polish.near_rough, []
+
+    def first_ends_at_once(problem, network, course, **limits):
+        networks.append(network)
+        return rough(problem, network, course, **limits | ({"max_iter": 0} if not networks[1:] else {}))
+
+    def first_has_another_penalty(problem, found, *rest, **limits):
+        if networks[1:]:
+            return near(problem, found, *rest, **limits)
+        return problem.on(problem.rows, alpha=0.1), found.network
+
+    monkeypatch.setattr(_polish, "rough_steps", first_ends_at_once)
+    monkeypatch.setattr(_polish, "near_rough", first_has_another_penalty)
+    polish = started(problem, perturbed(truth, 0.5), None, Course())
+    assert len(networks) == 2
+    assert polish.reason == "exact fit"
+    assert problem.data_loss(networks[1]) > 1e-8  # where the penalty of the first held it
 
 
 @pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
