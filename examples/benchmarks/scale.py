@@ -9,11 +9,13 @@ process (RssAnon). Error: the recovery error, the largest relative error of a we
 the network to which steps on all rows lead from the true weights.
 
 Dask: 2 000 000 rows x 50 columns in 20 blocks, which the workers (processes with one thread and one
-BLAS thread each, distributed.LocalCluster) hold before the fit begins. Seconds: of three fits, with the
-load average of the machine before each. Search: seconds of the search on a sample, done by the client,
-in the fastest. CPU: seconds of processor time of the client and of all workers in it. Speed-up: of the
-fastest over that on one worker. Overhead: median time of 50 sums of nothing over the blocks.
-Bits: whether coefs_ and intercepts_ are those of the plain estimator on RowBlocks of the same blocks.
+BLAS thread each, distributed.LocalCluster) hold before the fit begins. Clusters of one worker and of two
+take turns, three of each, since the speed of a machine that others use changes from minute to minute.
+Seconds: of three fits in each turn, in their order. Load: average of the machine before the first.
+Search: median seconds of the search on a sample, done by the client. CPU: median seconds of processor
+time of the client and of all workers. Speed-up: ratio of the medians of seconds. Overhead: median time
+of 50 sums of nothing over the blocks. Bits: whether coefs_ and intercepts_ of all fits are those of the
+plain estimator on RowBlocks of the same blocks.
 
     python examples/benchmarks/scale.py            all parts
     python examples/benchmarks/scale.py dask       one of them: memmap, dask
@@ -24,6 +26,7 @@ import argparse
 import os
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,7 @@ from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
 
 D, K, NOISE = 50, 5, 0.5
+N_BLOCKS, N_TURNS = 20, 3
 PAGES = Path(__file__).parents[2] / "doc" / "benchmarks"
 TEXT = __doc__.split("\n\n", 1)[1]
 
@@ -142,57 +146,77 @@ def polished_from_truth(X, y, teacher, alpha):
 
 def dask_part(divisor):
     """Rows of the table for 1 and 2 workers."""
+    columns = ["rows", "workers", "load before", "seconds", "median", "search", "CPU", "speed-up",
+               "target", "overhead, ms", "target", "same bits"]  # fmt: skip
+    report = Report(PAGES / "scale.md", "Scale: a Dask cluster", TEXT, columns)
+    n_rows = 2_000_000 // divisor
+    size = n_rows // N_BLOCKS
+    source = RowBlocks(lambda: (block(number, size) for number in range(N_BLOCKS)))
+    plain = OneHiddenLayerRegressor(K, random_state=0).fit(source)
+    load = os.getloadavg()[0]
+    turns = [[one_turn(n_workers, size, plain) for n_workers in (1, 2)] for _ in range(N_TURNS)]
+    alone = None
+    for n_workers, runs in enumerate(zip(*turns, strict=True), start=1):
+        fits = [fit for of_turn, _ in runs for fit in of_turn]
+        median = {name: np.median([fit[name] for fit in fits]) for name in fits[0]}
+        alone = alone or median["seconds"]
+        report.row([
+            n_rows, n_workers, f"{load:.1f}", " ".join(f"{fit['seconds']:.2f}" for fit in fits),
+            f"{median['seconds']:.2f}", f"{median['search']:.2f}",
+            f"{median['client']:.1f} + {median['workers']:.1f}", f"{alone / median['seconds']:.2f}",
+            1.6 if n_workers > 1 else "", f"{np.median([overhead for _, overhead in runs]):.0f}", 30,
+            all(fit["same bits"] for fit in fits),
+        ])  # fmt: skip
+
+
+def one_turn(n_workers, size, plain):
+    """Three fits on workers that start for them, and the overhead of a sum there."""
+    with on_workers(n_workers, size) as (client, X, y):
+        return [one_run(client, X, y, plain) for _ in range(3)], overhead_of(client, X, y)
+
+
+@contextmanager
+def on_workers(n_workers, size):
+    """A client of so many workers, and the rows that they hold."""
     import dask
     import dask.array as da
     from distributed import Client, LocalCluster, wait
 
-    from sklearn_onenn._cluster_blocks import ClusterBlocks
+    options = {"n_workers": n_workers, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options) as cluster, Client(cluster) as client:
+        pairs = [dask.delayed(block, nout=2)(number, size) for number in range(N_BLOCKS)]
+        X, y = (
+            da.concatenate([da.from_delayed(pair[i], shape, np.float32) for pair in pairs])
+            for i, shape in enumerate([(size, D), (size,)])
+        )
+        X, y = client.persist([X, y])
+        wait([X, y])
+        yield client, X, y
+
+
+def one_run(client, X, y, plain):
+    """Seconds and processor time of a fit, and whether it is the plain one."""
     from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
 
-    columns = ["rows", "workers", "load before", "seconds", "search", "CPU", "speed-up", "target",
-               "overhead, ms", "target", "same bits"]  # fmt: skip
-    report = Report(PAGES / "scale.md", "Scale: a Dask cluster", TEXT, columns)
-    n_blocks, n_rows = 20, 2_000_000 // divisor
-    size = n_rows // n_blocks
-    source = RowBlocks(lambda: (block(number, size) for number in range(n_blocks)))
-    plain = OneHiddenLayerRegressor(K, random_state=0).fit(source)
-    first = None
-    for n_workers in (1, 2):
-        options = {"n_workers": n_workers, "threads_per_worker": 1, "dashboard_address": None}
-        with LocalCluster(**options) as cluster, Client(cluster) as client:
-            delayed = [dask.delayed(block, nout=2)(number, size) for number in range(n_blocks)]
-            X, y = (
-                da.concatenate([da.from_delayed(pair[i], shape, np.float32) for pair in delayed])
-                for i, shape in enumerate([(size, D), (size,)])
-            )
-            X, y = client.persist([X, y])
-            wait([X, y])
-            models = [DaskOneHiddenLayerRegressor(K, random_state=0) for _ in range(3)]
-            runs = [one_run(client, model, X, y) for model in models]
-            best = min(runs, key=lambda run: run["seconds"])
-            first = first or best["seconds"]
-            with ClusterBlocks(client, X, y) as blocks:
-                nothing = [timed(lambda: blocks.map(lambda block: 0.0)) for _ in range(50)]
-        report.row([
-            n_rows, n_workers, " ".join(f"{run['load']:.1f}" for run in runs),
-            " ".join(f"{run['seconds']:.2f}" for run in runs), f"{best['search']:.2f}",
-            f"{best['client']:.1f} + {best['workers']:.1f}", f"{first / best['seconds']:.2f}",
-            1.6 if n_workers == 2 else "",
-            f"{1e3 * np.median(nothing):.0f}", 30, all(same_bits(model, plain) for model in models),
-        ])  # fmt: skip
-
-
-def one_run(client, model, X, y):
-    """A fit, with seconds and processor time."""
-    load, workers = os.getloadavg()[0], sum(client.run(time.process_time).values())
+    workers = sum(client.run(time.process_time).values())
+    model = DaskOneHiddenLayerRegressor(K, random_state=0, client=client)
     with Stopwatch(_samples, "search") as search:
         own, begin = time.process_time(), time.perf_counter()
         model.fit(X, y)
         seconds, own = time.perf_counter() - begin, time.process_time() - own
     workers = sum(client.run(time.process_time).values()) - workers
     return {
-        "load": load, "seconds": seconds, "search": search.seconds, "client": own, "workers": workers,
+        "seconds": seconds, "search": search.seconds, "client": own, "workers": workers,
+        "same bits": same_bits(model, plain),
     }  # fmt: skip
+
+
+def overhead_of(client, X, y):
+    """Median milliseconds of a sum of nothing."""
+    from sklearn_onenn._cluster_blocks import ClusterBlocks
+
+    with ClusterBlocks(client, X, y) as blocks:
+        return 1e3 * np.median([timed(lambda: blocks.map(lambda block: 0.0)) for _ in range(50)])
 
 
 def timed(function):
