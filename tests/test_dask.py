@@ -247,7 +247,7 @@ class Slow(OnWorkers):
     def act(self):
         with self.mark.open("a") as file:
             file.write(".")
-        time.sleep(0.05)
+        time.sleep(0.3)
 
 
 class Broken(OnWorkers):
@@ -305,7 +305,7 @@ def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, tmp_path)
     assert n_blocks < N_BLOCKS
     assert vars(model) == before
     assert idle(client)
-    time.sleep(0.2)
+    time.sleep(0.5)
     assert mark.stat().st_size == n_blocks  # no worker went on
 
 
