@@ -7,6 +7,7 @@ computes its blocks again, on the others; everything made of them is made again,
 """
 
 import ctypes
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
@@ -115,13 +116,8 @@ class ClusterBlocks:
 
     def _hold(self):
         """Let every worker hold the blocks that it has, and make of them what was made before."""
-        blocks = list(chain(*self.futures))
-        imported("distributed").wait(blocks)
-        for future in blocks:
-            if future.status == "error":
-                future.result()  # raises what went wrong
-        n_threads = self.client.nthreads()
-        for worker, numbers in self._located():
+        numbers_at, n_threads = self._located(), self.client.nthreads()
+        for worker, numbers in numbers_at.items():
             columns = [[of_one[number] for number in numbers] for of_one in self.futures]
             self.numbers.append(numbers)
             self.held.append(
@@ -139,17 +135,23 @@ class ClusterBlocks:
             self._call("make", *step)
 
     def _located(self):
-        """Pairs of a worker and the numbers of the blocks that it is to hold."""
-        located = self.client.who_has(self.futures[0])
-        numbers, n_rows = {}, {}
+        """By worker the numbers of the blocks that it is to hold, once all are there."""
+        blocks = list(chain(*self.futures))
+        while True:
+            imported("distributed").wait(blocks)
+            for future in blocks:
+                if future.status == "error":
+                    future.result()  # raises what went wrong
+            located = self.client.who_has(self.futures[0])
+            if all(located.get(future.key) for future in self.futures[0]):
+                break
+            time.sleep(0.1)  # those of a worker that died a moment ago
+        numbers_at, n_rows = {}, {}
         for number, future in enumerate(self.futures[0]):
-            workers = located.get(future.key)
-            if not workers:
-                raise LostWorker
-            worker = min(workers, key=lambda worker: (n_rows.get(worker, 0), worker))
+            worker = min(located[future.key], key=lambda worker: (n_rows.get(worker, 0), worker))
             n_rows[worker] = n_rows.get(worker, 0) + self.shapes[number][0]
-            numbers.setdefault(worker, []).append(number)
-        return numbers.items()
+            numbers_at.setdefault(worker, []).append(number)
+        return numbers_at
 
     def _call(self, method, *step):
         """Results of a method of all actors, in the order of the blocks.
