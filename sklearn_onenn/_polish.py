@@ -136,7 +136,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     tol_here = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
     widths = WIDTHS if recoverable else WIDTHS[:1]
     last = past_kinks(held, network, course, widths=widths, max_iter=max_iter, tol=tol_here)
-    if recoverable and last.losses[-1] < ELSEWHERE * problem.data_loss(network):
+    if recoverable and last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
         limits |= {"random_state": random_state, "goal": goal}
         return polish_start(problem, last.network, alpha, course, **limits)
     return restored(ended(last, held.alpha, recoverable), problem, course)
