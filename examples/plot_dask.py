@@ -47,7 +47,8 @@ def dask_rows():
 
 
 # %%
-# A callback of scikit-learn that looks at the clock after every step; steps are named by their stage.
+# A callback of scikit-learn (1.9 and later) that looks at the clock after every step; steps are named by
+# their stage.
 
 
 class Clock:
