@@ -39,15 +39,18 @@ COUNTS, LEAST_LEFT, LEAST_OF_ONE = 1.4, 0.1, 0.3
 # Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many weights
 # as that of the rows (within 2 %; with half a target for each weight it is twice as many).
 MANY_ROWS = 5
-# Random signs from which a trace is estimated, and how exactly: conjugate gradients from zero find less
-# than all of it, by a share of the square of the tolerance.
-PROBES, PROBE_TOL, PROBE_STEPS = 2, 0.02, 200
+# Targets that random signs are drawn for, at least, where a trace is estimated from them: its relative
+# error is about sqrt(2 / gamma) for each draw. Conjugate gradients from zero find less than all of it, by
+# a share of the square of the tolerance.
+PROBED_TARGETS, PROBE_TOL, PROBE_STEPS = 1000, 0.03, 200
+# Steps for which an estimated gamma serves, while alpha stays within SETTLED of what it was.
+GAMMA_STEPS = 5
 # A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
 # part of it predict no better: weights are off by a seventh of their standard error, before the last.
 RESOLVED = 0.01
 
 
-def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, callback=None):
+def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, **limits):
     """The weights that are most probable under the penalty of largest evidence.
 
     Parameters
@@ -60,8 +63,8 @@ def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, callback=
     max_iter : int
     tol : float
         As of :func:`gauss_newton`, where it is above the :func:`resolution`.
-    callback : callable or None
-        As of :func:`gauss_newton`.
+    **limits
+        Others of :func:`gauss_newton`.
 
     Returns
     -------
@@ -73,8 +76,8 @@ def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, callback=
         balanced(network, problem.penalty, problem.activation.degree),
         max_iter=max_iter,
         tol=max(tol, resolution(problem.rows, network.pack().size)),
-        callback=callback,
-        penalty=next_alpha,
+        penalty=NextAlpha(),
+        **limits,
     )
 
 
@@ -83,16 +86,37 @@ def resolution(rows, n_weights):
     return RESOLVED * min(n_weights / (rows.weight_sum * rows.n_outputs), 1.0)
 
 
-def next_alpha(preconditioner):
-    """The penalty for a step, and whether it has settled: the ``penalty`` of :func:`gauss_newton`."""
-    previous, alpha = preconditioner.here.problem.alpha, updated_alpha(preconditioner)
-    if alpha == 0:
-        return alpha, True
-    if max(alpha, previous) <= SETTLED * min(alpha, previous):
-        return alpha, True
-    # gamma follows alpha at once, the residual later: whole steps would go to and fro.
-    alpha = np.sqrt(previous * alpha)
-    return min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE), False
+class NextAlpha:
+    """The penalty for a step, and whether it has settled: the ``penalty`` of :func:`gauss_newton`.
+
+    Where gamma has to be estimated, which costs more than a step, the last estimate serves for a while.
+    """
+
+    def __init__(self):
+        self.gamma, self.alpha, self.steps = None, 0.0, 0
+
+    def __call__(self, preconditioner):
+        previous = preconditioner.here.problem.alpha
+        alpha = updated_alpha(preconditioner, self._estimated)
+        if alpha == 0 or is_near(alpha, previous):
+            return alpha, True
+        # gamma follows alpha at once, the residual later: whole steps would go to and fro.
+        alpha = np.sqrt(previous * alpha)
+        return min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE), False
+
+    def _estimated(self, preconditioner):
+        if has_trace(preconditioner):
+            return determined_weights(preconditioner)
+        self.steps += 1
+        alpha = preconditioner.here.problem.alpha
+        if self.steps > GAMMA_STEPS or not is_near(alpha, self.alpha):
+            self.gamma, self.alpha, self.steps = determined_weights(preconditioner), alpha, 1
+        return self.gamma
+
+
+def is_near(alpha, other):
+    """Whether two penalties are as good as the same."""
+    return max(alpha, other) <= SETTLED * min(alpha, other)
 
 
 def too_few_targets(rows, n_weights):
@@ -127,14 +151,22 @@ def explains_more(loss, other, rows, n_weights):
     return n * np.log(other / loss) > n_weights * np.log(n) * n / (n - n_weights)
 
 
-def updated_alpha(preconditioner):
-    """alpha from the residuals and weights of a fit."""
+def updated_alpha(preconditioner, estimate=None):
+    """alpha from the residuals and weights of a fit.
+
+    Parameters
+    ----------
+    preconditioner : Preconditioner
+        At the fit.
+    estimate : callable
+        gamma of a preconditioner; :func:`determined_weights` for None.
+    """
     here = preconditioner.here
     problem, network = here.problem, here.network
-    gamma = determined_weights(preconditioner)
+    gamma = (estimate or determined_weights)(preconditioner)
     variance = noise_variance(preconditioner, gamma)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
-    alpha = float(variance * gamma / square) if square > EPSILON else np.nan
+    alpha = float(variance * max(gamma, 0.0) / square) if square > EPSILON else np.nan
     # Weights that vanished are penalized enough, and a matrix that is singular tells nothing.
     return alpha if np.isfinite(alpha) else problem.alpha
 
@@ -169,24 +201,22 @@ def predicted_error(evaluation):
 def determined_weights(preconditioner):
     """Weights that the rows determine, against the penalty: gamma = tr H^{-1} J^T J.
 
-    With many rows the preconditioner stands for H. With few gamma is the mean of |J^T e|^2 in the norm
-    of H^{-1} over random signs e (M. F. Hutchinson, 1990, doi:10.1080/03610919008812866), by conjugate
-    gradients. The signs are the same at every call, so that alpha settles.
+    Where the preconditioner does not stand for H gamma is the mean of |J^T e|^2 in the norm of H^{-1}
+    over random signs e (M. F. Hutchinson, 1990, doi:10.1080/03610919008812866), by conjugate gradients.
+    The signs are the same at every call, so that alpha settles.
     """
-    here = preconditioner.here
-    network, rows = here.network, here.problem.rows
-    many_rows = rows.weight_sum * rows.n_outputs >= MANY_ROWS * network.pack().size
-    stands = preconditioner.exact or preconditioner.covers_units and many_rows
-    if stands or here.problem.alpha == 0:
+    if has_trace(preconditioner):
         # A matrix that is singular but for rounding may leave less than nothing.
         return max(preconditioner.determined_weights(), 0.0)
+    here = preconditioner.here
+    network, rows = here.network, here.problem.rows
     random_state, solve = np.random.RandomState(0), preconditioner.solver(0.0)
 
     def product(vector):
         return here.gauss_newton_product(network.unpack(vector)).pack()
 
     gammas = []
-    for _ in range(PROBES):
+    for _ in range(max(1, round(PROBED_TARGETS / (rows.n_rows * rows.n_outputs)))):
         signs = random_state.choice([-1.0, 1.0], (rows.n_rows, rows.n_outputs))
         if rows.weight is not None:
             signs = np.where(rows.weight > 0, signs / np.sqrt(np.maximum(rows.weight, TINY)), 0.0)
@@ -194,6 +224,14 @@ def determined_weights(preconditioner):
         solution = conjugate_gradients(product, right, solve, rtol=PROBE_TOL, max_iter=PROBE_STEPS)[0]
         gammas.append(rows.weight_sum * (right @ solution))
     return float(np.mean(gammas))
+
+
+def has_trace(preconditioner):
+    """Whether the preconditioner stands for H: it is H, or there are many rows, or no penalty."""
+    here = preconditioner.here
+    rows, n_weights = here.problem.rows, here.network.pack().size
+    many_rows = rows.weight_sum * rows.n_outputs >= MANY_ROWS * n_weights
+    return preconditioner.exact or here.problem.alpha == 0 or preconditioner.covers_units and many_rows
 
 
 def determined_share(problem, network):

@@ -14,6 +14,8 @@ import numpy as np
 
 from ._preconditioner import Preconditioner
 
+# Residual of a solution by conjugate gradients, and their number at most.
+SOLVE_TOL, SOLVE_STEPS = 0.03, 40
 # Steps that lower the loss by more than this share of it may be anywhere, as before a saddle.
 NEAR = 1e-2
 
@@ -46,7 +48,15 @@ class PolishResult:
 
 
 def gauss_newton(
-    problem, network, *, max_iter=100, tol=1e-9, exact_loss=0.0, callback=None, penalty=None
+    problem,
+    network,
+    *,
+    max_iter=100,
+    tol=1e-9,
+    exact_loss=0.0,
+    callback=None,
+    penalty=None,
+    solve_tol=SOLVE_TOL,
 ):
     """Minimize the squared loss from a start.
 
@@ -68,6 +78,8 @@ def gauss_newton(
     penalty : callable or None
         Called with the :class:`Preconditioner` of every linearization; returns alpha for the step from
         there, and whether that has settled, without which no step is the last.
+    solve_tol : float
+        How exactly steps solve their linear equations.
 
     Returns
     -------
@@ -90,7 +102,7 @@ def gauss_newton(
                 here = here.with_alpha(alpha)
                 problem, preconditioner = here.problem, preconditioner.at(here)
         n_iter += 1
-        step, decrease = damped_step(here, preconditioner, damping)
+        step, decrease = damped_step(here, preconditioner, damping, solve_tol)
         is_last = settled and decrease <= tol * here.loss
         there = problem.evaluate(here.network.unpack(here.network.pack() + step))
         if not there.loss < here.loss:  # not finite counts as no descent
@@ -141,7 +153,7 @@ def next_decrease(decrease, previous, ratio):
     return decrease * max(share, abs(1 - ratio))
 
 
-def damped_step(here, preconditioner, damping):
+def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
     """Solve (J^T J / n + damping D) s = -gradient.
 
     Returns
@@ -162,13 +174,15 @@ def damped_step(here, preconditioner, damping):
     if preconditioner.exact:
         step, residual = solve(-gradient), 0.0
     else:
-        step, residual = conjugate_gradients(product, -gradient, solve)
+        step, residual = conjugate_gradients(
+            product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
+        )
     # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
     curvature = -gradient - residual - diagonal * step
     return step, -(gradient @ step) - 0.5 * (curvature @ step)
 
 
-def conjugate_gradients(product, right, solve, *, rtol=0.03, max_iter=40):
+def conjugate_gradients(product, right, solve, *, rtol, max_iter):
     """Preconditioned conjugate gradients from zero.
 
     Stops when the residual is ``rtol`` of the right-hand side in the norm of the preconditioner.

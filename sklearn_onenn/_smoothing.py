@@ -59,7 +59,7 @@ def has_kink(activation):
     return isinstance(activation, (ReLU, LeakyReLU))
 
 
-def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None):
+def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None, **limits):
     """Minimize on units of falling width, each from the last.
 
     Parameters
@@ -73,6 +73,8 @@ def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None):
         Of the polish that follows; steps at a width end at no less.
     callback : callable or None
         As of :func:`gauss_newton`, with evaluations of the smoothed units.
+    **limits
+        Others of :func:`gauss_newton`; a width takes few steps whatever ``max_iter`` is.
 
     Returns
     -------
@@ -83,6 +85,6 @@ def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None):
     for width in widths:
         network = with_unit_directions(network)
         smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
-        limits = {"max_iter": STEPS, "tol": max(TOL, tol), "callback": callback}
+        limits |= {"max_iter": STEPS, "tol": max(TOL, tol), "callback": callback}
         network = gauss_newton(smooth, network, **limits).network
     return network

@@ -9,13 +9,13 @@ from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._canonical import balanced
 from sklearn_onenn._evidence import (
     SETTLED,
+    NextAlpha,
     alpha_of_fit,
     alpha_of_start,
     determined_share,
     determined_weights,
     explains_more,
     most_probable,
-    next_alpha,
     predicted_error,
     updated_alpha,
 )
@@ -139,7 +139,7 @@ def test_alpha_changes_by_a_factor_of_two_at_most():
         (100, 50, False), (0.01, 0.02, False), (1.96, 1.4, False), (1.2, 1, True),
     ]:  # fmt: skip
         here = problem.on(problem.rows, alpha=factor * best).evaluate(truth)
-        alpha, settled = next_alpha(Preconditioner(here))
+        alpha, settled = NextAlpha()(Preconditioner(here))
         # The update itself depends a little on the penalty that it updates.
         assert alpha == pytest.approx(expected * best, rel=0.01 if factor < 2 else 1e-12)
         assert settled == has_settled
