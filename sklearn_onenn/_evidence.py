@@ -40,8 +40,8 @@ COUNTS, LEAST_LEFT, LEAST_OF_ONE = 1.4, 0.1, 0.3
 # as that of the rows (within 2 %; with half a target for each weight it is twice as many).
 MANY_ROWS = 5
 # Targets that random signs are drawn for, at least, where a trace is estimated from them: its relative
-# error is about sqrt(2 / gamma) for each draw. Conjugate gradients from zero find less than all of it, by
-# a share of the square of the tolerance.
+# error is about sqrt(2 / gamma), of one draw. Conjugate gradients from zero find less than all of it, by
+# a share of the square of the tolerance; .1 was seen to cost .01 of R2 where weights are many.
 PROBED_TARGETS, PROBE_TOL, PROBE_STEPS = 1000, 0.03, 200
 # Steps for which an estimated gamma serves, while alpha stays within SETTLED of what it was.
 GAMMA_STEPS = 5
@@ -158,8 +158,8 @@ def updated_alpha(preconditioner, estimate=None):
     ----------
     preconditioner : Preconditioner
         At the fit.
-    estimate : callable
-        gamma of a preconditioner; :func:`determined_weights` for None.
+    estimate : callable or None
+        gamma of a preconditioner; None for :func:`determined_weights`.
     """
     here = preconditioner.here
     problem, network = here.problem, here.network

@@ -14,7 +14,7 @@ import numpy as np
 
 from ._preconditioner import Preconditioner
 
-# Residual of a solution by conjugate gradients, and their number at most.
+# Residual that conjugate gradients may leave, and their number at most.
 SOLVE_TOL, SOLVE_STEPS = 0.03, 40
 # Steps that lower the loss by more than this share of it may be anywhere, as before a saddle.
 NEAR = 1e-2
@@ -154,7 +154,7 @@ def next_decrease(decrease, previous, ratio):
 
 
 def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
-    """Solve (J^T J / n + damping D) s = -gradient.
+    """Solve (J^T J / n + damping D) s = -gradient, to a tolerance where the matrix is not at hand.
 
     Returns
     -------
@@ -174,15 +174,13 @@ def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
     if preconditioner.exact:
         step, residual = solve(-gradient), 0.0
     else:
-        step, residual = conjugate_gradients(
-            product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
-        )
+        step, residual = conjugate_gradients(product, -gradient, solve, rtol=solve_tol)
     # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
     curvature = -gradient - residual - diagonal * step
     return step, -(gradient @ step) - 0.5 * (curvature @ step)
 
 
-def conjugate_gradients(product, right, solve, *, rtol, max_iter):
+def conjugate_gradients(product, right, solve, *, rtol=SOLVE_TOL, max_iter=SOLVE_STEPS):
     """Preconditioned conjugate gradients from zero.
 
     Stops when the residual is ``rtol`` of the right-hand side in the norm of the preconditioner.

@@ -50,9 +50,9 @@ FEW_TARGETS = 3
 # them. (.03, .1 and .3 are alike with 20 and 50 units on three tables; with 5 to 20 units on 20 to 150
 # rows of a curve .3 is worse than either.)
 SMALL_ALPHA = 0.1
-# Where there is no one optimum to look for small weights need grow no further than to this tolerance, and
-# steps need not go exactly where their linear model is minimal. (Tables of 19 to 104 columns are predicted
-# as well, or better, than with .02 and .03.)
+# Where there is no one optimum to look for, small weights need grow no further than to this tolerance,
+# and steps need not go exactly where their linear model is minimal. (Tables of 10 to 104 columns are
+# predicted as well as with .02 and .03, or better.)
 GROWN_TOL, ROUGH_SOLVE_TOL = 0.1, 0.1
 # The reason of a fit that an observer ended.
 STOPPED = "callback"

@@ -5,9 +5,11 @@ import pytest
 from _planted import INSTANCES, gaussian_problem, random_network, whitened, without_intercepts
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_onenn import _evidence
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._canonical import balanced
 from sklearn_onenn._evidence import (
+    GAMMA_STEPS,
     SETTLED,
     NextAlpha,
     alpha_of_fit,
@@ -292,3 +294,31 @@ def test_what_explains_more(n_outputs):
     assert not explains_more(1.0, 0.99 * edge, rows, 20)
     assert not explains_more(1.0, 1e300, rows, 100)
     assert not explains_more(0.0, 1.0, rows, 20)
+
+
+def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
+    """Of few rows and many weights; a trace that is at hand is taken at every step."""
+    estimates = []
+
+    def counted(preconditioner):
+        estimates.append(preconditioner.here.problem.alpha)
+        return determined_weights(preconditioner)
+
+    monkeypatch.setattr(_evidence, "determined_weights", counted)
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 200, Tanh(), noise=0.3)
+    alphas = [1.0] * (GAMMA_STEPS + 1) + [0.99 * SETTLED] * 2 + [1.1 * SETTLED] * 2 + [1.0]
+    next_alpha = NextAlpha()
+    found = [
+        next_alpha(Preconditioner(problem.on(problem.rows, alpha=alpha).evaluate(network)))[0]
+        for alpha in alphas
+    ]
+    assert estimates == [1, 1, 1.1 * SETTLED, 1]
+    assert found[0] == found[GAMMA_STEPS - 1] == found[GAMMA_STEPS]
+    estimates.clear()
+    small, next_alpha = random_network(4, 3), NextAlpha()
+    here = gaussian_problem(small, 200, Tanh(), noise=0.3)
+    preconditioner = Preconditioner(here.on(here.rows, alpha=1.0).evaluate(small))
+    for _ in range(3):
+        next_alpha(preconditioner)
+    assert estimates == [1, 1, 1]

@@ -1,7 +1,5 @@
 """The polish: preconditioner and steps against dense matrices, and where it ends."""
 
-import inspect
-
 import numpy as np
 import pytest
 from _planted import (
@@ -17,7 +15,13 @@ from scipy.linalg import eigvals
 
 from sklearn_onenn import _preconditioner
 from sklearn_onenn._blocks import ArrayRows
-from sklearn_onenn._gauss_newton import conjugate_gradients, damped_step, gauss_newton, next_decrease
+from sklearn_onenn._gauss_newton import (
+    SOLVE_TOL,
+    conjugate_gradients,
+    damped_step,
+    gauss_newton,
+    next_decrease,
+)
 from sklearn_onenn._network import Network, SquaredLoss
 from sklearn_onenn._preconditioner import Preconditioner, safe_factor
 from sklearn_onenn._whitening import identity_coordinates
@@ -170,8 +174,10 @@ def test_damped_step_solves_the_dense_system(monkeypatch, kind):
     if kind == "whole matrix":
         assert_allclose(step, np.linalg.solve(A, -gradient), rtol=1e-8, atol=1e-10)
     else:
-        rtol = inspect.signature(conjugate_gradients).parameters["rtol"].default
-        assert residual @ solve(residual) <= rtol**2 * (gradient @ solve(gradient)) * (1 + 1e-6)
+        whole = gradient @ solve(gradient)
+        assert residual @ solve(residual) <= SOLVE_TOL**2 * whole * (1 + 1e-6)
+        rough = A @ damped_step(here, preconditioner, damping, 0.5)[0] + gradient
+        assert SOLVE_TOL**2 * whole < rough @ solve(rough) <= 0.5**2 * whole * (1 + 1e-6)
 
 
 def test_conjugate_gradients_solve_and_report_the_residual():

@@ -7,10 +7,11 @@ from numpy.testing import assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor, _polish
 from sklearn_onenn._blocks import ArrayRows
-from sklearn_onenn._evidence import resolution
+from sklearn_onenn._evidence import determined_share, resolution
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss, forward
 from sklearn_onenn._polish import (
+    DETERMINED,
     EXACT,
     exact_loss,
     is_exact,
@@ -165,6 +166,29 @@ def test_where_smoothing_leads_elsewhere_the_penalty_is_found_anew(monkeypatch):
     assert len(networks) == 2
     assert polish.reason == "exact fit"
     assert problem.data_loss(networks[1]) > 1e-8  # where the penalty of the first held it
+
+
+@pytest.mark.parametrize("alpha", [None, 0.5, 0.0])
+def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
+    """26 targets leave more than .35 of 41 weights to the penalty; without one the start decides."""
+    truth = random_network(8, 4)
+    problem = gaussian_problem(truth, 26, Tanh(), noise=0.3)
+    for strength in (1e-6, 1e-2, 1.0):
+        assert determined_share(problem.on(problem.rows, alpha=strength), truth) < 26 / 41 < DETERMINED
+    courses = [Course(), Course()]
+    starts = [perturbed(truth, size) for size in (0.1, 1.0)]
+    ends = [
+        started(problem, start, alpha, course) for start, course in zip(starts, courses, strict=True)
+    ]
+    weights = [end.network.pack() for end in ends]
+    if alpha == 0:
+        assert np.abs(weights[0] - weights[1]).max() > 0.1
+    else:
+        assert_array_equal(*weights)
+        small = small_start(problem, 4, np.random.RandomState(0))
+        assert courses[0].losses[0] == pytest.approx(problem.data_loss(small), rel=1e-12)
+        assert not ends[0].recoverable
+        assert started(problem, truth, alpha, Course(), seed=1).loss != ends[0].loss
 
 
 @pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
