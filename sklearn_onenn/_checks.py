@@ -8,7 +8,7 @@ from scipy.linalg import eigvalsh
 from ._blocks import weighted
 from ._jacobian import gauss_newton_matrix
 from ._residual_tests import MATRIX_SIZE, spectrum_against_signs
-from ._structure import NORMAL, fourth_moment_score
+from ._structure import NORMAL, normality
 from .theory import extreme_eigenvalues
 
 TINY = np.finfo(float).tiny
@@ -145,7 +145,7 @@ def determined(here, free):
 
 def normal_rows(case):
     """How far the inputs are from normal ones."""
-    score = fourth_moment_score(case.problem.rows, case.plan.white)
+    score = normality(case.problem.rows, case.plan.white)[0]
     seen = f"The fourth moment of the inputs is {score:+.1f} standard errors from that of normal ones."
     return answer("normal inputs", score, NORMAL, abs(score) <= NORMAL, seen, seen, decisive=False)
 

@@ -7,14 +7,17 @@ leaves a share of its own second moment there.
 
 import numpy as np
 
-from ._blocks import weighted
+from ._blocks import dense, weighted
 from ._span import AffineFit, second_moment
 from ._units import residuals
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 VISIBLE = 3.0
-# Standard errors that the fourth moment of the rows may be off.
+# Standard errors that moments of the rows may be off.
 NORMAL = 5.0
+# Variance of a column, relative to its second moment, that is rounding.
+CONSTANT = 1e-12
+TINY = np.finfo(float).tiny
 # With fewer rows for each weight the fit takes structure for noise, or noise for structure.
 ROWS_PER_WEIGHT = 5
 # Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
@@ -92,15 +95,21 @@ def second_moments(network, activation):
 
 
 def rows_are_normal(rows, coordinates):
-    """Whether the rows pass for N(0, I) in these coordinates, but for a factor."""
-    return bool(abs(fourth_moment_score(rows, coordinates)) <= NORMAL)
+    """Whether the rows pass for N(0, I) in these coordinates, but for a factor.
+
+    So must |z|^4, and every column: few levels or bounds lower its kurtosis. (Long tails, which raise
+    it, |z|^4 sees as well; of few normal rows kurtosis itself may be large.)
+    """
+    fourth, skewness, kurtosis = normality(rows, coordinates)
+    worst = max(abs(fourth), np.abs(skewness).max(initial=0), -kurtosis.min(initial=0))
+    return bool(worst <= NORMAL)
 
 
-def fourth_moment_score(rows, coordinates):
-    """Standard errors by which E |z|^4 differs from that of normal rows, r (r + 2).
+def normality(rows, coordinates):
+    """Standard errors by which moments differ from those of normal rows.
 
-    The sample mean of |z|^4 has the variance 8 r (r + 2) / n (K. V. Mardia, 1970,
-    doi:10.1093/biomet/57.3.519).
+    The sample means of |z|^4, and of the third and fourth powers of a column at unit variance, have the
+    variances 8 r (r + 2) / n, 6 / n and 24 / n (K. V. Mardia, 1970, doi:10.1093/biomet/57.3.519).
 
     Parameters
     ----------
@@ -110,21 +119,40 @@ def fourth_moment_score(rows, coordinates):
 
     Returns
     -------
-    float
+    fourth : float
+        Of E |z|^4 from r (r + 2).
+    skewness, kurtosis : arrays of shape (d,)
+        Of the columns; zero for constant ones.
     """
-    r = coordinates.rank
+    r, n = coordinates.rank, rows.weight_sum
     if r == 0:
-        return 0.0
+        return 0.0, np.zeros(rows.n_features), np.zeros(rows.n_features)
 
-    def fourth_powers(block):
+    def powers(block):
         squares = (coordinates.rows(block.X) ** 2).sum(axis=1, keepdims=True)
-        return np.array([weighted(squares**power, block.weight).sum() for power in (1, 2)])
+        whole = [weighted(squares**power, block.weight).sum() for power in (1, 2)]
+        u = (dense(block.X) - coordinates.mean) / coordinates.scale
+        square = u * u
+        columns = [
+            weighted(power, block.weight).sum(axis=0) for power in (u, square, u * square, square**2)
+        ]
+        return np.array(whole), np.array(columns)
 
-    second, fourth = rows.sum(fourth_powers) / rows.weight_sum
+    whole, columns = (total / n for total in rows.sum(powers))
     # Shrunk coordinates are white but for a factor.
-    fourth *= (r / max(second, np.finfo(float).tiny)) ** 2
-    error = np.sqrt(8 * r * (r + 2) / rows.weight_sum)
-    return float((fourth - r * (r + 2)) / error)
+    fourth = whole[1] * (r / max(whole[0], TINY)) ** 2 - r * (r + 2)
+    skewness, kurtosis = standardized_moments(*columns)
+    return fourth / np.sqrt(8 * r * (r + 2) / n), skewness / np.sqrt(6 / n), kurtosis / np.sqrt(24 / n)
+
+
+def standardized_moments(first, second, third, fourth):
+    """Skewness, and kurtosis above a normal variable's, from means of powers; zero for a constant."""
+    variance = second - first**2
+    varies = variance > CONSTANT * second
+    variance = np.where(varies, variance, 1.0)
+    skewness = (third - 3 * first * second + 2 * first**3) / variance**1.5
+    kurtosis = (fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4) / variance**2 - 3
+    return np.where(varies, skewness, 0.0), np.where(varies, kurtosis, 0.0)
 
 
 def may_lack_a_unit(rows, coordinates, k, loss):
