@@ -8,7 +8,7 @@ from scipy.linalg import eigvalsh
 from ._blocks import weighted
 from ._jacobian import gauss_newton_matrix
 from ._residual_tests import MATRIX_SIZE, spectrum_against_signs
-from ._structure import NORMAL, normality
+from ._structure import NORMAL, distance_from_normal
 from .theory import extreme_eigenvalues
 
 TINY = np.finfo(float).tiny
@@ -145,9 +145,10 @@ def determined(here, free):
 
 def normal_rows(case):
     """How far the inputs are from normal ones."""
-    score = normality(case.problem.rows, case.plan.white)[0]
-    seen = f"The fourth moment of the inputs is {score:+.1f} standard errors from that of normal ones."
-    return answer("normal inputs", score, NORMAL, abs(score) <= NORMAL, seen, seen, decisive=False)
+    distance = distance_from_normal(case.problem.rows, case.plan.white)
+    seen = f"Moments of the inputs are within {distance:.1f} standard errors of those of normal ones."
+    far = f"A moment of the inputs is {distance:.1f} standard errors from that of normal ones."
+    return answer("normal inputs", distance, NORMAL, distance <= NORMAL, seen, far, decisive=False)
 
 
 def usable_activation(here):

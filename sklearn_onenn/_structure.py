@@ -95,14 +95,18 @@ def second_moments(network, activation):
 
 
 def rows_are_normal(rows, coordinates):
-    """Whether the rows pass for N(0, I) in these coordinates, but for a factor.
+    """Whether the rows pass for N(0, I) in these coordinates, but for a factor."""
+    return distance_from_normal(rows, coordinates) <= NORMAL
 
-    So must |z|^4, and every column: few levels or bounds lower its kurtosis. (Long tails, which raise
-    it, |z|^4 sees as well; of few normal rows kurtosis itself may be large.)
+
+def distance_from_normal(rows, coordinates):
+    """Standard errors by which a moment of the rows differs at most from that of normal rows.
+
+    It is that of |z|^4, the skewness of a column, or its kurtosis, where few levels or bounds lower it.
+    (Long tails, which raise it, |z|^4 sees as well; of few normal rows kurtosis itself may be large.)
     """
     fourth, skewness, kurtosis = normality(rows, coordinates)
-    worst = max(abs(fourth), np.abs(skewness).max(initial=0), -kurtosis.min(initial=0))
-    return bool(worst <= NORMAL)
+    return float(max(abs(fourth), np.abs(skewness).max(initial=0), -kurtosis.min(initial=0)))
 
 
 def normality(rows, coordinates):
