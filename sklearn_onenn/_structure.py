@@ -106,7 +106,7 @@ def distance_from_normal(rows, coordinates):
     (Long tails, which raise it, |z|^4 sees as well; of few normal rows kurtosis itself may be large.)
     """
     fourth, skewness, kurtosis = normality(rows, coordinates)
-    return float(max(abs(fourth), np.abs(skewness).max(initial=0), -kurtosis.min(initial=0)))
+    return float(np.max([abs(fourth), *np.abs(skewness), *-kurtosis]))  # not finite: not normal
 
 
 def normality(rows, coordinates):
