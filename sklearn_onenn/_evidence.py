@@ -39,10 +39,11 @@ COUNTS, LEAST_LEFT, LEAST_OF_ONE = 1.4, 0.1, 0.3
 # Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many weights
 # as that of the rows (within 2 %; with half a target for each weight it is twice as many).
 MANY_ROWS = 5
-# Targets that random signs are drawn for, at least, where a trace is estimated from them: its relative
-# error is about sqrt(2 / gamma), of one draw. Conjugate gradients from zero find less than all of it, by
-# a share of the square of the tolerance; .1 was seen to cost .01 of R2 where weights are many.
-PROBED_TARGETS, PROBE_TOL, PROBE_STEPS = 1000, 0.03, 200
+# About how many random signs are drawn, one for a target, where a trace is estimated from them: of one
+# draw for all targets its relative error is about sqrt(2 / gamma). Conjugate gradients from zero find
+# less than all of it, by a share of the square of the tolerance; .1 was seen to cost .01 of R2 where
+# weights are many.
+PROBE_SIGNS, PROBE_TOL, PROBE_STEPS = 1000, 0.03, 200
 # Steps for which an estimated gamma serves, while alpha stays within SETTLED of what it was.
 GAMMA_STEPS = 5
 # A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than this
@@ -166,7 +167,7 @@ def updated_alpha(preconditioner, estimate=None):
     gamma = (estimate or determined_weights)(preconditioner)
     variance = noise_variance(preconditioner, gamma)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
-    alpha = float(variance * max(gamma, 0.0) / square) if square > EPSILON else np.nan
+    alpha = float(variance * gamma / square) if square > EPSILON else np.nan
     # Weights that vanished are penalized enough, and a matrix that is singular tells nothing.
     return alpha if np.isfinite(alpha) else problem.alpha
 
@@ -216,7 +217,7 @@ def determined_weights(preconditioner):
         return here.gauss_newton_product(network.unpack(vector)).pack()
 
     gammas = []
-    for _ in range(max(1, round(PROBED_TARGETS / (rows.n_rows * rows.n_outputs)))):
+    for _ in range(max(1, round(PROBE_SIGNS / (rows.n_rows * rows.n_outputs)))):
         signs = random_state.choice([-1.0, 1.0], (rows.n_rows, rows.n_outputs))
         if rows.weight is not None:
             signs = np.where(rows.weight > 0, signs / np.sqrt(np.maximum(rows.weight, TINY)), 0.0)
