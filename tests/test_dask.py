@@ -289,7 +289,8 @@ def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, tmp_path)
     def interrupt():
         while not mark.exists():
             time.sleep(0.01)
-        signal.raise_signal(signal.SIGINT)
+        # To the thread that waits, as from a keyboard; another one's would let it wait on.
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     # A process in the background may have been told to ignore it.
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
