@@ -19,6 +19,7 @@ import numpy as np
 
 from ._canonical import balanced
 from ._evidence import (
+    LEAST_LEFT,
     alpha_of_fit,
     alpha_of_start,
     determined_share,
@@ -229,8 +230,15 @@ def cannot_determine(rows, n_weights):
 
 
 def looks_recoverable(problem, rough):
-    """Whether the loss without penalty, or the rows, allow for a network to recover."""
-    return may_lack_a_unit(problem.rows, problem.coordinates, len(rough.network.b), rough.losses[-1])
+    """Whether the loss without penalty, or the rows, allow for a network to recover.
+
+    Few rows are fitted well by any network: the loss is the one that generalized cross-validation
+    expects on others.
+    """
+    rows, network = problem.rows, rough.network
+    left = 1 - network.pack().size / (rows.weight_sum * rows.n_outputs)
+    expected = rough.losses[-1] / max(left, LEAST_LEFT) ** 2
+    return may_lack_a_unit(rows, problem.coordinates, len(network.b), expected)
 
 
 def is_recoverable(problem, network):

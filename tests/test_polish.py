@@ -16,12 +16,15 @@ from sklearn_onenn._polish import (
     exact_loss,
     is_exact,
     is_recoverable,
+    looks_recoverable,
     past_kinks,
     polish_start,
     polish_to_end,
+    rough_steps,
 )
 from sklearn_onenn._progress import Course
 from sklearn_onenn._smoothing import STEPS
+from sklearn_onenn._structure import NEARLY_EXACT
 from sklearn_onenn._units import small_start
 from sklearn_onenn._whitening import whitening
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
@@ -113,6 +116,19 @@ def test_rough_fits_of_rows_that_are_not_normal_are_no_network():
             problem = problem.on(ArrayRows(X, y))
         assert is_recoverable(problem.on(problem.rows, alpha=0.1), truth) == expected
         assert not is_recoverable(problem.on(problem.rows, alpha=1e6), truth)
+
+
+def test_few_rows_that_any_network_fits_begin_anew():
+    """31 weights on 40 exponential rows leave little of a noise that is a tenth of the variance."""
+    X = np.random.RandomState(0).exponential(size=(40, 8)) - 1
+    truth, noise = random_network(8, 3), np.random.RandomState(1).standard_normal((40, 1))
+    problem = gaussian_problem(truth, 40, Tanh())
+    planted = forward(X, truth, Tanh())
+    for y, expected in [(X[:, :1] + 0.3 * noise, False), (planted + 1e-3 * noise, True)]:
+        own = problem.on(ArrayRows(X, y))
+        rough = rough_steps(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
+        assert rough.losses[-1] < NEARLY_EXACT / 3  # by which both may be networks
+        assert looks_recoverable(own, rough) == expected
 
 
 def test_starts_that_miss_the_goal_are_given_up():
