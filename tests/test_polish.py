@@ -11,6 +11,7 @@ from sklearn_onenn._evidence import determined_share, resolution
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import SquaredLoss, forward
 from sklearn_onenn._polish import (
+    BRIEF_STEPS,
     DETERMINED,
     EXACT,
     exact_loss,
@@ -21,6 +22,7 @@ from sklearn_onenn._polish import (
     polish_start,
     polish_to_end,
     rough_steps,
+    rough_steps_of_few,
 )
 from sklearn_onenn._progress import Course
 from sklearn_onenn._smoothing import STEPS
@@ -129,6 +131,11 @@ def test_few_rows_that_any_network_fits_begin_anew():
         rough = rough_steps(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
         assert rough.losses[-1] < NEARLY_EXACT / 3  # by which both may be networks
         assert looks_recoverable(own, rough) == expected
+        early = rough_steps_of_few(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
+        if expected:
+            assert early.losses[-1] < 1.1 * rough.losses[-1]
+        else:
+            assert early.n_iter <= BRIEF_STEPS < rough.n_iter
 
 
 def test_starts_that_miss_the_goal_are_given_up():
