@@ -41,7 +41,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
 
     Notes
     -----
-    Blocks of some 10 000 to 1 000 000 rows serve best: a sum costs the cluster some 20 ms beside the
+    Blocks of some 10 000 to 1 000 000 rows serve best: a sum costs the cluster some 5 ms beside the
     work itself. Work is done where blocks are; ``client.rebalance(X)`` spreads them evenly.
 
     Examples

@@ -12,6 +12,7 @@ from sklearn_onenn._canonical import FreeWeights
 from sklearn_onenn._checks import bending_units, contraction
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import forward
+from sklearn_onenn._refits import Case, with_a_further_unit
 from sklearn_onenn._residual_tests import (
     chi_square_score,
     explained,
@@ -88,6 +89,21 @@ def test_units_too_few(activation, noise):
     certificate = certified(*planted(k=3, noise=noise, activation=activation), activation=activation)
     assert certificate.verdict == "not recovered"
     assert "no further unit" in failed(certificate)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
+def test_the_unit_that_is_missing_is_found(activation, seed):
+    """Noise of half the signal: one of the larger networks is the optimum next to the truth."""
+    truth = separated_network(6, 2, seed=seed)
+    problem = gaussian_problem(truth, 240, activation, noise=0.5, seed=seed, alpha=1.0)
+    limits = {"max_iter": 200, "tol": 1e-8}
+    first = truth._replace(W=truth.W[:, :1], b=truth.b[:1], V=truth.V[:1])
+    one = gauss_newton(problem, first, **limits).network
+    plan = OneHiddenLayerRegressor(1)._plan(problem.coordinates, problem, np.zeros(1), np.ones(1))
+    larger = with_a_further_unit(Case.of(problem, one, plan))
+    best = min(problem.evaluate(network).loss for network in larger)
+    assert best < 1.003 * gauss_newton(problem, truth, **limits).evaluation.loss
 
 
 def test_a_wrong_activation():
