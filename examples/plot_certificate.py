@@ -44,23 +44,20 @@ for k, model, certificate in zip(widths, models, certificates, strict=True):
 
 # %%
 # Left: R2 on the training rows. Right: twice the log-likelihood that a further unit adds, for each of
-# its weights, which should be below the dashed line, and that of the unit which matters least, which
-# should be above it. Both hold for the planted width alone.
-
-
-def gains(name):
-    """What one check found for all widths."""
-    return [check.value for c in certificates for check in c.checks if check.name == name]
-
+# its weights, which should be below its dashed line, and that of the unit which matters least, which
+# should be above its own. Both hold for the planted width alone.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 left.plot(widths, [model.score(X, y) for model in models], "o-")
 left.set(xlabel="units k", ylabel="R2", title="The fit alone", xticks=widths)
 right.axvspan(K_PLANTED - 0.25, K_PLANTED + 0.25, color="tab:green", alpha=0.15, label="planted")
-right.plot(widths, gains("no further unit"), "o-", label="a further unit")
-right.plot(widths, gains("every unit needed"), "s-", label="the least of the units")
-(limit,) = {check.limit for check in certificates[0].checks if check.name == "no further unit"}
-right.axhline(limit, color="0.5", linestyle="--", linewidth=1)
+for name, label in (
+    ("no further unit", "a further unit"),
+    ("every unit needed", "the least of the units"),
+):
+    checks = [check for c in certificates for check in c.checks if check.name == name]
+    (curve,) = right.plot(widths, [check.value for check in checks], "o-", label=label)
+    right.axhline(checks[0].limit, color=curve.get_color(), linestyle="--", linewidth=1)
 right.set(
     xlabel="units k", ylabel="2 log-likelihood / weights", title="What its certificate tests",
     xticks=widths, yscale="log",
