@@ -5,8 +5,8 @@
 2. Otherwise the rows are noisy, or no network of this kind generated them: the penalty of largest
    evidence, found once and kept for further starts. (Where there is no network to recover and the rows
    are few, the fit begins anew at small weights, which have a penalty from the first step: the rough
-   steps went for the noise, and moments of few rows show little else. Where they are too few to
-   determine any network it begins so at once.)
+   steps went for the noise, and moments of few rows show little else. Unless the rows are normal, ten
+   loose steps tell. Where they are too few to determine any network it begins so at once.)
 3. Where there may be a network to recover: units with a kink are smoothed and sharpened again; then
    steps on the units as they are, to the minimum. If the loss falls so far that the penalty was one of
    another optimum, all begins again from there. Elsewhere there is no one optimum to look for: the
