@@ -1,13 +1,13 @@
 """Callbacks: what do they cost a fit?
 
 Rows, networks and noise as in noise.py; default settings, random_state=0, one thread. Nothing: a
-callback whose hooks do nothing, which leaves what the package itself spends on telling of every step.
-ProgressBar: that of scikit-learn, its output thrown away. Seconds are processor time of the process,
-since a bar has a thread of its own; fits without, with nothing and with the bar take turns, and cost is
-the median over turns of the seconds beyond those of the fit without. The shortest fit shows what a bar
-costs whatever the fit: scikit-learn starts and ends its thread.
+callback whose hooks do nothing, which leaves what the package and scikit-learn spend on telling of every
+step. ProgressBar: that of scikit-learn, its output thrown away. Seconds: processor time of a fit without
+either. Cost: processor time inside the calls that tell of a fit and of its steps, callbacks with them,
+and that of other threads, where the bar is drawn; medians over turns. (Fits beside each other would not
+do: from one to the next the same fit takes some 5 % more or less.)
 
-    python examples/benchmarks/callbacks.py                 11 turns
+    python examples/benchmarks/callbacks.py                 9 turns
     python examples/benchmarks/callbacks.py --turns 5
 """
 
@@ -15,8 +15,9 @@ import argparse
 import io
 import time
 import warnings
-from contextlib import redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from _report import Report
@@ -25,6 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._callbacks import FitTask
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 # Rows, columns, units.
@@ -48,19 +50,46 @@ class Nothing:
         """Nothing."""
 
 
-def seconds_of(model, X, y):
-    """Seconds of processor time that a fit takes."""
-    with redirect_stdout(io.StringIO()):
-        begin = time.process_time()
+@contextmanager
+def stopwatch(*methods):
+    """Processor time of this thread inside methods of classes, given as (class, name), in a list."""
+    spent = [0.0]
+
+    def timed(method):
+        def call(*arguments, **keywords):
+            begin = time.thread_time()
+            try:
+                return method(*arguments, **keywords)
+            finally:
+                spent[0] += time.thread_time() - begin
+
+        return call
+
+    with ExitStack() as stack:
+        for kind, name in methods:
+            stack.enter_context(mock.patch.object(kind, name, timed(getattr(kind, name))))
+        yield spent
+
+
+def seconds_of(X, y, k, callback=None):
+    """Processor time of a fit, its part that goes to callbacks, and its steps."""
+    model = OneHiddenLayerRegressor(k, random_state=0)
+    methods = [(FitTask, name) for name in ("__init__", "begin", "step", "end", "end_fit")]
+    if callback is not None:
+        model.set_callbacks(callback)
+        methods += [(type(callback), "setup"), (type(callback), "teardown")]
+    with redirect_stdout(io.StringIO()), stopwatch(*methods) as spent:
+        every, own = time.process_time(), time.thread_time()
         model.fit(X, y)
-        return time.process_time() - begin
+        every, own = time.process_time() - every, time.thread_time() - own
+    return every, spent[0] + every - own, model.n_iter_
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--turns", type=int, default=11)
+    parser.add_argument("--turns", type=int, default=9)
     turns = parser.parse_args().turns
     warnings.simplefilter("ignore", ConvergenceWarning)
     report = Report(
@@ -76,18 +105,15 @@ def row(n, d, k, turns):
     """One row of the table."""
     X, y, _ = make_one_hidden_layer(n, d, k, random_state=0)
     y += NOISE * y.std() * np.random.default_rng(0).standard_normal(n)
-    plain, *watched = (OneHiddenLayerRegressor(k, random_state=0) for _ in range(3))
-    for model, callback in zip(watched, (Nothing(), ProgressBar()), strict=True):
-        model.set_callbacks(callback)
     with threadpool_limits(1):
-        seconds = np.array([
-            [seconds_of(model, X, y) for model in (plain, *watched)] for _ in range(turns)
-        ])  # fmt: skip
-    alone = np.median(seconds[:, 0])
-    costs = np.median(seconds[:, 1:] - seconds[:, :1], axis=0)
+        runs = [
+            [seconds_of(X, y, k, callback) for callback in (None, Nothing(), ProgressBar())]
+            for _ in range(turns)
+        ]
+    seconds, costs, steps = np.median(runs, axis=0).T
     return [
-        n, d, k, plain.n_iter_, f"{alone:.3f}", *[f"{1e3 * cost:.1f}" for cost in costs],
-        *[f"{100 * cost / alone:.1f}" for cost in costs], TARGET,
+        n, d, k, int(steps[0]), f"{seconds[0]:.3f}", *[f"{1e3 * cost:.1f}" for cost in costs[1:]],
+        *[f"{100 * cost / seconds[0]:.2f}" for cost in costs[1:]], TARGET,
     ]  # fmt: skip
 
 
