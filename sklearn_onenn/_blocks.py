@@ -2,9 +2,9 @@
 
 All that the method needs from the data are sums over rows. A function of one block returns a
 small array (or a tuple of them); :meth:`ArrayRows.sum` adds the results in the order of the
-blocks. The partition into blocks depends on the shape of the data alone, BLAS runs on one thread
-inside a block, and blocks run side by side: so the bits of a sum do not depend on the number of
-threads.
+blocks. The partition into blocks depends on shape and type of the data alone, BLAS runs on one
+thread inside a block, and blocks run side by side: so the bits of a sum do not depend on the number
+of threads.
 """
 
 from collections import namedtuple
@@ -22,10 +22,10 @@ Block.__doc__ = (
     "Rows X (m, d), dense or CSR, targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
 )
 
-# Entries of X in a block: 2^17 doubles are 1 MiB, which stays in the second-level cache of a core
-# together with the products that are taken of it.
-BLOCK_ENTRIES = 2**17
-MIN_BLOCK_ROWS = 512
+# Bytes of X in a block, and bounds on its rows. With smaller blocks threads wait for one another
+# between calls to NumPy; larger ones, or their products, do not stay in the caches of a core.
+BLOCK_BYTES = 2**21
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 2**14
 # Blocks that a thread takes at a time: results wait for those before them, so this bounds memory.
 RUN_BLOCKS = 8
 # Numbers that are kept for all rows from pass to pass; more are computed again.
@@ -167,7 +167,8 @@ class ArrayRows(Rows):
         self.n_rows, self.n_features = X.shape
         self.n_outputs = y.shape[1]
         self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
-        self.block_rows = max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // max(self.n_features, 1))
+        in_bytes = BLOCK_BYTES // (max(self.n_features, 1) * X.dtype.itemsize)
+        self.block_rows = min(max(in_bytes, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
 
     @property
     def dtype(self):
@@ -261,6 +262,22 @@ def stratified_rows(n_rows, n_sample, random_state):
 def weighted(array, weight):
     """``array`` (m, ...) with its rows multiplied by ``weight`` (m, 1), or as it is."""
     return array if weight is None else array * weight
+
+
+def by_columns(X, W):
+    """X W, one column after another in memory.
+
+    What follows adds a number to every column, or sums it: with few columns several times faster so.
+    """
+    return (W.T @ X.T).T
+
+
+def transposed_product(A, B):
+    """A^T B, a sum over the rows of a block.
+
+    NumPy's ``A.T @ B`` keeps other threads waiting where the result has fewer than 500 numbers.
+    """
+    return A.T @ B if issparse(A) or issparse(B) else np.dot(A.T, B)
 
 
 def dense(X):

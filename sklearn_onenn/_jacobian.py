@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._blocks import Block, weighted
+from ._blocks import Block, transposed_product, weighted
 from ._network import linearize
 
 # Entries of the derivatives that are in memory at a time.
@@ -61,7 +61,7 @@ def gauss_newton_matrix(problem, network, free):
         total = 0.0
         for chunk in chunks(block, free.size * network.V.shape[1]):
             for Q in jacobian(chunk, problem, at_rows, free)[0]:
-                total = total + Q.T @ weighted(Q, chunk.weight)
+                total = total + transposed_product(Q, weighted(Q, chunk.weight))
         return total
 
     return problem.rows.sum(sums) / problem.rows.weight_sum

@@ -14,6 +14,8 @@ The functions take white rows z (rows, r) of one block and their targets times w
 
 import numpy as np
 
+from ._blocks import transposed_product
+
 
 def first_moment(z, r):
     """Sum of r He_1(z), shape (d,)."""
@@ -22,14 +24,14 @@ def first_moment(z, r):
 
 def second_moment(z, r):
     """Sum of r He_2(z), shape (d, d)."""
-    moment = z.T @ (z * r[:, None])
+    moment = transposed_product(z, z * r[:, None])
     moment[np.diag_indices_from(moment)] -= r.sum()
     return moment
 
 
 def second_moment_product(z, r, V):
     """Sum of r He_2(z) V, shape (d, k), without the d x d matrix."""
-    return z.T @ ((z @ V) * r[:, None]) - r.sum() * V
+    return transposed_product(z, (z @ V) * r[:, None]) - r.sum() * V
 
 
 def third_moment_slice(z, r, a):
@@ -47,7 +49,7 @@ def third_moment_slice_product(z, r, a, V):
 def third_moment(u, r):
     """Sum of r He_3(u), shape (k, k, k), for projected rows u (rows, k)."""
     k = u.shape[1]
-    cube = (u * r[:, None]).T @ pairs(u)
+    cube = transposed_product(u * r[:, None], pairs(u))
     return cube.reshape(k, k, k) - identity_times(first_moment(u, r))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._blocks import weighted
+from ._blocks import by_columns, transposed_product, weighted
 
 
 class Network(NamedTuple):
@@ -51,9 +51,9 @@ class Network(NamedTuple):
 
 def forward(X, network, activation):
     """Predictions (rows, n_outputs) of one block of rows."""
-    P = X @ network.W
+    P = by_columns(X, network.W)
     P += network.b
-    return activation.value(P) @ network.V + network.c
+    return by_columns(activation.value(P), network.V) + network.c
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ def overflow_allowed():
 
 def linearize(block, network, activation):
     """Units, slopes and residual F(x) - y of one block."""
-    P = block.X @ network.W
+    P = by_columns(block.X, network.W)
     P += network.b
     Phi, D = activation.value_and_derivative(P)
-    R = Phi @ network.V
+    R = by_columns(Phi, network.V)
     R += network.c
     R -= block.y
     return Linearization(Phi, D, R)
@@ -86,30 +86,25 @@ def adjoint(block, linear, V, R):
     R = weighted(R, block.weight)
     G = times_transposed(R, V)
     G *= linear.D
-    # A product with ones is several times faster than a sum along the rows.
-    ones = np.ones(len(G), dtype=G.dtype)
-    return (G.T @ block.X).T, ones @ G, linear.Phi.T @ R, ones @ R
+    by_inputs = transposed_product(G, block.X).T
+    return by_inputs, G.sum(axis=0), transposed_product(linear.Phi, R), R.sum(axis=0)
 
 
 def jacobian_product(block, linear, V, direction):
     """Change (rows, n_outputs) of the predictions of one block along a direction."""
-    Q = block.X @ direction.W
+    Q = by_columns(block.X, direction.W)
+    Q += direction.b
     Q *= linear.D
-    F = Q @ V
-    F += linear.D @ (direction.b[:, None] * V)
-    F += linear.Phi @ direction.V
+    F = by_columns(Q, V)
+    F += by_columns(linear.Phi, direction.V)
     F += direction.c
     return F
 
 
 def times_transposed(R, V):
     """R V^T for R (rows, n_outputs), V (k, n_outputs)."""
-    if R.shape[1] > 1:
-        return R @ V.T
-    # NumPy hands products to BLAS from two inner columns on, several times faster than its own for one.
-    left, right = np.zeros((len(R), 2), R.dtype), np.zeros((2, len(V)), V.dtype)
-    left[:, :1], right[:1] = R, V.T
-    return left @ right
+    # Of one column NumPy has no fast product.
+    return (V * R.T).T if R.shape[1] == 1 else by_columns(R, V.T)
 
 
 class SquaredLoss:

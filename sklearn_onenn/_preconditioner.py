@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
-from ._blocks import weighted
+from ._blocks import transposed_product, weighted
 from ._network import Network, linearize, overflow_allowed
 
 EPSILON, TINY = np.finfo(float).eps, np.finfo(float).tiny
@@ -231,8 +231,8 @@ def normal_matrices(here, basis):
         C, M = 0.0, 0.0
         for output in range(m):
             q, slopes = derivatives(here, at, u, output)
-            M = M + q.T @ weighted(q, block.weight)
-            C = C + slopes.T @ weighted(slopes, block.weight)
+            M = M + transposed_product(q, weighted(q, block.weight))
+            C = C + transposed_product(slopes, weighted(slopes, block.weight))
         return C, M
 
     C, M = rows.sum(sums)
@@ -253,7 +253,7 @@ def derivatives(here, at, u, output):
     (k, m), (n, s) = here.network.V.shape, u.shape
     W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
     free = float(here.problem.fit_intercept)
-    slopes = (at.D * here.at_rows.V[:, output]).astype(u.dtype)
+    slopes = (at.D * here.at_rows.V[:, output]).astype(u.dtype, order="C")  # as q is
     q = np.zeros((n, V_end + m), u.dtype)
     np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(n, s, k))
     q[:, W_end:V_start] = free * slopes

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, cg
 
-from ._blocks import weighted
+from ._blocks import transposed_product, weighted
 from ._moments import symmetric_matrices, symmetric_pairs
 
 LEAST_VARIANCE = 1e-30
@@ -56,7 +56,8 @@ def stack_of_output(rows):
         positive, negative = t > 0, t < 0
         up = Q[positive] * np.sqrt(t[positive])[:, None]
         down = Q[negative] * np.sqrt(-t[negative])[:, None]
-        return up.T @ up - down.T @ down, (Q * t[:, None]).T @ u, np.vdot(r, t).astype(np.float64)
+        fourth = transposed_product(up, up) - transposed_product(down, down)
+        return fourth, transposed_product(Q * t[:, None], u), np.vdot(r, t).astype(np.float64)
 
     M4, M3, squares = rows.sum(sums)
     # Targets are of unit scale: what is smaller than this is no noise, and must not be divided by.
@@ -86,7 +87,7 @@ def quadratic_fit(rows, *, rtol=1e-3, max_iter=25):
     def moments(block, t):
         """Sums of t times the features, t (rows,) with the weights in it."""
         u = block.X
-        square = (u.T @ (u * t[:, None]) - t.sum() * np.eye(k)) / np.sqrt(2)
+        square = (transposed_product(u, u * t[:, None]) - t.sum() * np.eye(k)) / np.sqrt(2)
         return np.concatenate([[t.sum()], t @ u, symmetric_pairs_of(square)]).astype(np.float64)
 
     def product(c):

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
 
 from . import _moments as moments
-from ._blocks import weighted
+from ._blocks import transposed_product, weighted
 
 # The second moment is used when its square is so many standard deviations above what noise gives.
 SIGNIFICANT = 5.0
@@ -32,7 +32,8 @@ class AffineFit:
 
         def gram(block):
             z = coordinates.rows(block.X)
-            return z.T @ weighted(z, block.weight), weighted(z, block.weight).sum(axis=0)
+            wz = weighted(z, block.weight)
+            return transposed_product(z, wz), wz.sum(axis=0)
 
         second, self.first = rows.sum(gram)
         # About the origin, so that constant columns leave a scale to lift by.
@@ -46,7 +47,7 @@ class AffineFit:
 
         def cross(block):
             t = weighted(block.y, block.weight)
-            return t.sum(axis=0, dtype=np.float64), (t.T @ block.X).T
+            return t.sum(axis=0, dtype=np.float64), transposed_product(t, block.X).T
 
         with_targets = self.rows.with_targets(targets)
         total, product = with_targets.sum(cross)
@@ -138,7 +139,7 @@ def quadratic_span(affine, targets, M2, k):
 
         def of_block(block):
             along = coordinates.project(block.X, U) * weighted(block.y, block.weight)
-            return along.T @ block.X, along.sum(axis=0)
+            return transposed_product(along, block.X), along.sum(axis=0)
 
         product, total = rows.with_targets(residual).sum(of_block)
         centered = product - total[:, None] * coordinates.mean
@@ -188,9 +189,8 @@ def cubic_span(affine, targets, slopes, k, random_state):
 
         def of_block(block):
             z = coordinates.rows(block.X)
-            return z.T @ (
-                moments.symmetric_pairs(z @ U.astype(z.dtype)) * weighted(block.y, block.weight)
-            )
+            pairs = moments.symmetric_pairs(z @ U.astype(z.dtype))
+            return transposed_product(z, pairs * weighted(block.y, block.weight))
 
         return rows.sum(of_block)
 
@@ -216,7 +216,7 @@ def third_moment_slices(rows, coordinates, A):
         z = coordinates.rows(block.X)
         t = weighted(block.y, block.weight)
         along = (z @ A.astype(z.dtype)) * t
-        return z.T @ (along[:, :, None] * z[:, None, :]).reshape(len(z), -1)
+        return transposed_product(z, (along[:, :, None] * z[:, None, :]).reshape(len(z), -1))
 
     return rows.sum(of_block)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.linalg import eigh
 
-from ._blocks import weighted
+from ._blocks import transposed_product, weighted
 from ._gauss_newton import gauss_newton
 from ._joint_diagonalization import wedge_components
 from ._network import Network, SquaredLoss, forward
@@ -98,7 +98,7 @@ def output_equations(problem, W, b):
         Phi = forward(block.X, units, activation)
         F = np.concatenate([Phi, np.full((len(Phi), 1), free, dtype=Phi.dtype)], axis=1)
         wF = weighted(F, block.weight)
-        return wF.T @ F, wF.T @ block.y
+        return transposed_product(wF, F), transposed_product(wF, block.y)
 
     return problem.rows.sum(sums)
 

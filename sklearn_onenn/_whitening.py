@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from ._blocks import MIN_BLOCK_ROWS, dense, weighted
+from ._blocks import MIN_BLOCK_ROWS, dense, transposed_product, weighted
 
 # Rows for each column below which the covariance is shrunk.
 SHRINK_BELOW = 3
@@ -118,7 +118,7 @@ def mean_and_covariance(rows, *, center=True):
         X = dense(block.X) - origin if center else dense(block.X)
         # A product with ones is several times faster than a sum along the rows.
         weighted_ones = weighted(np.ones((len(X), 1), X.dtype), block.weight)
-        return (weighted_ones.T @ X)[0], X.T @ weighted(X, block.weight)
+        return transposed_product(weighted_ones, X)[0], transposed_product(X, weighted(X, block.weight))
 
     first_sum, second_sum = rows.sum(sums)
     shift = first_sum / rows.weight_sum

@@ -1,20 +1,26 @@
 """Sums over blocks: the sum over rows, in block order, to the bit whatever runs beside it."""
 
+import sys
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_onenn._blocks import (
-    BLOCK_ENTRIES,
+    BLOCK_BYTES,
+    MAX_BLOCK_ROWS,
     MIN_BLOCK_ROWS,
     RUN_BLOCKS,
     ArrayRows,
     block_threads,
+    by_columns,
+    transposed_product,
     weighted,
 )
 
@@ -72,10 +78,37 @@ def test_blocks_partition_the_rows_in_order(small_blocks, n):
     )
 
 
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_products_of_dense_and_sparse_rows(kind):
+    X, G, _ = data(n=50, d=4, m=3)
+    X[X < 0] = 0
+    by_loops = np.array([[sum(x * g) for g in G.T] for x in X.T])
+    assert_allclose(transposed_product(kind(X), G), by_loops, rtol=1e-12)
+    assert_allclose(transposed_product(G, kind(X)), by_loops.T, rtol=1e-12)
+    assert_allclose(by_columns(kind(X), by_loops), np.einsum("ij,jk", X, by_loops), rtol=1e-12)
+    assert by_columns(X, by_loops).flags.f_contiguous
+
+
+def test_other_threads_run_beside_a_product_over_rows():
+    A, begin, ran = np.ones((100_000, 5)), Event(), Event()
+    other = Thread(target=lambda: begin.wait() and ran.set())
+    other.start()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # seconds: nobody else runs unless the product lets them
+    begin.set()
+    for _ in range(1000):
+        transposed_product(A, A)
+    seen = ran.is_set()
+    sys.setswitchinterval(interval)
+    other.join()
+    assert seen
+
+
 @pytest.mark.parametrize("d", [0, 1, 10, 1000, 10**6])
-def test_size_of_a_block_depends_on_the_shape_alone(d):
+def test_size_of_a_block_depends_on_shape_and_type_alone(d):
     rows = ArrayRows(np.broadcast_to(np.float32(0), (10**7, d)), np.zeros((10**7, 1)))
-    assert rows.block_rows == max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // max(d, 1))
+    in_bytes = BLOCK_BYTES // (4 * max(d, 1))
+    assert rows.block_rows == sorted([MIN_BLOCK_ROWS, in_bytes, MAX_BLOCK_ROWS])[1]
     assert (rows.n_blocks - 1) * rows.block_rows < 10**7 <= rows.n_blocks * rows.block_rows
 
 
@@ -146,7 +179,7 @@ def test_terms_are_added_in_the_order_of_the_blocks(small_blocks):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_bits_do_not_depend_on_threads(dtype):
-    X, y, weight = (array.astype(dtype) for array in data(20_000, 40))
+    X, y, weight = (array.astype(dtype) for array in data(100_000, 40))
     results = []
     for n_blas in (1, 2, 3):
         with threadpool_limits(n_blas, user_api="blas"), block_threads() as executor:
