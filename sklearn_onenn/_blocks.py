@@ -26,6 +26,8 @@ Block.__doc__ = (
 # between calls to NumPy; larger ones, or their products, do not stay in the caches of a core.
 BLOCK_BYTES = 2**21
 MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 2**14
+# The number of blocks is a multiple of this.
+SHARES = 4
 # Blocks that a thread takes at a time: results wait for those before them, so this bounds memory.
 RUN_BLOCKS = 8
 # Numbers that are kept for all rows from pass to pass; more are computed again.
@@ -167,8 +169,7 @@ class ArrayRows(Rows):
         self.n_rows, self.n_features = X.shape
         self.n_outputs = y.shape[1]
         self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
-        in_bytes = BLOCK_BYTES // (max(self.n_features, 1) * X.dtype.itemsize)
-        self.block_rows = min(max(in_bytes, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+        self.block_rows = rows_of_a_block(*X.shape, X.dtype.itemsize)
 
     @property
     def dtype(self):
@@ -245,6 +246,16 @@ class ArrayRows(Rows):
             blocks = np.arange(begin, min(begin + window, self.n_blocks))
             for results in self.executor.map(of_run, np.array_split(blocks, n_threads)):
                 yield from results
+
+
+def rows_of_a_block(n_rows, n_features, itemsize):
+    """Rows of a block, such that blocks are equal and so are the shares of a few threads."""
+    most = BLOCK_BYTES // (max(n_features, 1) * itemsize)
+    most = min(max(most, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    if n_rows <= most:
+        return most
+    n_shares = -(-n_rows // (SHARES * most))
+    return max(-(-n_rows // (SHARES * n_shares)), MIN_BLOCK_ROWS)
 
 
 def scaled_rows(X, y, weight, y_mean, y_scale, executor):

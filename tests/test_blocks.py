@@ -17,6 +17,7 @@ from sklearn_onenn._blocks import (
     MAX_BLOCK_ROWS,
     MIN_BLOCK_ROWS,
     RUN_BLOCKS,
+    SHARES,
     ArrayRows,
     block_threads,
     by_columns,
@@ -107,9 +108,19 @@ def test_other_threads_run_beside_a_product_over_rows():
 @pytest.mark.parametrize("d", [0, 1, 10, 1000, 10**6])
 def test_size_of_a_block_depends_on_shape_and_type_alone(d):
     rows = ArrayRows(np.broadcast_to(np.float32(0), (10**7, d)), np.zeros((10**7, 1)))
-    in_bytes = BLOCK_BYTES // (4 * max(d, 1))
-    assert rows.block_rows == sorted([MIN_BLOCK_ROWS, in_bytes, MAX_BLOCK_ROWS])[1]
+    most = sorted([MIN_BLOCK_ROWS, BLOCK_BYTES // (4 * max(d, 1)), MAX_BLOCK_ROWS])[1]
+    assert 0.99 * most < rows.block_rows <= most
+    assert rows.n_blocks % SHARES == 0 or rows.block_rows == MIN_BLOCK_ROWS
     assert (rows.n_blocks - 1) * rows.block_rows < 10**7 <= rows.n_blocks * rows.block_rows
+
+
+@pytest.mark.parametrize("n", [10_485, 10_486, 30_000, 31_457, 50_000])
+def test_blocks_are_equal_shares(n):
+    rows = ArrayRows(np.broadcast_to(np.float32(0), (n, 50)), np.zeros((n, 1)))
+    sizes = rows.map(lambda block: len(block.X))
+    assert sum(sizes) == n
+    assert len(sizes) == (1 if n == 10_485 else 4 if n < 40_000 else 8)
+    assert max(sizes) - min(sizes) < len(sizes)
 
 
 def test_blocks_are_views(tmp_path, small_blocks):
