@@ -280,7 +280,7 @@ def by_columns(X, W):
 
     What follows adds a number to every column, or sums it: with few columns several times faster so.
     """
-    return (W.T @ X.T).T
+    return np.asfortranarray((W.T @ X.T).T)  # a copy for sparse rows alone
 
 
 def transposed_product(A, B):

@@ -87,7 +87,7 @@ def test_products_of_dense_and_sparse_rows(kind):
     assert_allclose(transposed_product(kind(X), G), by_loops, rtol=1e-12)
     assert_allclose(transposed_product(G, kind(X)), by_loops.T, rtol=1e-12)
     assert_allclose(by_columns(kind(X), by_loops), np.einsum("ij,jk", X, by_loops), rtol=1e-12)
-    assert by_columns(X, by_loops).flags.f_contiguous
+    assert by_columns(kind(X), by_loops).flags.f_contiguous
 
 
 def test_other_threads_run_beside_a_product_over_rows():
