@@ -96,11 +96,13 @@ def test_other_threads_run_beside_a_product_over_rows():
     other.start()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1000)  # seconds: nobody else runs unless the product lets them
-    begin.set()
-    for _ in range(1000):
-        transposed_product(A, A)
-    seen = ran.is_set()
-    sys.setswitchinterval(interval)
+    try:
+        begin.set()
+        for _ in range(1000):
+            transposed_product(A, A)
+        seen = ran.is_set()
+    finally:
+        sys.setswitchinterval(interval)
     other.join()
     assert seen
 
