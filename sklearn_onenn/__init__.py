@@ -29,6 +29,8 @@ _initialization.py           tensor initialization with any of them, and further
 _evidence.py                 how much to penalize
 _canonical.py                representatives of a network among its equals
 _progress.py                 losses step by step, who is told, early stopping
+_polish_stages.py            stages of a polish, and where it ended
+_parts.py                    the polish of few rows that have no network to recover
 _polish.py                   the polish of one start, with its penalty
 _one_start.py                one start, followed to its end
 _starts.py                   which starts to try, when to stop, which one won

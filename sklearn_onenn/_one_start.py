@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from ._canonical import with_output_size
 from ._descent import ROWS_PER_WEIGHT, gradient_descent
 from ._initialization import pruned_start, repaired_start, tensor_start
-from ._polish import Polish, exact_loss, polish_start, until_stopped
+from ._polish import polish_start, until_stopped
+from ._polish_stages import Polish, exact_loss
 from ._progress import Course, Progress
 from ._structure import rows_are_normal
 from ._units import random_start, with_fitted_outputs

@@ -14,7 +14,8 @@ from ._checks import TINY, answer, free_curvature
 from ._gauss_newton import gauss_newton
 from ._initialization import repaired_start
 from ._one_start import moment_start
-from ._polish import exact_loss, polish_on_more
+from ._polish import polish_on_more
+from ._polish_stages import exact_loss
 from ._progress import Course
 from ._residual_tests import explained, gained, unexplained_by_inputs, unexplained_second_moment
 from ._samples import growing_samples, grown_fit

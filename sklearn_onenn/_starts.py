@@ -12,7 +12,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._one_start import DECISIVE, one_start
-from ._polish import is_exact, polish_to_end, until_stopped
+from ._polish import polish_to_end, until_stopped
+from ._polish_stages import is_exact
 from ._progress import Course
 from ._structure import residual_is_noise, residual_tells_nothing, rows_are_normal
 from ._units import twice_as_many

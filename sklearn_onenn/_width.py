@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._one_start import one_start
-from ._polish import EXACT, is_exact
+from ._polish_stages import EXACT, is_exact
 from ._structure import residual_is_noise, rows_are_normal
 from ._units import eliminated, residuals
 

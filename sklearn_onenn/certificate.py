@@ -22,7 +22,7 @@ from ._checks import (
     usable_activation,
     visible_span,
 )
-from ._polish import EXACT, is_exact
+from ._polish_stages import EXACT, is_exact
 from ._refits import Case, exact_checks, noisy_checks
 from .theory import hessian_bounds, weight_condition
 

@@ -13,17 +13,13 @@ from sklearn_onenn._network import SquaredLoss, forward
 from sklearn_onenn._polish import (
     BRIEF_STEPS,
     DETERMINED,
-    EXACT,
-    exact_loss,
-    is_exact,
     is_recoverable,
     looks_recoverable,
-    past_kinks,
     polish_start,
     polish_to_end,
-    rough_steps,
     rough_steps_of_few,
 )
+from sklearn_onenn._polish_stages import EXACT, exact_loss, is_exact, past_kinks, rough_steps
 from sklearn_onenn._progress import Course
 from sklearn_onenn._smoothing import STEPS
 from sklearn_onenn._structure import NEARLY_EXACT

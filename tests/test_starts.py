@@ -16,7 +16,7 @@ from sklearn_onenn._blocks import ArrayRows, block_threads
 from sklearn_onenn._gauss_newton import gauss_newton
 from sklearn_onenn._network import Network, SquaredLoss, forward, linearize
 from sklearn_onenn._one_start import Fit, Plan, moment_start, one_start, own_rows
-from sklearn_onenn._polish import EXACT, Polish
+from sklearn_onenn._polish_stages import EXACT, Polish
 from sklearn_onenn._progress import Course
 from sklearn_onenn._starts import (
     MAX_STARTS,
