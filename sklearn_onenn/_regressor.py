@@ -159,8 +159,8 @@ class OneHiddenLayerRegressor(
         stage "smoothed" that of smoothed units.
     stages_ : list of tuple of str and int
         Stages of the loss curve and their numbers of iterations: "descent", "rough" (steps without
-        penalty), "evidence" (the penalty is looked for), "smoothed" (units with a kink), "polish", and
-        "more rows" on larger samples.
+        penalty), "evidence" (the penalty is looked for), "smoothed" (units with a kink), "polish",
+        "average" (of a network in parts, see Notes), and "more rows" on larger samples.
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
@@ -194,6 +194,10 @@ class OneHiddenLayerRegressor(
 
     Notes
     -----
+    Where rows have no network to recover and are few for the weights of 20 units or more, the network is
+    fitted in parts of ten units or more, each from small weights of its own, and predicts their mean [4]_,
+    unless a fit of all units at once promises less error by generalized cross-validation.
+
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
     :func:`threadpoolctl.threadpool_limits`), and BLAS itself on one thread in each. With ``n_jobs``
@@ -211,6 +215,9 @@ class OneHiddenLayerRegressor(
     .. [3] Y.-J. Kim, C. Gu, "Smoothing Spline Gaussian Regression: More Scalable Computation via
        Efficient Approximation", Journal of the Royal Statistical Society B, 2004,
        doi:10.1046/j.1467-9868.2003.05316.x.
+
+    .. [4] L. K. Hansen, P. Salamon, "Neural Network Ensembles", IEEE Transactions on Pattern Analysis and
+       Machine Intelligence, 1990, doi:10.1109/34.58871.
 
     Examples
     --------

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._one_start import one_start
+from ._parts import PART_UNITS
 from ._polish_stages import EXACT, is_exact
 from ._structure import residual_is_noise, rows_are_normal
 from ._units import eliminated, residuals
@@ -87,12 +88,14 @@ def fitted(problem, k, plan, seed, *, name):
     return fit.polish.network
 
 
-def ladder(problem, targets_per_weight=TARGETS_PER_WEIGHT):
-    """Widths 1, 2, 4, ... that the rows can tell anything about."""
+def ladder(problem, targets_per_weight=TARGETS_PER_WEIGHT, *, in_parts=False):
+    """Widths 1, 2, 4, ... that the rows can tell anything about, by themselves or in parts."""
     rows, rank = problem.rows, problem.coordinates.rank
     n_targets = rows.weight_sum * rows.n_outputs
     per_unit = targets_per_weight * (rank + rows.n_outputs + 1)
     largest = max(1, min(MAX_WIDTH, int(n_targets / per_unit)))
+    if in_parts and largest >= PART_UNITS:
+        largest = MAX_WIDTH
     return [2**power for power in range(largest.bit_length())]
 
 
@@ -145,7 +148,7 @@ def predictive_width(problem, k, plan, random_state):
         return np.concatenate(parts)
 
     lowest, failures = squared_errors(k), 0
-    for wider in [width for width in ladder(problem, WIDEST) if width > k]:
+    for wider in [width for width in ladder(problem, WIDEST, in_parts=True) if width > k]:
         errors = squared_errors(wider)
         if plan.progress.stopped:
             break

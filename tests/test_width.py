@@ -142,6 +142,9 @@ def test_widths_that_the_rows_can_tell_of():
     assert ladder(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
     # In cross-validation one target for each.
     assert ladder(problem_on(639, 8, ReLU()), WIDEST) == [1, 2, 4, 8, 16, 32]
+    # Parts of ten units need ten targets for each weight of a unit.
+    assert ladder(problem_on(100, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8, 16, 32, 64]
+    assert ladder(problem_on(99, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8]
 
 
 @pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])
