@@ -99,7 +99,10 @@ class LossCurveDisplay:
             label = None if name in seen else name
             seen.add(name)
             iterations = np.arange(len(losses))[part]
-            self.lines_ += ax.plot(iterations, losses[part], color=colors[name], label=label)
+            marker = "." if len(iterations) == 1 else None
+            self.lines_ += ax.plot(
+                iterations, losses[part], color=colors[name], label=label, marker=marker
+            )
         self.boundaries_ = starts[1:]
         for boundary in self.boundaries_:
             ax.axvline(boundary, color="0.85", linewidth=1, zorder=0)
