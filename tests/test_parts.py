@@ -155,3 +155,13 @@ def test_held_out_rows_judge_every_part_and_the_average():
     assert model.validation_loss_ == pytest.approx(held_out, rel=1e-9)
     assert model.validation_loss_ == pytest.approx(min(model.validation_loss_curve_[-1:]), rel=1e-9)
     assert model.coefs_[0].shape == (10, 30)
+
+
+def test_several_outputs_share_the_parts_and_no_certificate_calls_them_recovered():
+    X, y = make_friedman1(600, noise=1.0, random_state=0)
+    Y = np.column_stack([y, 1e3 * X[:, 0] * y])
+    model = OneHiddenLayerRegressor(40, activation="tanh", random_state=0).fit(X[:150], Y[:150])
+    assert model.stages_[-1] == ("average", 1)
+    assert [coefs.shape for coefs in model.coefs_] == [(10, 40), (40, 2)]
+    assert model.score(X[150:], Y[150:]) > 0.8
+    assert model.certificate(X[:150], Y[:150]).verdict == "not recovered"
