@@ -14,6 +14,7 @@ _algorithm_1.py              a start from raw moments: Algorithm 1 of the paper
 _descent.py                  Algorithm 2: gradient descent over fresh parts of the rows
 _preconditioner.py           the Gauss-Newton matrix of Gaussian rows
 _gauss_newton.py             the polish on all rows
+_single_precision.py         the rows in single precision, for steps that look for no exact fit
 _span.py                     the span of the units, from residuals
 _slices.py                   symmetric slices of the moments in that span
 _units.py                    from directions to units; units that are missing

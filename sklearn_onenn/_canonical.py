@@ -4,6 +4,9 @@ import numpy as np
 
 from ._network import Network
 
+# Length of the weights of a dead unit: in single precision what is divided by it would overflow.
+DEAD = np.sqrt(np.finfo(np.float32).tiny)
+
 
 def with_output_size(network, size, degree):
     """The same network with |v_i| = size in every homogeneous unit that is not dead."""
@@ -19,7 +22,7 @@ def with_output_size(network, size, degree):
 def with_unit_directions(network):
     """The same network of units of degree one with |w_i| = 1 in every unit that is not dead."""
     length = np.linalg.norm(network.W, axis=0)
-    length = np.where(length > 0, length, 1.0)
+    length = np.where(length > DEAD, length, 1.0)
     return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
 
 

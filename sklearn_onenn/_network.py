@@ -139,7 +139,8 @@ class SquaredLoss:
     def to_rows(self, network):
         """Weights of the white coordinates as weights of the rows, in the type of the rows."""
         W, b = self.coordinates.weights_to_rows(network.W, network.b)
-        return network._replace(W=W, b=b).astype(self.rows.dtype)
+        with overflow_allowed():
+            return network._replace(W=W, b=b).astype(self.rows.dtype)
 
     def _gradient_from_rows(self, W, b, V, c):
         """Sums over rows as the gradient in white coordinates."""

@@ -13,7 +13,7 @@ from ._evidence import most_probable, predicted_error, resolution
 from ._network import Network
 from ._polish_stages import (
     Polish,
-    ended,
+    ended_roughly,
     past_kinks,
     penalized,
     restored,
@@ -21,6 +21,7 @@ from ._polish_stages import (
     swept_away,
 )
 from ._progress import Stop
+from ._single_precision import in_single_precision
 from ._smoothing import WIDTHS
 from ._units import small_start
 
@@ -109,17 +110,21 @@ def averaged(networks, losses, rest=()):
 
 def polish_whole(problem, k, alpha, course, *, tol, random_state, **limits):
     """The same of all units at once: the polish, and the last stage of it."""
-    limits |= {"solve_tol": ROUGH_SOLVE_TOL}
-    held, network = begun_anew(problem, k, alpha, course, random_state, tol=tol, **limits)
-    tol = max(tol, resolution(problem.rows, network.pack().size))
-    last = past_kinks(held, network, course, widths=WIDTHS[:1], tol=tol, **limits)
-    return restored(ended(last, held.alpha, False), problem, course), last
+    small = small_start(problem, k, random_state)
+    limits |= {
+        "solve_tol": ROUGH_SOLVE_TOL,
+        "tol": max(tol, resolution(problem.rows, small.pack().size)),
+    }
+    single = in_single_precision(problem, limits["tol"])
+    held, network = grown(single, small, alpha, course, **limits)
+    last = past_kinks(held, network, course, widths=WIDTHS[:1], **limits)
+    return restored(ended_roughly(last, problem), problem, course), last
 
 
-def begun_anew(problem, k, alpha, course, random_state, **limits):
+def grown(problem, small, alpha, course, **limits):
     """The problem with its penalty, and weights that were never fitted without one: from small ones."""
     first_alpha = SMALL_ALPHA if alpha is None else min(alpha, SMALL_ALPHA)
-    held, small = problem.on(problem.rows, alpha=first_alpha), small_start(problem, k, random_state)
+    held = problem.on(problem.rows, alpha=first_alpha)
     start = rough_steps(held, small, course, **limits | {"tol": GROWN_TOL})
     if alpha is not None:
         return problem.on(problem.rows, alpha=alpha), start.network

@@ -31,8 +31,10 @@ from ._evidence import (
 from ._gauss_newton import gauss_newton
 from ._parts import ROUGH_SOLVE_TOL, part_widths, polish_in_parts, polish_whole
 from ._polish_stages import (
+    ROUGH_TOL,
     Polish,
     ended,
+    ended_roughly,
     exact_loss,
     has_few_targets,
     is_exact,
@@ -43,6 +45,7 @@ from ._polish_stages import (
     swept_away,
 )
 from ._progress import Stop
+from ._single_precision import in_single_precision
 from ._smoothing import WIDTHS
 from ._structure import may_lack_a_unit, rows_are_normal
 
@@ -86,7 +89,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     rows, n_weights, k = problem.rows, network.pack().size, len(network.b)
     limits = {"max_iter": max_iter, "tol": tol}
     anew = {"random_state": random_state, **limits}
-    if alpha != 0 and cannot_determine(rows, n_weights):
+    if alpha != 0 and cannot_determine(problem, k):
         return polish_in_parts(problem, k, alpha, course, **anew)
     first_alpha = alpha_of_start(problem.data_loss(network), rows, n_weights)
     may_be_exact = alpha == 0 or not too_few_targets(rows, n_weights)
@@ -99,9 +102,11 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
         return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
         return replace(ended(rough, alpha, False), objective=np.inf)
-    near, recoverable = None, False
-    if looks_recoverable(problem, rough) or not (few or parted):
-        near = near_rough(problem, rough, alpha, first_alpha, course, **limits)
+    loosely = resolution(rows, n_weights)
+    single, near, recoverable = in_single_precision(problem, loosely), None, False
+    may_be = looks_recoverable(problem, rough)
+    if may_be or not (few or parted):
+        near = near_rough(problem if may_be else single, rough, alpha, first_alpha, course, **limits)
         recoverable = is_recoverable(*near)
     if parted and not recoverable:
         rival = predicted_error(rough.evaluation)
@@ -110,19 +115,22 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
             return parts
     if few and not recoverable:
         return polish_whole(problem, k, alpha, course, **anew)[0]
-    held, network = near or near_rough(problem, rough, alpha, first_alpha, course, **limits)
-    tol_here = max(tol, SCREENING_TOL if recoverable else resolution(rows, n_weights))
-    widths = WIDTHS if recoverable else WIDTHS[:1]
-    last = past_kinks(held, network, course, widths=widths, max_iter=max_iter, tol=tol_here)
-    if recoverable and last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
+    held, network = near or near_rough(single, rough, alpha, first_alpha, course, **limits)
+    if not recoverable:
+        brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
+        last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
+        return restored(ended_roughly(last, problem), problem, course)
+    held, tol_here = problem.on(rows, alpha=held.alpha), max(tol, SCREENING_TOL)
+    last = past_kinks(held, network, course, max_iter=max_iter, tol=tol_here)
+    if last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
         return polish_start(problem, last.network, alpha, course, goal=goal, **anew)
-    return restored(ended(last, held.alpha, recoverable), problem, course)
+    return restored(ended(last, held.alpha, True), problem, course)
 
 
 def rough_steps_of_few(problem, network, course, *, max_iter, **limits):
     """Rough steps, but only a few of them where those show no network to recover."""
     brief = limits | {"max_iter": min(max_iter, BRIEF_STEPS), "solve_tol": ROUGH_SOLVE_TOL}
-    rough = rough_steps(problem, network, course, **brief)
+    rough = rough_steps(in_single_precision(problem, ROUGH_TOL), network, course, **brief)
     if not looks_recoverable(problem, rough):
         return rough
     return rough_steps(problem, rough.network, course, max_iter=max_iter, **limits)
@@ -151,9 +159,11 @@ def first_penalty(problem, rough, first_alpha, **limits):
     return probable
 
 
-def cannot_determine(rows, n_weights):
+def cannot_determine(problem, k):
     """Whether there are too few targets to determine the share of the weights that recovery asks for."""
-    return rows.weight_sum * rows.n_outputs <= DETERMINED * n_weights
+    rows, m = problem.rows, problem.rows.n_outputs
+    n_weights = k * (problem.coordinates.rank + 1 + m) + m
+    return rows.weight_sum * m <= DETERMINED * n_weights
 
 
 def looks_recoverable(problem, rough):

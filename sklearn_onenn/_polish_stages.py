@@ -121,3 +121,10 @@ def ended(last, alpha, recoverable):
     """The polish whose last stage this was."""
     loss, objective = last.losses[-1], last.evaluation.loss
     return Polish(last.network, loss, objective, alpha, recoverable, last.reason)
+
+
+def ended_roughly(last, problem):
+    """The polish whose last stage, perhaps in single precision, found no network to recover."""
+    alpha = last.evaluation.problem.alpha
+    here = problem.on(problem.rows, alpha=alpha).evaluate(last.network)
+    return Polish(last.network, here.data_loss, here.loss, alpha, False, last.reason)

@@ -176,8 +176,9 @@ class OneHiddenLayerRegressor(
         Starts that were tried.
     init_path_ : str
         Kind of the start that won: "tensor", "half" (the same from half of the rows), "random", "given",
-        "repaired" (the first fit, with units along the directions of its residual in place of others) or
-        "pruned" (from twice the width).
+        "repaired" (the first fit, with units along the directions of its residual in place of others),
+        "pruned" (from twice the width), or "small" (small random weights, where the rows are fewer than
+        .65 of the weights).
     stop_reason_ : str
         Why the last stage ended: "exact fit", "converged", "no descent", "max_iter", "held-out loss
         rises", "rows used up" and "diverged" (without polish), or "callback".
@@ -194,9 +195,9 @@ class OneHiddenLayerRegressor(
 
     Notes
     -----
-    Where rows have no network to recover and are few for the weights of 20 units or more, the network is
-    fitted in parts of ten units or more, each from small weights of its own, and predicts their mean [4]_,
-    unless a fit of all units at once promises less error by generalized cross-validation.
+    Where rows have no network to recover and are few for the weights of 20 units or more, the network
+    is fitted in parts of ten units or more, each from small weights of its own, and predicts their mean
+    [4]_, unless a fit of all units at once promises less error by generalized cross-validation.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
@@ -216,8 +217,8 @@ class OneHiddenLayerRegressor(
        Efficient Approximation", Journal of the Royal Statistical Society B, 2004,
        doi:10.1046/j.1467-9868.2003.05316.x.
 
-    .. [4] L. K. Hansen, P. Salamon, "Neural Network Ensembles", IEEE Transactions on Pattern Analysis and
-       Machine Intelligence, 1990, doi:10.1109/34.58871.
+    .. [4] L. K. Hansen, P. Salamon, "Neural Network Ensembles", IEEE Transactions on Pattern Analysis
+       and Machine Intelligence, 1990, doi:10.1109/34.58871.
 
     Examples
     --------

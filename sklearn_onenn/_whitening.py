@@ -60,6 +60,11 @@ class Coordinates:
         """Weights W (d, k), biases b (k,) of the rows as those of the white coordinates."""
         return self.inverse @ W, b + self.mean @ W
 
+    def of_standardized(self):
+        """The same white coordinates, of rows whose columns are centred and at unit scale."""
+        zeros, ones, scale = np.zeros_like(self.mean), np.ones_like(self.scale), self.scale
+        return Coordinates(zeros, scale[:, None] * self.transform, self.inverse / scale, ones)
+
 
 def identity_coordinates(d):
     """Coordinates that leave the rows as they are."""
