@@ -39,13 +39,28 @@ def small_samples(monkeypatch):
 
 
 def started(n_workers, n_threads=1):
-    with (
-        distributed.LocalCluster(
-            n_workers=n_workers, threads_per_worker=n_threads, processes=True, dashboard_address=":0"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+    cluster = distributed.LocalCluster(
+        n_workers=n_workers, threads_per_worker=n_threads, processes=True, dashboard_address=":0"
+    )
+    try:
+        with distributed.Client(cluster) as client:
+            yield client
+    finally:
+        closed(cluster)
+
+
+def closed(cluster):
+    """Close a cluster, in a minute at most.
+
+    On a busy machine one may wait for ever for a worker that died while it started, as Dask's own tests
+    found (github.com/dask/distributed/pull/9317). Then its processes are killed.
+    """
+    try:
+        cluster.close(timeout=60)
+    except TimeoutError:
+        for nanny in cluster.workers.values():
+            if nanny.pid is not None:
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
