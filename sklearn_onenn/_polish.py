@@ -102,28 +102,35 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
         return restored(ended(rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
         return replace(ended(rough, alpha, False), objective=np.inf)
-    loosely = resolution(rows, n_weights)
-    single, near, recoverable = in_single_precision(problem, loosely), None, False
+    near, loosely = None, resolution(rows, n_weights)
     may_be = looks_recoverable(problem, rough)
     if may_be or not (few or parted):
-        near = near_rough(problem if may_be else single, rough, alpha, first_alpha, course, **limits)
-        recoverable = is_recoverable(*near)
-    if parted and not recoverable:
+        here = problem if may_be else in_single_precision(problem, loosely)
+        near = near_rough(here, rough, alpha, first_alpha, course, **limits)
+        if is_recoverable(*near):
+            return polish_recoverable(problem, rough, *near, alpha, course, goal=goal, **anew)
+    if parted:
         rival = predicted_error(rough.evaluation)
         parts = polish_in_parts(problem, k, alpha, course, rival=rival, **anew)
         if parts is not None:
             return parts
-    if few and not recoverable:
+    if few:
         return polish_whole(problem, k, alpha, course, **anew)[0]
+    single = in_single_precision(problem, loosely)
     held, network = near or near_rough(single, rough, alpha, first_alpha, course, **limits)
-    if not recoverable:
-        brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
-        last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
-        return restored(ended_roughly(last, problem), problem, course)
-    held, tol_here = problem.on(rows, alpha=held.alpha), max(tol, SCREENING_TOL)
-    last = past_kinks(held, network, course, max_iter=max_iter, tol=tol_here)
+    brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
+    last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
+    return restored(ended_roughly(last, problem), problem, course)
+
+
+def polish_recoverable(problem, rough, held, network, alpha, course, *, goal, max_iter, tol, **anew):
+    """The polish from weights near the rough ones, and their penalty: of a network to recover."""
+    held = problem.on(problem.rows, alpha=held.alpha)
+    limits = {"max_iter": max_iter, "tol": max(tol, SCREENING_TOL)}
+    last = past_kinks(held, network, course, **limits)
     if last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
-        return polish_start(problem, last.network, alpha, course, goal=goal, **anew)
+        anew |= {"max_iter": max_iter, "tol": tol, "goal": goal}
+        return polish_start(problem, last.network, alpha, course, **anew)
     return restored(ended(last, held.alpha, True), problem, course)
 
 
