@@ -34,7 +34,7 @@ from ._polish_stages import (
     ROUGH_TOL,
     Polish,
     ended,
-    ended_roughly,
+    ended_on,
     exact_loss,
     has_few_targets,
     is_exact,
@@ -105,7 +105,8 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     near, loosely = None, resolution(rows, n_weights)
     may_be = looks_recoverable(problem, rough)
     if may_be or not (few or parted):
-        here = problem if may_be else in_single_precision(problem, loosely)
+        least = min(max(tol, loosely), SCREENING_TOL) if may_be else loosely
+        here = in_single_precision(problem, least, rough.losses[-1])
         near = near_rough(here, rough, alpha, first_alpha, course, **limits)
         if is_recoverable(*near):
             return polish_recoverable(problem, rough, *near, alpha, course, goal=goal, **anew)
@@ -120,18 +121,17 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     held, network = near or near_rough(single, rough, alpha, first_alpha, course, **limits)
     brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
     last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
-    return restored(ended_roughly(last, problem), problem, course)
+    return restored(ended_on(problem, last, False), problem, course)
 
 
 def polish_recoverable(problem, rough, held, network, alpha, course, *, goal, max_iter, tol, **anew):
     """The polish from weights near the rough ones, and their penalty: of a network to recover."""
-    held = problem.on(problem.rows, alpha=held.alpha)
     limits = {"max_iter": max_iter, "tol": max(tol, SCREENING_TOL)}
     last = past_kinks(held, network, course, **limits)
     if last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
         anew |= {"max_iter": max_iter, "tol": tol, "goal": goal}
         return polish_start(problem, last.network, alpha, course, **anew)
-    return restored(ended(last, held.alpha, True), problem, course)
+    return restored(ended_on(problem, last, True), problem, course)
 
 
 def rough_steps_of_few(problem, network, course, *, max_iter, **limits):

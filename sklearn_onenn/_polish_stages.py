@@ -123,8 +123,10 @@ def ended(last, alpha, recoverable):
     return Polish(last.network, loss, objective, alpha, recoverable, last.reason)
 
 
-def ended_roughly(last, problem):
-    """The polish whose last stage, perhaps in single precision, found no network to recover."""
-    alpha = last.evaluation.problem.alpha
-    here = problem.on(problem.rows, alpha=alpha).evaluate(last.network)
-    return Polish(last.network, here.data_loss, here.loss, alpha, False, last.reason)
+def ended_on(problem, last, recoverable):
+    """The polish of a problem whose last stage, perhaps on its rows in single precision, this was."""
+    here = last.evaluation
+    alpha = here.problem.alpha
+    if here.problem.rows is not problem.rows:
+        here = problem.on(problem.rows, alpha=alpha).evaluate(last.network)
+    return Polish(last.network, here.data_loss, here.loss, alpha, recoverable, last.reason)

@@ -24,6 +24,9 @@ SPAN_UNITS = 24
 SINGLE_LIFT = 1e-6
 # Rows per column, at least, from which the matrix E[q q^T] is estimated.
 ROWS_PER_COLUMN = 8
+# Penalty, over the rows, from which the whole matrix of rows in single precision is summed in that:
+# rounding moves no eigenvalue by as much.
+SINGLE_STRENGTH = 1e-5
 
 
 class Preconditioner:
@@ -113,12 +116,13 @@ class Preconditioner:
         float
         """
         here, rows = self.here, self.here.problem.rows
-        factor = cholesky(self.M, 0.0)
+        dtype = type_of_sums(here.problem)
+        factor = cholesky(self.M, 0.0).astype(dtype)
         n, m = rows.weight_sum, rows.n_outputs
 
         def squares(block):
             at, z = linearized(here, block, True), here.problem.coordinates.rows(block.X)
-            z, total = z.astype(np.float64), 0.0
+            z, total = z.astype(dtype), 0.0
             for output in range(m):
                 q = derivatives(here, at, z, output)[0]
                 share = (solve_triangular(factor, q.T, lower=True, check_finite=False) ** 2).sum(axis=0)
@@ -223,22 +227,32 @@ def normal_matrices(here, basis):
     project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
     exact = all_rows and s == len(basis)
     # Single precision is enough for conjugate gradients, and half the work.
-    dtype = np.float64 if exact else np.float32
+    dtype = type_of_sums(problem) if exact else np.float32
 
     def sums(block):
         at = linearized(here, block, all_rows)
         u = (block.X @ project + shift).astype(dtype)
         C, M = 0.0, 0.0
         for output in range(m):
-            q, slopes = derivatives(here, at, u, output)
-            M = M + transposed_product(q, weighted(q, block.weight))
-            C = C + transposed_product(slopes, weighted(slopes, block.weight))
+            q, slopes = (rooted(part, block.weight) for part in derivatives(here, at, u, output))
+            M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
         return C, M
 
     C, M = rows.sum(sums)
     if not exact:
         M.flat[:: n_columns + 1] *= 1 + SINGLE_LIFT
     return C / rows.weight_sum, M / rows.weight_sum, exact
+
+
+def rooted(array, weight):
+    """Rows times the roots of their weights: of a matrix and itself BLAS makes half a product."""
+    return array if weight is None else array * np.sqrt(weight)
+
+
+def type_of_sums(problem):
+    """Floating type in which the whole matrix is summed."""
+    strength = problem.alpha / problem.rows.weight_sum
+    return problem.rows.dtype if strength >= SINGLE_STRENGTH else np.dtype(np.float64)
 
 
 def linearized(here, block, is_of_problem):

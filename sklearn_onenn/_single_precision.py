@@ -9,11 +9,12 @@ from ._network import SquaredLoss
 # Bytes of rows from which a copy pays (of six tables with fewer none was fitted faster), and those that
 # it may take.
 LEAST_BYTES, COPY_BYTES = 2**18, 2**27
-# Steps to a smaller tolerance would end in the rounding of sums.
-SINGLE_TOL = 1e-5
+# Steps to a smaller tolerance would end in the rounding of sums, and those to a smaller loss in that of
+# predictions.
+SINGLE_TOL, SINGLE_LOSS = 1e-5, 1e-5
 
 
-def in_single_precision(problem, tol):
+def in_single_precision(problem, tol, loss=np.inf):
     """The loss on a copy of the rows in single precision, its columns centred and at unit scale.
 
     Networks have the coordinates that they had. So no entry is larger than the root of the number of
@@ -26,6 +27,8 @@ def in_single_precision(problem, tol):
         On rows in memory.
     tol : float
         Share of the loss by which the last step lowers it.
+    loss : float
+        What it is near, if that is known.
 
     Returns
     -------
@@ -33,7 +36,7 @@ def in_single_precision(problem, tol):
         The problem itself where rows are not copied.
     """
     rows, coordinates, dtype = problem.rows, problem.coordinates, np.float32
-    if issparse(rows.X) or rows.dtype == dtype or tol < SINGLE_TOL:
+    if issparse(rows.X) or rows.dtype == dtype or tol < SINGLE_TOL or loss < SINGLE_LOSS:
         return problem
     if not LEAST_BYTES <= rows.X.nbytes <= 2 * COPY_BYTES:
         return problem

@@ -15,8 +15,9 @@ from ._one_start import DECISIVE, one_start
 from ._polish import polish_to_end, until_stopped
 from ._polish_stages import is_exact
 from ._progress import Course
+from ._single_precision import in_single_precision
 from ._structure import residual_is_noise, residual_tells_nothing, rows_are_normal
-from ._units import twice_as_many
+from ._units import REFIT_TOL, twice_as_many
 
 MAX_STARTS = 6
 FURTHER_PATHS = "repaired", "pruned", "random"
@@ -164,6 +165,7 @@ def out_of_reach(first, problem, k, plan):
     if plan.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
         return False
     penalized = problem.on(problem.rows, alpha=first.polish.alpha or 0.0)
+    penalized = in_single_precision(penalized, REFIT_TOL, DECISIVE * first.polish.loss)
     loss = twice_as_many(penalized, k, np.random.RandomState(0))[0]
     return not loss < DECISIVE * first.polish.loss
 

@@ -9,12 +9,14 @@ from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn import _single_precision as single_precision
 from sklearn_onenn._blocks import ArrayRows
 from sklearn_onenn._network import Network, SquaredLoss
+from sklearn_onenn._preconditioner import Preconditioner, type_of_sums
 from sklearn_onenn._single_precision import in_single_precision
 from sklearn_onenn._units import small_start
 from sklearn_onenn._whitening import identity_coordinates, whitening
 from sklearn_onenn.activations import get_activation
+from sklearn_onenn.datasets import make_one_hidden_layer
 
-N, D, K = 400, 5, 3
+N, D, K = 180, 5, 3
 TOL = 1e-3
 # Rounding of a column at unit scale, times what a sum of some hundred rows adds.
 ROUNDING = 1e-5
@@ -62,6 +64,21 @@ def test_loss_gradient_and_products_are_the_same(weights, alpha):
     assert_allclose(other, one, atol=ROUNDING * np.abs(one).max())
 
 
+def test_whole_matrix_and_leverages_are_the_same():
+    problem = problem_on(table(), weights=True)
+    single, network = in_single_precision(problem, TOL), a_network(problem)
+    one, other = (Preconditioner(p.evaluate(network)) for p in (problem, single))
+    assert one.exact
+    assert other.exact
+    assert_allclose(other.M, one.M, atol=ROUNDING * np.abs(one.M).max())
+    assert_allclose(other.left_out_error(1.4, 0.3), one.left_out_error(1.4, 0.3), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("alpha", "dtype"), [(0.0, np.float64), (1e-4, np.float64), (0.7, np.float32)])
+def test_a_matrix_without_penalty_is_summed_in_double_precision(alpha, dtype):
+    assert type_of_sums(in_single_precision(problem_on(table(), alpha=alpha), TOL)) == dtype
+
+
 def test_small_weights_are_the_same():
     problem = problem_on(table())
     one, other = (
@@ -100,6 +117,12 @@ def test_rows_that_stay_as_they_are(problem):
     assert in_single_precision(problem, TOL) is problem
 
 
+def test_a_loss_near_rounding_needs_double_precision():
+    problem = problem_on(table())
+    assert in_single_precision(problem, TOL, 1e-6) is problem
+    assert in_single_precision(problem, TOL, 1e-4) is not problem
+
+
 def test_steps_to_a_small_tolerance_and_copies_of_no_use_are_refused(monkeypatch):
     problem = problem_on(table())
     assert in_single_precision(problem, 1e-6) is problem
@@ -127,3 +150,17 @@ def test_the_loss_of_such_a_fit_is_that_of_its_predictions(k, activation):
     y = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2] + rng.standard_normal(N)
     model = OneHiddenLayerRegressor(k, activation=activation, random_state=0).fit(X, y)
     assert_allclose(model.loss_, 0.5 * np.mean((y - model.predict(X)) ** 2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("noise", [0.0, 0.001, 0.3])
+def test_a_network_that_is_recovered_is_the_same(activation, noise, monkeypatch):
+    """Its last steps are in double precision, and end at the same weights."""
+    X, y, _ = make_one_hidden_layer(
+        1000, 6, 2, activation=activation, bias=0.5, noise=noise, random_state=0
+    )
+    model = OneHiddenLayerRegressor(2, activation=activation, random_state=0)
+    one = model.fit(X, y).coefs_[0]
+    monkeypatch.setattr(single_precision, "COPY_BYTES", 0)
+    other = model.fit(X, y).coefs_[0]
+    assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
