@@ -1,4 +1,4 @@
-"""Rows in single precision, for steps that look for no exact fit: half the bytes, up to half the time."""
+"""Rows in single precision, for steps that look for no exact fit: half the bytes, less time."""
 
 import numpy as np
 from scipy.sparse import issparse
