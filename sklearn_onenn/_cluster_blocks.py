@@ -172,9 +172,9 @@ class ClusterBlocks:
         except Exception as error:
             raise LostWorker from error
         for numbers, answer in zip(self.numbers, answers, strict=True):
-            of_blocks, error = pickle.loads(answer)
-            if error is not None:
-                raise error
+            of_blocks, failure = pickle.loads(answer)
+            if failure is not None:
+                raise failure
             results.update(zip(numbers, of_blocks, strict=True))
         return [results[number] for number in range(len(self.shapes))]
 

@@ -8,11 +8,11 @@ from sklearn.utils import check_random_state
 from ._canonical import with_output_size
 from ._descent import ROWS_PER_WEIGHT, gradient_descent
 from ._initialization import pruned_start, repaired_start, tensor_start
-from ._polish import cannot_determine, polish_start, until_stopped
+from ._polish import moments_are_in_vain, polish_start, until_stopped
 from ._polish_stages import Polish, exact_loss
 from ._progress import Course, Progress
 from ._structure import rows_are_normal
-from ._units import random_start, small_start, with_fitted_outputs
+from ._units import random_start, with_fitted_outputs
 
 # On rows that are not normal many optima are nearly as good as the first: a further start must lower the
 # loss to this share of it.
@@ -62,7 +62,7 @@ class Fit:
     course : Course
         The losses of all stages.
     path : str
-        "tensor", "half", "random", "given", "repaired", "pruned" or "small".
+        "tensor", "half", "random", "given", "repaired" or "pruned".
     rows_read : int
     n_starts : int
         Starts that were tried in all.
@@ -97,6 +97,8 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
     fresh, goal = problem, np.inf
     if first and plan.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
         goal = DECISIVE * first.loss
+    if path in ("tensor", "half") and needs_no_moments(problem, k, plan):
+        path = "random"
     if path == "given":
         start = plan.init
     elif path == "random":
@@ -105,8 +107,6 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
         start = pruned_start(problem, k, random_state, goal=goal)
     elif path == "repaired":
         start = repaired_start(problem, first.network, random_state, goal=goal)
-    elif plan.polish and plan.alpha != 0 and cannot_determine(problem, k):
-        start, path = small_start(problem, k, random_state), "small"
     elif path == "half":
         some = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
         half = problem.on(problem.rows.take(np.sort(some)))
@@ -132,6 +132,16 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
 
     polish = until_stopped(follow, problem, course, alpha)
     return Fit(start, polish, course, path, problem.rows.rows_read)
+
+
+def needs_no_moments(problem, k, plan):
+    """Whether the polish makes of random units what it would make of moments.
+
+    A score that the user brings is used all the same.
+    """
+    if not plan.polish or plan.alpha == 0 or plan.score_function is not None:
+        return False
+    return moments_are_in_vain(problem, k)
 
 
 def descend_from(start, problem, plan, course, random_state):

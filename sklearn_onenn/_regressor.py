@@ -175,10 +175,10 @@ class OneHiddenLayerRegressor(
     n_starts_ : int
         Starts that were tried.
     init_path_ : str
-        Kind of the start that won: "tensor", "half" (the same from half of the rows), "random", "given",
-        "repaired" (the first fit, with units along the directions of its residual in place of others),
-        "pruned" (from twice the width), or "small" (small random weights, where the rows are fewer than
-        .65 of the weights).
+        Kind of the start that won: "tensor", "half" (the same from half of the rows), "random" (also
+        where rows are so few that moments would be in vain), "given", "repaired" (the first fit, with
+        units along the directions of its residual in place of others), or "pruned" (from twice the
+        width).
     stop_reason_ : str
         Why the last stage ended: "exact fit", "converged", "no descent", "max_iter", "held-out loss
         rises", "rows used up" and "diverged" (without polish), or "callback".

@@ -1,10 +1,14 @@
 """Wide networks of few rows: fitted in parts, which are averaged, unless another fit promises more."""
 
+import warnings
+
 import numpy as np
 import pytest
 from _planted import gaussian_problem, random_network
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import make_friedman1
+from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._blocks import ArrayRows
@@ -14,6 +18,7 @@ from sklearn_onenn._progress import Course
 from sklearn_onenn._whitening import whitening
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
+from sklearn_onenn.scores import GaussianMixtureScore
 
 LIMITS = {"max_iter": 100, "tol": 1e-6}
 
@@ -128,6 +133,34 @@ class Stopper:
     def on_fit_task_end(self, estimator, context):
         self.left -= context.task_name == self.name
         return self.left <= 0
+
+
+@pytest.mark.parametrize(
+    ("n", "options", "path"),
+    [
+        (600, {}, "random"),  # 2.5 rows for each of 241 weights
+        (800, {}, "tensor"),  # 3.3
+        (600, {"k": 12}, "tensor"),  # 4.1
+        (300, {"k": 12}, "tensor"),  # 2.1, not in parts
+        (70, {"k": 12}, "random"),  # .5: no network is determined
+        (600, {"alpha": 0}, "tensor"),
+        (
+            600,
+            {"score_function": GaussianMixtureScore([1.0], np.full((1, 10), 0.5), [np.eye(10) / 12])},
+            "tensor",
+        ),
+    ],
+)
+def test_moments_are_left_out_where_they_are_in_vain(n, options, path):
+    """Few uniform rows and as many units as are fitted in parts; of normal rows moments tell more."""
+    X, y = make_friedman1(n, noise=1.0, random_state=0)
+    model = OneHiddenLayerRegressor(20, n_init=1, max_iter=20, random_state=0).set_params(**options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert model.fit(X, y).init_path_ == path
+        if n > 70:
+            X = np.random.default_rng(0).standard_normal((n, 10))
+            assert clone(model).fit(X, X[:, 0] ** 2 + y).init_path_ == "tensor"
 
 
 @pytest.mark.parametrize(("stage", "number"), [("rough", 25), ("evidence", 3), ("average", 1)])
