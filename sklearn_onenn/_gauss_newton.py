@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._network import overflow_allowed
 from ._preconditioner import Preconditioner
 
 # Residual that conjugate gradients may leave, and their number at most.
@@ -156,6 +157,8 @@ def next_decrease(decrease, previous, ratio):
 def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
     """Solve (J^T J / n + damping D) s = -gradient, to a tolerance where the matrix is not at hand.
 
+    It may overflow: a preconditioner of some rows, on which a unit is dead, is singular but for a lift.
+
     Returns
     -------
     step : array
@@ -171,13 +174,14 @@ def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
     def product(direction):
         return here.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
 
-    if preconditioner.exact:
-        step, residual = solve(-gradient), 0.0
-    else:
-        step, residual = conjugate_gradients(product, -gradient, solve, rtol=solve_tol)
-    # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
-    curvature = -gradient - residual - diagonal * step
-    return step, -(gradient @ step) - 0.5 * (curvature @ step)
+    with overflow_allowed():
+        if preconditioner.exact:
+            step, residual = solve(-gradient), 0.0
+        else:
+            step, residual = conjugate_gradients(product, -gradient, solve, rtol=solve_tol)
+        # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
+        curvature = -gradient - residual - diagonal * step
+        return step, -(gradient @ step) - 0.5 * (curvature @ step)
 
 
 def conjugate_gradients(product, right, solve, *, rtol=SOLVE_TOL, max_iter=SOLVE_STEPS):

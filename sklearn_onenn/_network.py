@@ -247,7 +247,8 @@ class Evaluation:
 
         def product(block):
             at = linear[block.index] if linear else linearize(block, at_rows, activation)
-            return adjoint(block, at, V, jacobian_product(block, at, V, step))
+            with overflow_allowed():
+                return adjoint(block, at, V, jacobian_product(block, at, V, step))
 
         parts = problem.rows.sum(product)
         return problem._add_penalty(problem._gradient_from_rows(*parts), direction)

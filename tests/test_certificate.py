@@ -1,5 +1,7 @@
 """Certificates of planted fits, and the tests that they rest on."""
 
+import warnings
+
 import numpy as np
 import pytest
 from _planted import gaussian_problem, perturbed, random_network, separated_network
@@ -196,6 +198,16 @@ def test_other_rows_are_named():
     assert "other rows than those of the fit" in str(certificate)
     assert model.certificate(X[:500], y[:500]).trained_here
     assert not model.certificate(X[:500], y[:500] + 0.01 * X[:500, 0]).trained_here
+
+
+def test_a_unit_that_is_dead_on_the_rows_of_a_preconditioner_brings_no_warning():
+    """Directions of conjugate gradients overflow there, and the step is not taken."""
+    X, _, teacher = make_one_hidden_layer(240, 6, 2, activation="relu", bias=0.3, random_state=4006)
+    X = np.random.default_rng([4006, 1]).exponential(size=X.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model = OneHiddenLayerRegressor(2, random_state=4006).fit(X, teacher.predict(X))
+        assert np.isfinite(model.certificate(X, teacher.predict(X)).kappa)
 
 
 def test_weights_count_as_repeated_rows():
