@@ -13,7 +13,7 @@ from ._evidence import most_probable, predicted_error, resolution
 from ._network import Network
 from ._polish_stages import (
     Polish,
-    ended_on,
+    ended,
     past_kinks,
     penalized,
     restored,
@@ -118,7 +118,7 @@ def polish_whole(problem, k, alpha, course, *, tol, random_state, **limits):
     single = in_single_precision(problem, limits["tol"])
     held, network = grown(single, small, alpha, course, **limits)
     last = past_kinks(held, network, course, widths=WIDTHS[:1], **limits)
-    return restored(ended_on(problem, last, False), problem, course), last
+    return restored(ended(problem, last, held.alpha, False), problem, course), last
 
 
 def grown(problem, small, alpha, course, **limits):

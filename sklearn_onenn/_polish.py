@@ -34,7 +34,6 @@ from ._polish_stages import (
     ROUGH_TOL,
     Polish,
     ended,
-    ended_on,
     exact_loss,
     has_few_targets,
     is_exact,
@@ -100,9 +99,9 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     steps = rough_steps_of_few if few and not rows_are_normal(rows, problem.coordinates) else rough_steps
     rough = steps(problem.on(rows, alpha=rough_alpha), network, course, **limits)
     if may_be_exact and is_exact(rough.losses[-1], rows.dtype):
-        return restored(ended(rough, alpha, True), problem, course)
+        return restored(ended(problem, rough, alpha, True), problem, course)
     if not rough.losses[-1] < goal:
-        return replace(ended(rough, alpha, False), objective=np.inf)
+        return replace(ended(problem, rough, alpha, False), objective=np.inf)
     near, loosely = None, resolution(rows, n_weights)
     may_be = looks_recoverable(problem, rough)
     if may_be or not (few or parted):
@@ -122,7 +121,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     held, network = near or near_rough(single, rough, alpha, first_alpha, course, **limits)
     brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
     last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
-    return restored(ended_on(problem, last, False), problem, course)
+    return restored(ended(problem, last, held.alpha, False), problem, course)
 
 
 def polish_recoverable(problem, rough, held, network, alpha, course, *, goal, max_iter, tol, **anew):
@@ -132,7 +131,7 @@ def polish_recoverable(problem, rough, held, network, alpha, course, *, goal, ma
     if last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
         anew |= {"max_iter": max_iter, "tol": tol, "goal": goal}
         return polish_start(problem, last.network, alpha, course, **anew)
-    return restored(ended_on(problem, last, True), problem, course)
+    return restored(ended(problem, last, held.alpha, True), problem, course)
 
 
 def rough_steps_of_few(problem, network, course, *, max_iter, **limits):
@@ -275,7 +274,7 @@ def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
         alpha, network = probable.evaluation.problem.alpha, probable.network
     penalized, callback = problem.on(problem.rows, alpha=alpha), course.stage("polish")
     last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
-    return ended(last, alpha, polish.recoverable)
+    return ended(problem, last, alpha, polish.recoverable)
 
 
 def polish_on_more(problem, polish, course, *, max_iter, tol):
@@ -297,4 +296,4 @@ def polish_on_more(problem, polish, course, *, max_iter, tol):
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
     limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("more rows")}
     last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
-    return restored(ended(last, polish.alpha, polish.recoverable), problem, course)
+    return restored(ended(problem, last, polish.alpha, polish.recoverable), problem, course)

@@ -117,16 +117,12 @@ def restored(polish, problem, course):
     return replace(polish, network=network, loss=loss, objective=objective, reason=reason)
 
 
-def ended(last, alpha, recoverable):
-    """The polish whose last stage this was."""
-    loss, objective = last.losses[-1], last.evaluation.loss
-    return Polish(last.network, loss, objective, alpha, recoverable, last.reason)
+def ended(problem, last, alpha, recoverable):
+    """The polish of a problem whose last stage, perhaps on its rows in single precision, this was.
 
-
-def ended_on(problem, last, recoverable):
-    """The polish of a problem whose last stage, perhaps on its rows in single precision, this was."""
+    With the penalty that further starts take: None while no fit needed one.
+    """
     here = last.evaluation
-    alpha = here.problem.alpha
     if here.problem.rows is not problem.rows:
-        here = problem.on(problem.rows, alpha=alpha).evaluate(last.network)
+        here = problem.on(problem.rows, alpha=here.problem.alpha).evaluate(last.network)
     return Polish(last.network, here.data_loss, here.loss, alpha, recoverable, last.reason)
