@@ -126,8 +126,7 @@ class SquaredLoss:
     def __init__(self, rows, activation, coordinates, *, fit_intercept=True, alpha=0.0):
         self.rows, self.activation, self.coordinates = rows, activation, coordinates
         self.fit_intercept, self.alpha = fit_intercept, alpha
-        scaled = coordinates.scale[:, None] * coordinates.transform
-        self.penalty = scaled.T @ scaled
+        self.penalty = coordinates.penalty
 
     def on(self, rows, *, alpha=None, activation=None):
         """The same loss on other rows, or with another penalty or activation."""
@@ -149,6 +148,17 @@ class SquaredLoss:
         if not self.fit_intercept:
             b, c = np.zeros_like(b), np.zeros_like(c)
         return Network(W / n, b / n, V / n, c / n)
+
+    def _penalized_gradient(self, parts, network, at_rows):
+        """Sums over rows and the penalty as the gradient in white coordinates.
+
+        P w is T^T (scale^2 T w), and the weights of the rows, T w, are at hand: P need not be read.
+        """
+        if self.alpha == 0:
+            return self._gradient_from_rows(*parts)
+        W, b, V, c = parts
+        W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * at_rows.W
+        return self._gradient_from_rows(W, b, V + self.alpha * network.V, c)
 
     def _add_penalty(self, gradient, network):
         if self.alpha == 0:
@@ -200,7 +210,7 @@ class SquaredLoss:
         squares, *parts = self.rows.sum(sums)
         data_loss = 0.5 * float(squares) / self.rows.weight_sum
         with overflow_allowed():
-            gradient = self._add_penalty(self._gradient_from_rows(*parts), network)
+            gradient = self._penalized_gradient(parts, network, at_rows)
         return Evaluation(self, network, at_rows, linear, data_loss, gradient)
 
 
@@ -251,7 +261,7 @@ class Evaluation:
                 return adjoint(block, at, V, jacobian_product(block, at, V, step))
 
         parts = problem.rows.sum(product)
-        return problem._add_penalty(problem._gradient_from_rows(*parts), direction)
+        return problem._penalized_gradient(parts, direction, step)
 
     def transposed_jacobian(self, R):
         """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""

@@ -107,7 +107,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     if may_be or not (few or parted):
         least = min(max(tol, loosely), SCREENING_TOL) if may_be else loosely
         here = in_single_precision(problem, least, rough.losses[-1])
-        near = near_rough(here, rough, alpha, first_alpha, course, **limits)
+        near = near_rough(here, rough, alpha, first_alpha, course, may_be, **limits)
         if is_recoverable(*near):
             return polish_recoverable(problem, rough, *near, alpha, course, goal=goal, **anew)
     if parted:
@@ -118,7 +118,7 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     if few:
         return polish_whole(problem, k, alpha, course, **anew)[0]
     single = in_single_precision(problem, loosely)
-    held, network = near or near_rough(single, rough, alpha, first_alpha, course, **limits)
+    held, network = near or near_rough(single, rough, alpha, first_alpha, course, False, **limits)
     brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
     last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
     return restored(ended(problem, last, held.alpha, False), problem, course)
@@ -143,10 +143,15 @@ def rough_steps_of_few(problem, network, course, *, max_iter, **limits):
     return rough_steps(problem, rough.network, course, max_iter=max_iter, **limits)
 
 
-def near_rough(problem, rough, alpha, first_alpha, course, **limits):
-    """The problem with its penalty, and the weights near those of the rough steps."""
+def near_rough(problem, rough, alpha, first_alpha, course, may_be_recoverable, *, max_iter, **limits):
+    """The problem with its penalty, and the weights near those of the rough steps.
+
+    Where there is no network to recover, the search for the penalty takes a few steps: it has settled
+    long before the weights have, and steps under a given one cost less.
+    """
     if alpha is not None:
         return problem.on(problem.rows, alpha=alpha), rough.network
+    limits["max_iter"] = max_iter if may_be_recoverable else min(max_iter, BRIEF_STEPS)
     limits["callback"] = course.stage("evidence")
     return penalized(first_penalty(problem, rough, first_alpha, **limits))
 

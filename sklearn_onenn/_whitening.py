@@ -6,6 +6,7 @@ is the unit w_x . x + b_x with w_x = T w_z and b_x = b_z - mean . w_x: only weig
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh
@@ -40,6 +41,12 @@ class Coordinates:
     def rank(self):
         """Dimension r of the white coordinates."""
         return self.transform.shape[1]
+
+    @cached_property
+    def penalty(self):
+        """P (r, r): w^T P w is the squared length of a weight vector with the columns at unit scale."""
+        scaled = self.scale[:, None] * self.transform
+        return scaled.T @ scaled
 
     def rows(self, X):
         """White coordinates (m, r) of a block of rows X (m, d)."""
