@@ -160,15 +160,6 @@ class SquaredLoss:
         W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * at_rows.W
         return self._gradient_from_rows(W, b, V + self.alpha * network.V, c)
 
-    def _add_penalty(self, gradient, network):
-        if self.alpha == 0:
-            return gradient
-        strength = self.alpha / self.rows.weight_sum
-        return gradient._replace(
-            W=gradient.W + strength * (self.penalty @ network.W),
-            V=gradient.V + strength * network.V,
-        )
-
     def penalty_value(self, network):
         """alpha / (2 n) (tr W^T P W + |V|^2)."""
         if self.alpha == 0:
@@ -246,7 +237,9 @@ class Evaluation:
         """The same under another penalty."""
         problem = self.problem.on(self.problem.rows, alpha=alpha)
         change = problem.on(problem.rows, alpha=alpha - self.problem.alpha)
-        gradient = change._add_penalty(self.gradient, self.network)
+        nothing = [np.zeros_like(part) for part in self.at_rows]
+        more = change._penalized_gradient(nothing, self.network, self.at_rows)
+        gradient = self.gradient.unpack(self.gradient.pack() + more.pack())
         return replace(self, problem=problem, gradient=gradient)
 
     def gauss_newton_product(self, direction):

@@ -56,8 +56,8 @@ SCREENING_TOL = 1e-5
 DETERMINED = 0.65
 # Steps after which few targets tell whether any network is near (of 384 planted ones with 1.5 to 3 rows
 # for each of the d k weights, not normal, ten from moments recover as many as all; from random units ten
-# leave too much: 1 - R2 of 20 units, 3 rows for each weight, is .058 on average, with twenty .034), and
-# after which a penalty has settled where there is no network to recover.
+# leave too much: 1 - R2 of 20 ReLU units, 3 rows for each of the d k, is .058 on average of nine, with
+# twenty .034), and after which a penalty has settled where there is no network to recover.
 BRIEF_STEPS = 20
 # The reason of a fit that an observer ended.
 STOPPED = "callback"

@@ -101,6 +101,16 @@ def test_gradient_matches_differences(activation, case, small_blocks):
     assert_allclose(gradient, expected, rtol=1e-6, atol=1e-7 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 20.0])
+def test_another_penalty_at_the_same_weights(case, alpha):
+    problem, network = problem_and_network(Tanh(), case)
+    found = problem.evaluate(network).with_alpha(alpha)
+    expected = problem.on(problem.rows, alpha=alpha).evaluate(network)
+    assert found.loss == pytest.approx(expected.loss, rel=1e-12)
+    assert_allclose(found.gradient.pack(), expected.gradient.pack(), rtol=1e-10, atol=1e-12)
+
+
 @every_activation
 @pytest.mark.parametrize("case", CASES)
 def test_transposed_jacobian_takes_the_residual_to_the_gradient(activation, case, small_blocks):
