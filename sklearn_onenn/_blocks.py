@@ -47,24 +47,37 @@ class _OneBlasThread:
     """
 
     def __init__(self):
-        self.lock, self.n_inside = Lock(), 0
+        self.lock, self.n_inside, self.threads_before = Lock(), 0, []
 
     def __enter__(self):
         """Set the limit; returns the number of threads that BLAS was allowed before."""
-        controller = _threadpool_controller()
         with self.lock:
+            if self.n_inside == 0:
+                libraries = _threadpool_controller().select(user_api="blas").lib_controllers
+                self.threads_before = [(library, library.num_threads) for library in libraries]
+                for library in libraries:
+                    set_blas_threads(library, 1)
             self.n_inside += 1
-            if self.n_inside == 1:
-                libraries = controller.select(user_api="blas").lib_controllers
-                self.n_threads = max((library.num_threads for library in libraries), default=1)
-                self.limiter = controller.limit(limits=1, user_api="blas")
-            return self.n_threads
+            return max((n_threads for _, n_threads in self.threads_before), default=1)
 
     def __exit__(self, *error):
         with self.lock:
             self.n_inside -= 1
             if self.n_inside == 0:
-                self.limiter.restore_original_limits()
+                for library, n_threads in self.threads_before:
+                    set_blas_threads(library, n_threads)
+
+
+def set_blas_threads(library, n_threads):
+    """Set the number of threads of a BLAS library, from whichever thread this is called.
+
+    threadpoolctl 3.8 ignores limits of OpenBLAS without a word unless they come from the thread that
+    set the first one, until that thread ends or gives up control. So control is taken, and given up.
+    """
+    give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
+    give_up_control(force=True)
+    library.set_num_threads(n_threads)
+    give_up_control(force=True)
 
 
 _one_blas_thread = _OneBlasThread()
