@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from ._canonical import canonical
-from ._network import Network
+from ._network.network import Network
+from ._network.symmetries import canonical
 from .activations import (
     GELU,
     Activation,

@@ -12,19 +12,22 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._blocks import ArrayRows, block_threads, scaled_rows
 from ._callbacks import CallbackSupportMixin, FitTask
-from ._canonical import caller_network, inner_network
 from ._conversion import ConversionMixin
-from ._network import Network, SquaredLoss, forward
-from ._one_start import Plan
+from ._data.rows import ArrayRows, block_threads, scaled_rows
+from ._data.streams import RowBlocks, StreamRows, survey
+from ._data.targets import MERGED_ROWS, merge_equal_rows, target_scale
+from ._data.whitening import identity_coordinates, whitening
+from ._inference.covariance import check_size, covariance_factor, prediction_std, standard_errors
+from ._network.loss import SquaredLoss
+from ._network.network import Network, forward
+from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
-from ._progress import Printer, Progress
-from ._samples import growing_samples, grown_fit
-from ._score_start import check_score_function
-from ._sources import RowBlocks, StreamRows, survey
-from ._targets import MERGED_ROWS, merge_equal_rows, target_scale
-from ._uncertainty import check_size, covariance_factor, prediction_std, standard_errors
+from ._search.growing_samples import growing_samples, grown_fit
+from ._search.one_start import Plan
+from ._search.progress import Printer, Progress
+from ._search.width import TYPICAL_WIDTH, chosen_width
+from ._tensor.initialization import check_score_function
 from ._validation import (
     ROWS,
     checked_array,
@@ -33,8 +36,6 @@ from ._validation import (
     refuse_dask_collections,
     training_rows,
 )
-from ._whitening import identity_coordinates, whitening
-from ._width import TYPICAL_WIDTH, chosen_width
 from .activations import Activation, get_activation
 from .certificate import certify, is_training_set
 

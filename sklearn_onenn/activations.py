@@ -18,7 +18,7 @@ import numbers
 import numpy as np
 from scipy.special import erf, eval_hermitenorm, ndtr
 
-from ._activation import Activation, ActivationProperties
+from ._activation_base import Activation, ActivationProperties
 
 __all__ = [
     "ACTIVATIONS",

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ._canonical import FreeWeights, with_output_size
-from ._checks import (
+from ._inference.checks import (
     Check,
     bending_units,
     contraction,
@@ -22,11 +21,14 @@ from ._checks import (
     usable_activation,
     visible_span,
 )
-from ._polish_stages import EXACT, is_exact
-from ._refits import Case, exact_checks, noisy_checks
+from ._inference.refits import Case, exact_checks, noisy_checks
+from ._network.symmetries import FreeWeights, with_output_size
+from ._search.stages import EXACT, is_exact
 from .theory import hessian_bounds, weight_condition
 
 __all__ = ["Certificate", "Check"]
+
+Check.__module__ = __name__  # it is known by its public path
 
 
 @dataclass(frozen=True)

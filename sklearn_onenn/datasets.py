@@ -6,7 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 
-from ._network import Network, forward
+from ._network.network import Network, forward
 from .activations import Activation, get_activation
 
 __all__ = ["OneHiddenLayerTeacher", "make_one_hidden_layer"]

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from ._data.floating_point import EPSILON
 from .activations import get_activation
 
 __all__ = [
@@ -97,7 +98,7 @@ def weight_condition(W):
         raise ValueError(f"W must be a finite array of shape (n_features, k), got shape {W.shape}.")
     d, k = W.shape
     sigma = np.linalg.svd(W, compute_uv=False)
-    if k > d or sigma[-1] <= np.finfo(float).eps * max(d, k) * sigma[0]:
+    if k > d or sigma[-1] <= EPSILON * max(d, k) * sigma[0]:
         return WeightCondition(sigma, np.inf, np.inf)
     with np.errstate(over="ignore"):
         lambda_ = np.exp(np.log(sigma / sigma[-1]).sum())

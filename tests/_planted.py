@@ -3,9 +3,10 @@
 import numpy as np
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._blocks import ArrayRows
-from sklearn_onenn._network import Network, SquaredLoss, forward
-from sklearn_onenn._whitening import identity_coordinates, whitening
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import ACTIVATIONS
 from sklearn_onenn.scores import GaussianMixtureScore
 

@@ -1,4 +1,4 @@
-"""Imports point down the layers, and the numerical modules need numpy and scipy only."""
+"""Imports point down, without circles, and the numerical folders need numpy and scipy only."""
 
 import ast
 import re
@@ -11,51 +11,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_onenn"
 
-# From the ground up. A module imports from the layers below its own, never sideways.
-LAYERS = [
-    {"_activation", "scores", "_blocks", "_version"},
-    {"activations"},
-    {"_network", "_targets", "_sources", "_moments", "_joint_diagonalization", "_whitening", "metrics"},
-    {
-        "_algorithm_1",
-        "_span",
-        "_slices",
-        "_descent",
-        "_preconditioner",
-        "_canonical",
-        "theory",
-        "_single_precision",
-    },
-    {"_gauss_newton"},
-    {"_units", "_evidence", "_smoothing", "_progress", "_spectrum", "_score_slices", "_jacobian"},
-    {"_score_span", "_structure"},
-    {"_residual_start", "_score_start", "_polish_stages", "_residual_tests", "_uncertainty"},
-    {"_initialization", "_checks", "_parts"},
-    {"_polish"},
-    {"_one_start"},
-    {"_starts"},
-    {"_samples", "_width", "_validation", "_callbacks", "_conversion", "_persistence"},
-    {"_refits", "_cluster_blocks"},
-    {"certificate"},
-    {"_regressor", "_cluster", "datasets"},
-    {"_fit_displays", "dask", "onnx"},
-    {"_spectrum_displays", "_weight_displays", "_comparison_displays"},
-    {"displays"},
-    {"__init__"},
+# From the ground up: the folders and flat modules of the package. Each imports from those before it, and
+# inside a folder modules may import each other as long as there is no circle.
+ORDER = [
+    *("_version", "_activation_base", "activations", "scores"),
+    *("_data", "_network", "metrics", "theory"),
+    *("_optimization", "_tensor", "_selection", "_search", "_inference", "certificate", "datasets"),
+    *("_validation", "_callbacks", "_conversion", "_persistence"),
+    *("_regressor", "displays", "dask", "onnx"),
 ]
-LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
-
-# What modules up to the search over starts may import beside the standard library, as prefixes.
-NUMERICAL = {name for name in LAYER if LAYER[name] <= LAYER["_starts"]} | {"datasets"}
+# The method itself, and what it imports beside the standard library, as prefixes.
+NUMERICAL = {"_data", "_network", "_optimization", "_tensor", "_selection", "_search", "datasets"}
 NUMERICAL_IMPORTS = {"numpy", "scipy", "sklearn.utils.check_random_state"}
 MORE_IMPORTS = {
-    "_blocks": {"threadpoolctl"},
-    "_starts": {"sklearn.utils.parallel"},
+    "_data.rows": {"threadpoolctl"},
+    "_search.multistart": {"sklearn.utils.parallel"},
     # Public functions, which validate what they are given:
-    "_initialization": {"sklearn.utils"},
+    "_tensor.initialization": {"sklearn.utils"},
     "datasets": {"sklearn.utils"},
-    "scores": {"sklearn.utils"},
-    "metrics": {"sklearn.utils"},
 }
 
 
@@ -66,50 +39,62 @@ def requirements():
     return {"sklearn" if name == "scikit-learn" else name for name in names}
 
 
-def dotted_names(node):
-    """Full names that an import statement binds; those of the package itself start with a dot."""
+def dotted_names(node, folder):
+    """Full names that an import statement binds; those of the package itself start with a dot.
+
+    ``folder`` is that of the module, as a list: empty for the flat modules.
+    """
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
-    elif node.level == 1 and node.module is None:
-        names = [f".{alias.name}" for alias in node.names]
+    elif node.level == 0:
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
     else:
-        prefix = "." * node.level + (node.module or "")
+        prefix = [*folder[: len(folder) - node.level + 1], *(node.module or "").split(".")]
+        prefix = "".join(f".{part}" for part in prefix if part)
         names = [f"{prefix}.{alias.name}" for alias in node.names]
     return [re.sub(r"^sklearn_onenn\.", ".", name) for name in names]
 
 
-def imports(tree):
+def folder_of(module):
+    """The folder of a module, as a list: a package is the module ``__init__`` of its own."""
+    return module.split(".")[:-1]
+
+
+def imports(module, tree):
     """All full names imported anywhere below a node."""
     statements = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    return [name for statement in statements for name in dotted_names(statement)]
+    return [name for statement in statements for name in dotted_names(statement, folder_of(module))]
 
 
-def at_import_time(tree):
+def at_import_time(module, tree):
     """The statements of a module that run when it is imported, nested functions left out."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from dotted_names(node)
+            yield from dotted_names(node, folder_of(module))
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from at_import_time(node)
+            yield from at_import_time(module, node)
 
 
 def violations(module, source):
     """Sentences about what a module imports and should not."""
-    if module not in LAYER:
-        return [f"{module} has no place in LAYERS"]
+    top = module.split(".")[0]
+    if top not in ORDER and top != "__init__":
+        return [f"{module} has no place in ORDER"]
+    height = len(ORDER) if top == "__init__" else ORDER.index(top)
     tree = ast.parse(source)
     found = []
-    for name in imports(tree):
+    for name in imports(module, tree):
         if name.startswith("."):
-            sibling = name.split(".")[1]
-            if LAYER.get(sibling, len(LAYERS)) >= LAYER[module]:
-                found.append(f"{module} imports {sibling}, which is not below it")
-        elif module in NUMERICAL and not allowed_in_numerical(module, name):
+            target = name.split(".")[1]
+            is_inside = target == top and "." in module
+            if not is_inside and target not in ORDER[:height]:
+                found.append(f"{module} imports {name}, which is not below it")
+        elif top in NUMERICAL and not allowed_in_numerical(module, name):
             found.append(f"{module} imports {name}, which is not for numerical modules")
-    for name in at_import_time(tree):
-        top = name.split(".")[0]
-        if top and top not in requirements() | sys.stdlib_module_names:
-            found.append(f"importing {module} needs {top}, which is optional")
+    for name in at_import_time(module, tree):
+        package = name.split(".")[0]
+        if package and package not in requirements() | sys.stdlib_module_names:
+            found.append(f"importing {module} needs {package}, which is optional")
     return found
 
 
@@ -119,29 +104,63 @@ def allowed_in_numerical(module, name):
     return any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed)
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+def circles(sources):
+    """Chains of modules that import each other, of a dict from modules to their sources."""
+    below = {
+        module: {
+            other
+            for name in imports(module, ast.parse(source))
+            for other in sources
+            if f"{name}.".startswith(f".{other}.")
+        }
+        for module, source in sources.items()
+    }
+
+    def walk(module, chain):
+        if module in chain:
+            yield " -> ".join([*chain[chain.index(module) :], module])
+            return
+        for other in below[module]:
+            yield from walk(other, [*chain, module])
+
+    return sorted({circle for module in sources for circle in walk(module, [])})
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_imports_point_down(path):
-    assert path.parent == PACKAGE
-    assert violations(path.stem, path.read_text()) == []
+def name_of(path):
+    """A module by its path below the package, such as ``_data.rows``."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = {name_of(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+FOLDERS = sorted({module.split(".")[0] for module in MODULES if "." in module})
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    assert violations(module, MODULES[module]) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_has_no_circle(folder):
+    inside = {name: source for name, source in MODULES.items() if name.startswith(f"{folder}.")}
+    assert len(inside) > 2
+    assert circles(inside) == []
 
 
 @pytest.mark.parametrize(
     ("module", "source", "reason"),
     [
-        ("surprise", "", "no place in LAYERS"),
-        ("_network", "from ._moments import moments", "not below"),
-        ("_network", "from . import _network", "not below"),
-        ("_network", "def f():\n    from ._regressor import OneHiddenLayerRegressor", "not below"),
-        ("_moments", "import sklearn_onenn._descent", "not below"),
-        ("_moments", "from sklearn_onenn import _descent", "not below"),
-        ("_moments", "from .surprise import x", "not below"),
-        ("_moments", "import sklearn", "not for numerical modules"),
-        ("_moments", "from sklearn.utils import check_array", "not for numerical modules"),
-        ("_moments", "def f():\n    import threadpoolctl", "not for numerical modules"),
-        ("displays", "class A:\n    import matplotlib.pyplot as plt", "optional"),
+        ("surprise", "", "no place in ORDER"),
+        ("_network.loss", "from .._tensor.hermite import third_moment", "not below"),
+        ("_network.loss", "from .. import _tensor", "not below"),
+        ("_network.loss", "def f():\n    from .._regressor import OneHiddenLayerRegressor", "not below"),
+        ("_network.loss", "import sklearn_onenn._search.polish", "not below"),
+        ("_network.loss", "from sklearn_onenn._search import polish", "not below"),
+        ("certificate", "from .surprise import x", "not below"),
+        ("_network.loss", "import sklearn", "not for numerical modules"),
+        ("_network.loss", "from sklearn.utils import check_array", "not for numerical modules"),
+        ("_data.targets", "def f():\n    import threadpoolctl", "not for numerical modules"),
+        ("displays.loss", "class A:\n    import matplotlib.pyplot as plt", "optional"),
         ("onnx", "try:\n    import onnx\nexcept ImportError:\n    onnx = None", "optional"),
     ],
 )
@@ -153,11 +172,11 @@ def test_a_wrong_import_is_seen(module, source, reason):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("_moments", "import numpy as np\nfrom scipy.linalg import eigh\nfrom math import comb"),
-        ("_moments", "from sklearn.utils import check_random_state"),
-        ("_descent", "from . import _network\nfrom .activations import get_activation"),
-        ("_initialization", "from sklearn.utils.validation import check_X_y"),
-        ("displays", "def plot():\n    import matplotlib.pyplot as plt"),
+        ("_network.loss", "import numpy as np\nfrom scipy.linalg import eigh\nfrom math import comb"),
+        ("_network.loss", "from sklearn.utils import check_random_state"),
+        ("_network.loss", "from . import network\nfrom ..activations import get_activation"),
+        ("_tensor.initialization", "from sklearn.utils.validation import check_X_y"),
+        ("displays.loss", "def plot():\n    import matplotlib.pyplot as plt"),
         ("__init__", "from ._regressor import OneHiddenLayerRegressor"),
     ],
 )
@@ -165,7 +184,23 @@ def test_a_right_import_is_not(module, source):
     assert violations(module, source) == []
 
 
-def test_reading_order_lists_the_modules():
-    docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text()))
-    listed = re.findall(r"^(\w+)\.py +\S", docstring, flags=re.MULTILINE)
-    assert sorted(listed) == sorted({path.stem for path in MODULES} - {"__init__"})
+def test_a_circle_is_seen():
+    sources = {"a.x": "from .y import f", "a.y": "from . import z", "a.z": "from ..a.x import g"}
+    assert "a.x -> a.y -> a.z -> a.x" in circles(sources)
+    assert circles({"a.x": "from .y import f", "a.y": "from .z import x", "a.z": ""}) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_its_modules_are(folder):
+    """Its docstring names every module of it, in 3 to 10 lines."""
+    docstring = ast.get_docstring(ast.parse(MODULES[f"{folder}.__init__"])) or ""
+    if folder.startswith("_"):
+        assert 3 <= len(docstring.splitlines()) <= 10
+        inside = {name.split(".")[1] for name in MODULES if name.startswith(f"{folder}.")}
+        assert set(re.findall(r"``(\w+)``", docstring)) >= inside - {"__init__", "floating_point"}
+
+
+def test_reading_order_lists_the_folders():
+    docstring = ast.get_docstring(ast.parse(MODULES["__init__"]))
+    listed = re.findall(r"^(_\w+)(?:\.py)? {2,}\S", docstring, flags=re.MULTILINE)
+    assert listed == [name for name in ORDER if name in [*FOLDERS, "_regressor"] and name[0] == "_"]

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 
-from sklearn_onenn import OneHiddenLayerRegressor, _samples
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._search import growing_samples as growing_samples_module
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 STEPS = {"descent", "rough", "evidence", "smoothed", "polish", "more rows"}
@@ -175,7 +176,7 @@ def test_a_callback_ends_a_further_start():
 @pytest.mark.parametrize("start", ["best start", "6000 rows"])
 def test_a_callback_ends_the_last_polish(start, monkeypatch):
     if start == "6000 rows":
-        monkeypatch.setattr(_samples, "LEAST_ROWS", 500)
+        monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 500)
     X, y = planted(6000)
     stage = "polish" if start == "best start" else "more rows"
     recorder = Recorder(stage, start)

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._network import Network, forward
+from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import ReLU, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 

@@ -4,22 +4,34 @@ import copy
 import io
 import pickle
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 import skops.io
 from _planted import fitted_by_hand
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_onenn
-from sklearn_onenn import OneHiddenLayerRegressor, _persistence
+from sklearn_onenn import (
+    OneHiddenLayerRegressor,
+    RowBlocks,
+    _persistence,
+    displays,
+    tensor_initialization,
+)
 from sklearn_onenn.activations import LeakyReLU
+from sklearn_onenn.certificate import Certificate, Check
+from sklearn_onenn.datasets import make_one_hidden_layer
 
-OUR_TYPE = "sklearn_onenn._regressor.OneHiddenLayerRegressor"
+OUR_TYPE = "sklearn_onenn.OneHiddenLayerRegressor"
+# A model of version 0.1.0, when the class was known by the module that defines it.
+SAVED = Path(__file__).parent / "saved"
+OLD_TYPE = "sklearn_onenn._regressor.OneHiddenLayerRegressor"
 
 
 def by_joblib(model):
@@ -75,6 +87,31 @@ def test_round_trip_in_a_pipeline_with_an_activation_instance(round_trip, data):
     again = round_trip(pipeline)
     assert_array_equal(again.predict(data[0]), pipeline.predict(data[0]))
     assert again[-1].activation == LeakyReLU(0.2)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+@pytest.mark.parametrize("kind", ["pickle", "skops"])
+def test_a_model_saved_by_an_older_version_predicts_what_it_did(kind):
+    """It recovered the network of these rows."""
+    file = SAVED / f"regressor_0.1.0.{kind}"
+    if kind == "pickle":
+        model = pickle.loads(file.read_bytes())
+    else:
+        assert skops.io.get_untrusted_types(file=file) == [OLD_TYPE]
+        model = skops.io.load(file, trusted=[OLD_TYPE])
+    assert type(model) is OneHiddenLayerRegressor
+    X, y, _ = make_one_hidden_layer(200, 3, 2, activation="tanh", random_state=0)
+    assert_allclose(model.predict(X), y, atol=1e-6)
+    assert_array_equal(by_skops(model).coefs_[0], model.coefs_[0])
+
+
+def test_a_class_is_known_by_its_public_path(fitted):
+    assert b"_regressor" not in pickle.dumps(fitted)
+    for thing in (OneHiddenLayerRegressor, RowBlocks, tensor_initialization):
+        assert thing.__module__ == "sklearn_onenn"
+    for name in displays.__all__:
+        assert getattr(displays, name).__module__ == "sklearn_onenn.displays"
+    assert Check.__module__ == Certificate.__module__ == "sklearn_onenn.certificate"
 
 
 def test_skops_asks_to_trust_one_type(fitted):

@@ -24,7 +24,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sklearn_onenn import OneHiddenLayerRegressor, _initialization, _one_start
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._search import one_start as one_start_module
+from sklearn_onenn._tensor import initialization as initialization_module
 from sklearn_onenn.activations import Activation, LeakyReLU, ReLU, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error
@@ -237,13 +239,13 @@ def test_memmap_of_many_blocks_is_not_copied(tmp_path, resample, monkeypatch):
     np.save(tmp_path / "X.npy", X)
     rows = np.load(tmp_path / "X.npy", mmap_mode="r")
     seen = []
-    blocks = _one_start.gradient_descent
+    blocks = one_start_module.gradient_descent
 
     def recorded(problem, *arguments, **options):
         seen.append(np.shares_memory(problem.rows.X, rows))
         return blocks(problem, *arguments, **options)
 
-    monkeypatch.setattr(_one_start, "gradient_descent", recorded)
+    monkeypatch.setattr(one_start_module, "gradient_descent", recorded)
     model = new(activation="tanh", resample=resample).fit(rows, y)
     assert model.loss_ < 1e-18
     assert seen == [True]
@@ -856,7 +858,7 @@ def theorem_mode(monkeypatch, n, seed=0):
     """A fit in theorem mode, the rows that initialize and those of each step, by first column."""
     X, y, teacher = planted(n=n, d=10, k=5, activation="squared_relu", seed=seed)
     used = {}
-    descent, start = _one_start.gradient_descent, _initialization.raw_moment_start
+    descent, start = one_start_module.gradient_descent, initialization_module.raw_moment_start
 
     def recorded_descent(problem, *arguments, **options):
         result = descent(problem, *arguments, **options)
@@ -868,8 +870,8 @@ def theorem_mode(monkeypatch, n, seed=0):
         used["split"] = options["split"]
         return start(rows, *arguments, **options)
 
-    monkeypatch.setattr(_one_start, "gradient_descent", recorded_descent)
-    monkeypatch.setattr(_initialization, "raw_moment_start", recorded_start)
+    monkeypatch.setattr(one_start_module, "gradient_descent", recorded_descent)
+    monkeypatch.setattr(initialization_module, "raw_moment_start", recorded_start)
     model = OneHiddenLayerRegressor(**THEOREM_MODE, random_state=0).fit(X, y)
     return model, teacher, used
 

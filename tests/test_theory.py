@@ -6,14 +6,9 @@ from _planted import gaussian_problem, random_network, separated_network
 from numpy.testing import assert_allclose
 from scipy.linalg import eigvalsh
 
-from sklearn_onenn._checks import hidden_curvature
+from sklearn_onenn._inference.checks import hidden_curvature
 from sklearn_onenn.activations import Activation, ReLU, SquaredReLU
-from sklearn_onenn.theory import (
-    derivative_growth,
-    extreme_eigenvalues,
-    hessian_bounds,
-    weight_condition,
-)
+from sklearn_onenn.theory import derivative_growth, extreme_eigenvalues, hessian_bounds, weight_condition
 
 
 def with_singular_values(sigma, d, *, seed=0):

@@ -26,11 +26,12 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._blocks import scaled_rows
-from sklearn_onenn._canonical import balanced, inner_network
-from sklearn_onenn._network import Network, SquaredLoss
-from sklearn_onenn._targets import target_scale
-from sklearn_onenn._whitening import whitening
+from sklearn_onenn._data.rows import scaled_rows
+from sklearn_onenn._data.targets import target_scale
+from sklearn_onenn._data.whitening import whitening
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network
+from sklearn_onenn._network.symmetries import balanced, inner_network
 from sklearn_onenn.activations import get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error

@@ -31,10 +31,10 @@ from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._blocks import ArrayRows, block_threads
-from sklearn_onenn._initialization import pruned_start
-from sklearn_onenn._network import SquaredLoss
-from sklearn_onenn._whitening import whitening
+from sklearn_onenn._data.rows import ArrayRows, block_threads
+from sklearn_onenn._data.whitening import whitening
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._search.starts import pruned_start
 from sklearn_onenn.activations import get_activation
 
 CELLS = [("relu", 20, 5, 20), ("relu", 50, 10, 20), ("relu", 50, 20, 20), ("tanh", 20, 5, 20)]

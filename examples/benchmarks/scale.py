@@ -38,14 +38,16 @@ from _report import Report
 from scaling import MemoryWatch
 from threadpoolctl import threadpool_limits
 
-from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks, _samples
-from sklearn_onenn._blocks import block_threads, scaled_rows
-from sklearn_onenn._canonical import caller_network, inner_network
-from sklearn_onenn._gauss_newton import gauss_newton
-from sklearn_onenn._network import Network, SquaredLoss
-from sklearn_onenn._targets import target_scale
-from sklearn_onenn._units import random_start
-from sklearn_onenn._whitening import mean_and_covariance, whitening
+from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+from sklearn_onenn._data.rows import block_threads, scaled_rows
+from sklearn_onenn._data.targets import target_scale
+from sklearn_onenn._data.whitening import mean_and_covariance, whitening
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network
+from sklearn_onenn._network.symmetries import caller_network, inner_network
+from sklearn_onenn._optimization.elimination import random_start
+from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._search import growing_samples as _samples
 from sklearn_onenn.activations import ReLU
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
@@ -219,7 +221,7 @@ def one_run(client, X, y, plain):
 
 def overhead_of(client, X, y):
     """Median milliseconds of a sum of nothing."""
-    from sklearn_onenn._cluster_blocks import ClusterBlocks
+    from sklearn_onenn.dask.workers import ClusterBlocks
 
     with ClusterBlocks(client, X, y) as blocks:
         return 1e3 * np.median([timed(lambda: blocks.map(lambda block: 0.0)) for _ in range(50)])

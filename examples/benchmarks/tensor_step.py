@@ -19,7 +19,7 @@ from _report import Report
 from scipy.optimize import linear_sum_assignment
 from threadpoolctl import threadpool_limits
 
-from sklearn_onenn._joint_diagonalization import tensor_components, wedge_components
+from sklearn_onenn._tensor.joint_diagonalization import tensor_components, wedge_components
 
 NOISE, KAPPA = 0.05, 2.0
 

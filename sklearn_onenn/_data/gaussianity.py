@@ -1,0 +1,77 @@
+"""Whether rows pass for normal ones."""
+
+import numpy as np
+
+from .floating_point import TINY
+from .rows import dense, weighted
+
+# Standard errors that moments of the rows may be off.
+NORMAL = 5.0
+
+# Variance of a column, relative to its second moment, that is rounding.
+CONSTANT = 1e-12
+
+
+def rows_are_normal(rows, coordinates):
+    """Whether the rows pass for N(0, I) in these coordinates, but for a factor."""
+    return distance_from_normal(rows, coordinates) <= NORMAL
+
+
+def distance_from_normal(rows, coordinates):
+    """Standard errors by which a moment of the rows differs at most from that of normal rows.
+
+    It is that of |z|^4, the skewness of a column, or its kurtosis, where few levels or bounds lower it.
+    (Long tails, which raise it, |z|^4 sees as well; of few normal rows kurtosis itself may be large.)
+    """
+    fourth, skewness, kurtosis = normality(rows, coordinates)
+    return float(np.max([abs(fourth), *np.abs(skewness), *-kurtosis]))  # not finite: not normal
+
+
+def normality(rows, coordinates):
+    """Standard errors by which moments differ from those of normal rows.
+
+    The sample means of |z|^4, and of the third and fourth powers of a column at unit variance, have the
+    variances 8 r (r + 2) / n, 6 / n and 24 / n (K. V. Mardia, 1970, doi:10.1093/biomet/57.3.519).
+
+    Parameters
+    ----------
+    rows : Rows
+    coordinates : Coordinates
+        White ones of these rows.
+
+    Returns
+    -------
+    fourth : float
+        Of E |z|^4 from r (r + 2).
+    skewness, kurtosis : arrays of shape (d,)
+        Of the columns; zero for constant ones.
+    """
+    r, n = coordinates.rank, rows.weight_sum
+    if r == 0:
+        return 0.0, np.zeros(rows.n_features), np.zeros(rows.n_features)
+
+    def powers(block):
+        squares = (coordinates.rows(block.X) ** 2).sum(axis=1, keepdims=True)
+        whole = [weighted(squares**power, block.weight).sum() for power in (1, 2)]
+        u = (dense(block.X) - coordinates.mean) / coordinates.scale
+        square = u * u
+        columns = [
+            weighted(power, block.weight).sum(axis=0) for power in (u, square, u * square, square**2)
+        ]
+        return np.array(whole), np.array(columns)
+
+    whole, columns = (total / n for total in rows.sum(powers))
+    # Shrunk coordinates are white but for a factor.
+    fourth = whole[1] * (r / max(whole[0], TINY)) ** 2 - r * (r + 2)
+    skewness, kurtosis = standardized_moments(*columns)
+    return fourth / np.sqrt(8 * r * (r + 2) / n), skewness / np.sqrt(6 / n), kurtosis / np.sqrt(24 / n)
+
+
+def standardized_moments(first, second, third, fourth):
+    """Skewness, and kurtosis above a normal variable's, from means of powers; zero for a constant."""
+    variance = second - first**2
+    varies = variance > CONSTANT * second
+    variance = np.where(varies, variance, 1.0)
+    skewness = (third - 3 * first * second + 2 * first**3) / variance**1.5
+    kurtosis = (fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4) / variance**2 - 3
+    return np.where(varies, skewness, 0.0), np.where(varies, kurtosis, 0.0)

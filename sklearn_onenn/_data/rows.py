@@ -1,0 +1,314 @@
+"""Rows in blocks, and sums over them.
+
+All that the method needs from the data are sums over rows. A function of one block returns a
+small array (or a tuple of them); :meth:`ArrayRows.sum` adds the results in the order of the
+blocks. The partition into blocks depends on shape and type of the data alone, BLAS runs on one
+thread inside a block, and blocks run side by side: so the bits of a sum do not depend on the number
+of threads.
+"""
+
+from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+
+import numpy as np
+from scipy.sparse import issparse
+from threadpoolctl import ThreadpoolController
+
+Block = namedtuple("Block", ["index", "X", "y", "weight"])
+
+Block.__doc__ = (
+    "Rows X (m, d), dense or CSR, targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
+)
+
+# Bytes of X in a block, and bounds on its rows. With smaller blocks threads wait for one another
+# between calls to NumPy; larger ones, or their products, do not stay in the caches of a core.
+BLOCK_BYTES = 2**21
+
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 512, 2**14
+
+# The number of blocks is a multiple of this.
+SHARES = 4
+
+# Blocks that a thread takes at a time: results wait for those before them, so this bounds memory.
+RUN_BLOCKS = 8
+
+# Numbers that are kept for all rows from pass to pass; more are computed again.
+KEPT_ENTRIES = 2**26
+
+
+@cache
+def _threadpool_controller():
+    """The BLAS libraries of this process; found once, because the search takes milliseconds."""
+    return ThreadpoolController()
+
+
+class _OneBlasThread:
+    """One BLAS thread while anybody is inside.
+
+    The limit is the process's: of fits side by side in threads the first sets it, the last lifts it.
+    """
+
+    def __init__(self):
+        self.lock, self.n_inside, self.threads_before = Lock(), 0, []
+
+    def __enter__(self):
+        """Set the limit; returns the number of threads that BLAS was allowed before."""
+        with self.lock:
+            if self.n_inside == 0:
+                libraries = _threadpool_controller().select(user_api="blas").lib_controllers
+                self.threads_before = [(library, library.num_threads) for library in libraries]
+                for library in libraries:
+                    set_blas_threads(library, 1)
+            self.n_inside += 1
+            return max((n_threads for _, n_threads in self.threads_before), default=1)
+
+    def __exit__(self, *error):
+        with self.lock:
+            self.n_inside -= 1
+            if self.n_inside == 0:
+                for library, n_threads in self.threads_before:
+                    set_blas_threads(library, n_threads)
+
+
+def set_blas_threads(library, n_threads):
+    """Set the number of threads of a BLAS library, from whichever thread this is called.
+
+    threadpoolctl 3.8 ignores limits of OpenBLAS without a word unless they come from the thread that
+    set the first one, until that thread ends or gives up control. So control is taken, and given up.
+    """
+    give_up_control = getattr(library, "clear_controlling_thread", lambda force: None)
+    give_up_control(force=True)
+    library.set_num_threads(n_threads)
+    give_up_control(force=True)
+
+
+_one_blas_thread = _OneBlasThread()
+
+
+@contextmanager
+def block_threads():
+    """One BLAS thread inside a block, and a pool that runs blocks side by side.
+
+    Yields
+    ------
+    executor : ThreadPoolExecutor or None
+        As many threads as BLAS was allowed to use (None when that is one).
+    """
+    with _one_blas_thread as n_threads:
+        if n_threads == 1:
+            yield None
+        else:
+            with ThreadPoolExecutor(n_threads) as executor:
+                yield executor
+
+
+class Rows:
+    """Sums over rows, added in the order of their blocks.
+
+    Subclasses hold the rows, yield the results of blocks from ``_results``, and have
+
+    - ``n_rows``, ``n_features``, ``n_outputs``, ``weight_sum`` (the n of every formula), ``dtype``;
+    - ``keeps(n_entries)``: whether functions of a block may keep so many numbers for each row until the
+      next pass, by the index of the block;
+    - ``in_memory()``: all rows as :class:`ArrayRows`;
+    - ``samples(sizes, random_state)``: random rows, a list of Rows each within the next, the first one
+      :class:`ArrayRows`;
+    - ``some(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the rows
+      themselves are not arrays, of those that were last taken into memory.
+    """
+
+    def __init__(self, counter=None):
+        self._counter = [0] if counter is None else counter
+
+    @property
+    def rows_read(self):
+        """Rows read so far by all sums, here and on rows taken from these."""
+        return self._counter[0]
+
+    def count(self, n_rows):
+        """Add rows that were read under a count of their own."""
+        self._counter[0] += n_rows
+
+    def sum(self, function):
+        """Sum of ``function(block)`` over the blocks, in float64 and in block order.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a :class:`Block`, returns an array or a tuple of arrays.
+
+        Returns
+        -------
+        total : array or tuple of arrays, float64
+        """
+        self.count(self.n_rows)
+        total = None
+        for result in self._results(function):
+            parts = result if isinstance(result, tuple) else (result,)
+            if total is None:
+                total = [np.array(part, dtype=np.float64) for part in parts]
+            else:
+                for accumulated, part in zip(total, parts, strict=True):
+                    accumulated += part
+        return tuple(total) if isinstance(result, tuple) else total[0]
+
+    def map(self, function):
+        """Results of ``function(block)``, in block order."""
+        return list(self._results(function))
+
+
+class ArrayRows(Rows):
+    """Rows of a data set in blocks of fixed size, with ordered sums over them.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_rows, n_features)
+        Never copied as a whole, nor made dense: blocks are views, or sparse themselves.
+    y : array of shape (n_rows, n_outputs)
+    sample_weight : array of shape (n_rows,) or None
+    executor : concurrent.futures.Executor or None
+        Runs blocks side by side; see :func:`block_threads`.
+
+    Attributes
+    ----------
+    n_rows, n_features, n_outputs : int
+    weight_sum : float
+        Sum of the weights; the number of rows without weights. This is the n of every formula.
+    """
+
+    def __init__(self, X, y, sample_weight=None, *, executor=None, counter=None):
+        super().__init__(counter)
+        self.X, self.y = X, y
+        self.weight = None if sample_weight is None else sample_weight.reshape(-1, 1)
+        self.executor = executor
+        self.n_rows, self.n_features = X.shape
+        self.n_outputs = y.shape[1]
+        self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
+        self.block_rows = rows_of_a_block(*X.shape, X.dtype.itemsize)
+
+    @property
+    def dtype(self):
+        """Floating type of the rows."""
+        return self.X.dtype
+
+    def keeps(self, n_entries):
+        """Whether so many numbers may be kept for each row."""
+        return self.n_rows * n_entries <= KEPT_ENTRIES
+
+    @property
+    def n_blocks(self):
+        """Number of blocks."""
+        return -(-self.n_rows // self.block_rows)
+
+    def block(self, index):
+        """Rows of one block."""
+        rows = slice(index * self.block_rows, (index + 1) * self.block_rows)
+        weight = None if self.weight is None else self.weight[rows]
+        return Block(index, self.X[rows], self.y[rows], weight)
+
+    def take(self, rows):
+        """Some of the rows (slice or index array) as blocks of their own, sharing the count."""
+        weight = None if self.weight is None else self.weight[rows].ravel()
+        return ArrayRows(
+            self.X[rows], self.y[rows], weight, executor=self.executor, counter=self._counter
+        )
+
+    def counted_anew(self):
+        """The same rows with a count of their own."""
+        weight = None if self.weight is None else self.weight.ravel()
+        return ArrayRows(self.X, self.y, weight, executor=self.executor)
+
+    def with_targets(self, y):
+        """The same rows with other targets, such as residuals."""
+        weight = None if self.weight is None else self.weight.ravel()
+        return ArrayRows(self.X, y, weight, executor=self.executor, counter=self._counter)
+
+    def with_rows(self, X, y):
+        """Other rows and targets with the same weights, such as projections; a count of their own."""
+        weight = None if self.weight is None else self.weight.ravel()
+        return ArrayRows(X, y, weight, executor=self.executor)
+
+    def in_memory(self):
+        """These rows."""
+        return self
+
+    def some(self, n_rows):
+        """About so many of the rows, evenly spread."""
+        step = max(1, self.n_rows // max(n_rows, 1))
+        return self if step == 1 else self.take(slice(None, None, step))
+
+    def samples(self, sizes, random_state):
+        """Samples of these sizes, each within the next.
+
+        The largest is a copy: a random row of each of as many stretches of equal length.
+        """
+        largest = self.take(stratified_rows(self.n_rows, sizes[-1], random_state))
+        return [largest.some(size) for size in sizes]
+
+    def _results(self, function):
+        """Results one after another; of each window of blocks every thread gets a run."""
+
+        def of_run(run):
+            return [function(self.block(index)) for index in run]
+
+        n_threads = 1 if self.executor is None else self.executor._max_workers
+        if n_threads == 1 or self.n_blocks == 1:
+            for index in range(self.n_blocks):
+                yield function(self.block(index))
+            return
+        window = RUN_BLOCKS * n_threads
+        for begin in range(0, self.n_blocks, window):
+            blocks = np.arange(begin, min(begin + window, self.n_blocks))
+            for results in self.executor.map(of_run, np.array_split(blocks, n_threads)):
+                yield from results
+
+
+def rows_of_a_block(n_rows, n_features, itemsize):
+    """Rows of a block, such that blocks are equal and so are the shares of a few threads."""
+    most = BLOCK_BYTES // (max(n_features, 1) * itemsize)
+    most = min(max(most, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    if n_rows <= most:
+        return most
+    n_shares = -(-n_rows // (SHARES * most))
+    return max(-(-n_rows // (SHARES * n_shares)), MIN_BLOCK_ROWS)
+
+
+def scaled_rows(X, y, weight, y_mean, y_scale, executor):
+    """Rows with targets at mean zero and scale one, in the type of X."""
+    y = ((y - y_mean) / y_scale).astype(X.dtype)
+    return ArrayRows(X, y, weight, executor=executor)
+
+
+def stratified_rows(n_rows, n_sample, random_state):
+    """Sorted numbers of ``n_sample`` of the rows, one at random from each stretch of equal length."""
+    places = np.arange(n_sample) + random_state.uniform(size=n_sample)
+    return (places * (n_rows / n_sample)).astype(np.int64)
+
+
+def weighted(array, weight):
+    """``array`` (m, ...) with its rows multiplied by ``weight`` (m, 1), or as it is."""
+    return array if weight is None else array * weight
+
+
+def by_columns(X, W):
+    """X W, one column after another in memory.
+
+    What follows adds a number to every column, or sums it: with few columns several times faster so.
+    """
+    return np.asfortranarray((W.T @ X.T).T)  # a copy for sparse rows alone
+
+
+def transposed_product(A, B):
+    """A^T B, a sum over the rows of a block.
+
+    NumPy's ``A.T @ B`` keeps other threads waiting where the result has fewer than 500 numbers.
+    """
+    return A.T @ B if issparse(A) or issparse(B) else np.dot(A.T, B)
+
+
+def dense(X):
+    """The rows of a block as a dense array."""
+    return X.toarray() if issparse(X) else X

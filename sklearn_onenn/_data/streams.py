@@ -1,0 +1,303 @@
+"""Rows that do not fit into memory: a source of blocks that is read again at every pass."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import issparse, vstack
+
+from .floating_point import EPSILON, TINY
+from .rows import ArrayRows, Rows, scaled_rows, stratified_rows
+
+
+class RowBlocks:
+    """Rows from a source that can be read again and again, such as files.
+
+    Parameters
+    ----------
+    factory : callable
+        Takes nothing, returns an iterable of blocks ``(X, y)`` or ``(X, y, sample_weight)``, the same
+        ones in the same order at every call. A block holds some 10 000 to 1 000 000 rows: one at a time
+        is in memory.
+
+    Examples
+    --------
+    Two files of rows, as ``numpy.save`` writes them; only the block that is read is in memory:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+    >>> from sklearn_onenn.datasets import make_one_hidden_layer
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> X, y, teacher = make_one_hidden_layer(2000, 4, 2, random_state=0)
+    >>> for part in range(2):
+    ...     np.save(folder / f"X{part}.npy", X[part::2])
+    ...     np.save(folder / f"y{part}.npy", y[part::2])
+    >>> def blocks():
+    ...     for part in range(2):
+    ...         yield np.load(folder / f"X{part}.npy"), np.load(folder / f"y{part}.npy")
+    >>> model = OneHiddenLayerRegressor(k=2, random_state=0).fit(RowBlocks(blocks))
+    >>> bool(model.score(X, y) > 0.999999)
+    True
+    """
+
+    def __init__(self, factory):
+        if not callable(factory):
+            raise TypeError(
+                f"factory must be a callable that returns an iterable of (X, y) blocks, got "
+                f"{factory!r}. For a list of blocks pass lambda: blocks."
+            )
+        self.factory = factory
+
+    def __iter__(self):
+        """The blocks (X, y, sample_weight or None) of one pass, as they come."""
+        for index, block in enumerate(self.factory()):
+            if not isinstance(block, tuple | list) or len(block) not in (2, 3):
+                raise ValueError(
+                    f"Block {index} must be a tuple (X, y) or (X, y, sample_weight), got {type(block)}."
+                )
+            yield (*block, None) if len(block) == 2 else tuple(block)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over a source found.
+
+    Attributes
+    ----------
+    block_rows : tuple of int
+        Rows of each block.
+    n_features, n_outputs : int
+    dtype : dtype
+        Floating type of the first block.
+    weight_sum : float
+    y_mean, y_scale : arrays of shape (n_outputs,)
+    """
+
+    block_rows: tuple
+    n_features: int
+    n_outputs: int
+    dtype: object
+    weight_sum: float
+    y_mean: np.ndarray
+    y_scale: np.ndarray
+
+
+def survey(blocks, *, center):
+    """Sizes, and mean and scale of the targets, in one pass over checked blocks.
+
+    Parameters
+    ----------
+    blocks : iterable of (X, y, weight)
+        Arrays (m, d) or CSR, (m, n_outputs), (m,) or None.
+    center : bool
+        False takes the mean of the targets as zero.
+
+    Returns
+    -------
+    Survey
+    """
+    sizes, sums = [], 0.0
+    for X, y, weight in blocks:
+        if not sizes:
+            n_features, dtype = X.shape[1], X.dtype
+            origin, unit = rough_scale(y, center=center)
+        sizes.append(X.shape[0])
+        sums = sums + target_sums(y, weight, origin, unit)
+    if not sizes:
+        raise ValueError("factory() must yield at least one (X, y) block, got none.")
+    return surveyed(sizes, n_features, dtype, sums, origin, unit, center=center)
+
+
+def rough_scale(y, *, center):
+    """Mean of the targets of the first block, and the largest deviation from it.
+
+    Targets are summed about that and in units of this: neither an offset nor a scale costs digits.
+    """
+    origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
+    unit = np.abs(y - origin).max(axis=0)
+    unit[unit == 0] = 1.0
+    return origin, unit
+
+
+def target_sums(y, weight, origin, unit):
+    """Weighted sums (3, n_outputs) of 1, t and t^2 over a block, t = (y - origin) / unit."""
+    t = (y - origin) / unit
+    weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
+    return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
+
+
+def surveyed(sizes, n_features, dtype, sums, origin, unit, *, center):
+    """The survey whose sums of targets over all blocks are these."""
+    weight_sum = float(sums[0, 0])
+    if not weight_sum > 0:
+        raise ValueError("sample_weight must have a positive entry, all are zero.")
+    first, second = sums[1:] / weight_sum
+    mean = origin + unit * first
+    scale = unit * np.sqrt(np.maximum(second - (first**2 if center else 0.0), 0.0))
+    constant = scale <= 8 * EPSILON * np.maximum(np.abs(mean), TINY)
+    mean = mean if center else np.zeros_like(mean)
+    scale = np.where(constant, 1.0, scale)
+    return Survey(tuple(sizes), n_features, len(unit), dtype, weight_sum, mean, scale)
+
+
+def arrays_of(block, dtype):
+    """A block as arrays: X of the type, y as float64 of shape (m, n_outputs), weight or None."""
+    X, y, weight = block
+    y = np.asarray(y, dtype=np.float64)
+    weight = None if weight is None else np.asarray(weight, dtype=dtype).ravel()
+    return as_rows(X, dtype), y[:, None] if y.ndim == 1 else y, weight
+
+
+def as_rows(X, dtype):
+    """Rows as a C-contiguous or CSR array of the type, copied only where they are not."""
+    return X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
+
+
+class SurveyedRows(Rows):
+    """Rows that a survey has seen, part by part, and that are not joined.
+
+    The sum over a part is that of :class:`ArrayRows`; these are added in their order. Subclasses have
+    ``_results`` and ``_take(inside)``: of every part the rows with these numbers.
+
+    Parameters
+    ----------
+    found : Survey
+        Its blocks are the parts; targets are brought to mean zero and scale one by it.
+    executor : concurrent.futures.Executor or None
+    counter : list or None
+        Of the rows that this is a sample of.
+    """
+
+    def __init__(self, found, *, executor=None, counter=None):
+        super().__init__(counter)
+        self.found, self.executor = found, executor
+        self.n_rows, self.weight_sum = sum(found.block_rows), found.weight_sum
+        self.n_features, self.n_outputs, self.dtype = found.n_features, found.n_outputs, found.dtype
+        self._some = None
+
+    def keeps(self, n_entries):
+        """Nothing is kept between passes."""
+        return False
+
+    def some(self, n_rows):
+        """About so many of the rows that were last taken into memory."""
+        return self._some.some(n_rows)
+
+    def in_memory(self):
+        """All rows as arrays."""
+        self._some = self._joined(self._inside(np.arange(self.n_rows)))
+        return self._some
+
+    def samples(self, sizes, random_state):
+        """Samples of these sizes, each within the next; the first one in memory, the others in parts."""
+        chosen = stratified_rows(self.n_rows, sizes[-1], random_state)
+        samples = [self]
+        for smaller in reversed(sizes[:-1]):
+            samples.insert(0, samples[0]._part(samples[0]._inside(chosen)))
+            chosen = np.arange(0, samples[0].n_rows, samples[0].n_rows // smaller)
+        first = samples[0]._joined(samples[0]._inside(chosen))
+        for rows in samples:
+            rows._some = first
+        return [first, *samples[:-1]]
+
+    def _inside(self, chosen):
+        """Sorted numbers of rows as numbers inside each part."""
+        ends = np.cumsum(self.found.block_rows)
+        inside = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+        return [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
+
+    def _joined(self, inside):
+        """Rows of all parts as arrays."""
+        self.count(self.n_rows)
+        return joined(self._take(inside), self.executor, self._counter)
+
+    def _part(self, inside):
+        """Rows of all parts, in parts."""
+        self.count(self.n_rows)
+        parts = self._take(inside)
+        found = self._found_in(inside, sum(part.weight_sum for part in parts))
+        return ArrayParts(parts, found, executor=self.executor, counter=self._counter)
+
+    def _found_in(self, inside, weight_sum):
+        """The survey of a sample."""
+        return replace(self.found, block_rows=tuple(map(len, inside)), weight_sum=weight_sum)
+
+
+class StreamRows(SurveyedRows):
+    """Rows of a source, read again at every sum; a block of the source is in memory at a time.
+
+    Parameters
+    ----------
+    source : RowBlocks
+    found, executor
+        As of :class:`SurveyedRows`.
+    """
+
+    def __init__(self, source, found, *, executor=None):
+        super().__init__(found, executor=executor)
+        self.source = source
+
+    def _take(self, inside):
+        return [block.take(rows) for block, rows in zip(self._blocks(), inside, strict=True)]
+
+    def _results(self, function):
+        for block in self._blocks():
+            yield block.sum(function)
+
+    def _blocks(self):
+        """The blocks of one pass; they must be those of the survey."""
+        found, n_blocks = self.found, 0
+        for index, block in enumerate(self.source):
+            arrays = arrays_of(block, found.dtype)
+            n_blocks += 1
+            expected = found.block_rows[index : index + 1]
+            if (*expected, found.n_features) != arrays[0].shape:
+                break
+            yield scaled_rows(*arrays, found.y_mean, found.y_scale, self.executor)
+        else:
+            if n_blocks == len(found.block_rows):
+                return
+        raise ValueError(
+            f"factory() must yield the same blocks at every call, got {len(found.block_rows)} at first "
+            f"and a difference at block {max(n_blocks - 1, 0)} later. It must return a new iterator "
+            f"each time; a generator that is used up yields once only."
+        )
+
+
+class ArrayParts(SurveyedRows):
+    """A sample in parts that are in memory.
+
+    Parameters
+    ----------
+    parts : list of ArrayRows
+        Some may have no rows.
+    found, executor, counter
+        As of :class:`SurveyedRows`.
+    """
+
+    def __init__(self, parts, found, *, executor=None, counter=None):
+        super().__init__(found, executor=executor, counter=counter)
+        self.parts = parts
+
+    def _take(self, inside):
+        return [part.take(rows) for part, rows in zip(self.parts, inside, strict=True)]
+
+    def _results(self, function):
+        return [part.sum(function) for part in self.parts if part.n_rows]
+
+
+def joined(parts, executor, counter):
+    """Rows of several blocks as one."""
+    X = [part.X for part in parts]
+    X = vstack(X, format="csr") if issparse(X[0]) else np.concatenate(X)
+    y = np.concatenate([part.y for part in parts])
+    weights = [part.weight for part in parts]
+    if all(weight is None for weight in weights):
+        weight = None
+    else:
+        weight = np.concatenate([
+            np.ones(part.n_rows, X.dtype) if weight is None else weight.ravel()
+            for part, weight in zip(parts, weights, strict=True)
+        ])  # fmt: skip
+    return ArrayRows(X, y, weight, executor=executor, counter=counter)

@@ -1,0 +1,37 @@
+"""Rows and targets before a fit: equal rows merged, mean and scale of the targets."""
+
+import numpy as np
+
+from .floating_point import EPSILON
+from .rows import dense
+
+# Up to this many rows equal ones are merged.
+MERGED_ROWS = 500
+
+
+def merge_equal_rows(X, y, weight):
+    """Distinct rows in lexicographic order, with the sums of their weights.
+
+    On few rows many optima are as good as one another, and which of them is reached hangs on
+    rounding. Merged and sorted, repeated rows and their weights give the same bits, in any order.
+    """
+    rows, inverse, counts = np.unique(
+        np.concatenate([dense(X), y], axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    if weight is not None:
+        counts = np.bincount(inverse.ravel(), weights=weight)
+    weight = None if np.all(counts == 1) else counts.astype(X.dtype)
+    X, y = rows[:, : X.shape[1]].astype(X.dtype), np.ascontiguousarray(rows[:, X.shape[1] :])
+    return X, y, weight
+
+
+def target_scale(y, weight, *, center):
+    """Mean and standard deviation of targets (n, m); 0 and root mean square without an intercept."""
+    mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
+    # In units of the largest entry, so that squares neither overflow nor vanish.
+    largest = np.abs(y - mean).max(axis=0)
+    # What rounding leaves of a constant is not a scale.
+    constant = largest <= 8 * EPSILON * np.abs(mean)
+    largest = np.where(largest > 0, largest, 1.0)
+    scale = largest * np.sqrt(np.average(((y - mean) / largest) ** 2, axis=0, weights=weight))
+    return mean, np.where(constant, 1.0, scale)

@@ -1,0 +1,156 @@
+"""Mean, covariance and rank of the rows, and weights between coordinates.
+
+The moments of Algorithm 1 want x ~ N(0, I), and Gauss-Newton steps want well-scaled coordinates.
+Rows are never copied to get there. White coordinates are z = T^T (x - mean), so a unit w_z . z + b_z
+is the unit w_x . x + b_x with w_x = T w_z and b_x = b_z - mean . w_x: only weights are transformed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import eigh
+
+from .rows import MIN_BLOCK_ROWS, dense, transposed_product, weighted
+
+# Rows for each column below which the covariance is shrunk.
+SHRINK_BELOW = 3
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Affine coordinates z = T^T (x - mean) of the rows.
+
+    Attributes
+    ----------
+    mean : array of shape (d,)
+    transform : array of shape (d, r)
+        T. Its columns span the directions in which the rows vary.
+    inverse : array of shape (r, d)
+        Left inverse of T: w_z = inverse @ w_x for w_x in the span of T.
+    scale : array of shape (d,)
+        Standard deviation of each column (1 for a constant column).
+    """
+
+    mean: np.ndarray
+    transform: np.ndarray
+    inverse: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def rank(self):
+        """Dimension r of the white coordinates."""
+        return self.transform.shape[1]
+
+    @cached_property
+    def penalty(self):
+        """P (r, r): w^T P w is the squared length of a weight vector with the columns at unit scale."""
+        scaled = self.scale[:, None] * self.transform
+        return scaled.T @ scaled
+
+    def rows(self, X):
+        """White coordinates (m, r) of a block of rows X (m, d)."""
+        dtype = X.dtype
+        return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)
+
+    def project(self, X, U, offset=0.0):
+        """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
+        W, b = self.weights_to_rows(U, np.broadcast_to(offset, U.shape[1]))
+        return X @ W.astype(X.dtype) + b.astype(X.dtype)
+
+    def weights_to_rows(self, W, b):
+        """Weights W (r, k), biases b (k,) of the white coordinates as those of the rows."""
+        W = self.transform @ W
+        return W, b - self.mean @ W
+
+    def weights_from_rows(self, W, b):
+        """Weights W (d, k), biases b (k,) of the rows as those of the white coordinates."""
+        return self.inverse @ W, b + self.mean @ W
+
+    def of_standardized(self):
+        """The same white coordinates, of rows whose columns are centred and at unit scale."""
+        zeros, ones, scale = np.zeros_like(self.mean), np.ones_like(self.scale), self.scale
+        return Coordinates(zeros, scale[:, None] * self.transform, self.inverse / scale, ones)
+
+
+def identity_coordinates(d):
+    """Coordinates that leave the rows as they are."""
+    return Coordinates(np.zeros(d), np.eye(d), np.eye(d), np.ones(d))
+
+
+def whitening(rows, *, center=True):
+    """White coordinates of the rows.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    center : bool
+        False takes the mean as zero, for networks without biases, where a shift of the rows
+        would be a change of the model.
+
+    Returns
+    -------
+    Coordinates
+        Columns are brought to unit scale; directions whose variance vanishes relative to that are
+        left out (constant, duplicated and one-hot columns); the eigenvalues of the correlation
+        matrix are shrunk to their mean, when rows are few, by the oracle approximating estimator
+        (Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero, 2010, doi:10.1109/TSP.2010.2053029).
+    """
+    mean, covariance = mean_and_covariance(rows, center=center)
+    scale = np.sqrt(np.maximum(np.diag(covariance), 0))
+    # A column whose spread is rounding noise of its mean is constant.
+    epsilon = np.finfo(rows.dtype).eps
+    constant = scale <= 8 * epsilon * np.abs(mean)
+    scale[constant] = 1.0
+    correlation = covariance / scale / scale[:, None]
+    correlation[constant] = correlation[:, constant] = 0.0
+    eigenvalues, vectors = eigh(correlation)
+    keep = eigenvalues > 10 * epsilon * len(scale) * max(eigenvalues[-1], epsilon)
+    eigenvalues, vectors = eigenvalues[keep], vectors[:, keep]
+    root = np.sqrt(shrunk_eigenvalues(eigenvalues, rows.weight_sum))
+    return Coordinates(
+        mean=mean,
+        transform=vectors / root / scale[:, None],
+        inverse=(root * vectors).T * scale,
+        scale=scale,
+    )
+
+
+def mean_and_covariance(rows, *, center=True):
+    """Weighted mean (d,) and covariance (d, d) of the rows, in one pass.
+
+    With ``center=False`` the mean is zero and the covariance is the second moment about it. Sums
+    are taken about the mean of some rows, so that an offset does not cancel digits.
+    """
+    few = dense(rows.some(MIN_BLOCK_ROWS).X)
+    origin = few.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
+    origin = origin.astype(rows.dtype)
+
+    def sums(block):
+        X = dense(block.X) - origin if center else dense(block.X)
+        # A product with ones is several times faster than a sum along the rows.
+        weighted_ones = weighted(np.ones((len(X), 1), X.dtype), block.weight)
+        return transposed_product(weighted_ones, X)[0], transposed_product(X, weighted(X, block.weight))
+
+    first_sum, second_sum = rows.sum(sums)
+    shift = first_sum / rows.weight_sum
+    covariance = second_sum / rows.weight_sum
+    if not center:
+        return np.zeros(rows.n_features), covariance
+    return origin + shift, covariance - np.outer(shift, shift)
+
+
+def shrunk_eigenvalues(eigenvalues, n):
+    """Eigenvalues (r,) of a correlation matrix from n rows, shrunk towards their mean if n is small.
+
+    With enough rows for a covariance, exactly white rows serve the moments better: residuals are then
+    orthogonal to them in the sample.
+    """
+    r = len(eigenvalues)
+    if r < 2 or n >= SHRINK_BELOW * r:
+        return eigenvalues
+    trace, square = eigenvalues.sum(), (eigenvalues**2).sum()
+    spread = (n + 1 - 2 / r) * (square - trace**2 / r)
+    pull = (1 - 2 / r) * square + trace**2
+    weight = 1.0 if spread <= pull else pull / spread
+    return (1 - weight) * eigenvalues + weight * trace / r

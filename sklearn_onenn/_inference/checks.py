@@ -1,0 +1,196 @@
+"""The questions that every certificate asks, each answered by a value, its limit and a sentence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigvalsh
+
+from .._data.floating_point import EPSILON, TINY
+from .._data.gaussianity import NORMAL, distance_from_normal
+from .._data.rows import weighted
+from .._network.jacobian import gauss_newton_matrix
+from ..theory import extreme_eigenvalues
+from .residual_tests import MATRIX_SIZE, spectrum_against_signs
+
+# Rows and outputs for each free weight.
+LEAST_ROWS = 1.1
+
+# Rows on which a unit bends, for each of its weights.
+LEAST_BENT = 0.5
+
+# Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not determined.
+SINGULAR = 1e-9
+
+# Share of the largest eigenvalue up to which Lanczos steps find the smallest.
+LANCZOS_TOL = 1e-6
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question that a certificate asks.
+
+    Attributes
+    ----------
+    name : str
+    value : float
+    limit : float
+    passed : bool
+    decisive : bool
+        Whether failing it means that the network was not recovered; otherwise it leaves a doubt.
+    sentence : str
+        What was seen and, where the check failed, what to do.
+
+    Examples
+    --------
+    >>> from sklearn_onenn.certificate import Check
+    >>> print(Check("rows", 0.5, 1.1, False, True, "0.5 rows for each weight: take more rows."))
+    [fails] rows: 0.5 rows for each weight: take more rows.
+    """
+
+    name: str
+    value: float
+    limit: float
+    passed: bool
+    decisive: bool
+    sentence: str
+
+    def line(self, yes, no):
+        """One line of a certificate: a word for the answer, the name, the sentence.
+
+        Parameters
+        ----------
+        yes, no : str
+
+        Returns
+        -------
+        str
+        """
+        return f"[{yes if self.passed else no}] {self.name}: {self.sentence}"
+
+    def __str__(self):
+        return self.line("passes", "fails")
+
+
+def answer(name, value, limit, passed, yes, no, *, decisive=True):
+    """The check with one of two sentences."""
+    return Check(name, float(value), float(limit), bool(passed), decisive, yes if passed else no)
+
+
+def enough_rows(rows_per_weight):
+    """Whether there are more equations than weights."""
+    seen = f"{rows_per_weight:.3g} rows for each weight"
+    return answer(
+        "rows", rows_per_weight, LEAST_ROWS, rows_per_weight >= LEAST_ROWS,
+        f"{seen}.",
+        f"{seen}, and {LEAST_ROWS:g} are needed to tell a network from an interpolation: take more "
+        f"rows or fewer units.",
+    )  # fmt: skip
+
+
+def bending_units(here):
+    """Whether every unit is bent on as many rows as determine it.
+
+    A unit that is linear on all rows but a few can be exchanged for others with the same outputs
+    there. The rows on which a unit with slopes t is bent number (sum t^2)^2 / sum t^4, with t about
+    their mean.
+    """
+    problem, at_rows = here.problem, here.at_rows
+
+    def sums(block):
+        slopes = problem.activation.derivative(block.X @ at_rows.W + at_rows.b)
+        powers = (slopes, slopes**2, slopes**3, slopes**4)
+        return np.array([weighted(power, block.weight).sum(axis=0) for power in powers])
+
+    n = problem.rows.weight_sum
+    a, b, c, d = problem.rows.sum(sums) / n
+    square = np.maximum(b - a**2, 0.0)
+    fourth = np.maximum(d - 4 * a * c + 6 * a**2 * b - 3 * a**4, TINY)
+    bent = (n * square**2 / fourth).min() / (problem.coordinates.rank + 1)
+    return answer(
+        "bending units", bent, LEAST_BENT, bent > LEAST_BENT,
+        f"Every unit bends on at least {bent:.3g} rows for each of its weights.",
+        f"A unit bends on {bent:.2g} rows only for each of its weights, and is linear on the others: "
+        f"use fewer units, or rows on which it bends.",
+    )  # fmt: skip
+
+
+def free_curvature(here, free):
+    """Smallest and largest eigenvalue of the Gauss-Newton matrix in the free weights.
+
+    A small matrix is written out; of a larger one Lanczos steps find the smallest eigenvalue up to
+    some share of the largest.
+    """
+    if free.size <= MATRIX_SIZE:
+        values = eigvalsh(gauss_newton_matrix(here.problem, here.network, free))
+        return max(values[0], 0.0), values[-1]
+
+    def product(vector):
+        return free.reduce(here.gauss_newton_product(free.expand(vector)))
+
+    smallest, largest = extreme_eigenvalues(product, free.size, tol=LANCZOS_TOL)
+    return max(smallest, LANCZOS_TOL * largest), largest
+
+
+def determined(here, free):
+    """Whether the rows determine every weight, to first order, as an exact fit needs it."""
+    smallest, largest = free_curvature(here, free)
+    share = smallest / max(largest, TINY)
+    return answer(
+        "determined weights", share, SINGULAR, share > SINGULAR,
+        f"The rows determine every weight (inverse condition {share:.1e}).",
+        f"Some weights are not determined (inverse condition {share:.1e}), since a unit is dead, "
+        f"doubled or linear on these rows: use fewer units or other rows.",
+    )  # fmt: skip
+
+
+def normal_rows(case):
+    """How far the inputs are from normal ones."""
+    distance = distance_from_normal(case.problem.rows, case.plan.white)
+    seen = f"Moments of the inputs are within {distance:.1f} standard errors of those of normal ones."
+    far = f"A moment of the inputs is {distance:.1f} standard errors from that of normal ones."
+    return answer("normal inputs", distance, NORMAL, distance <= NORMAL, seen, far, decisive=False)
+
+
+def usable_activation(here):
+    """Properties 3.1 to 3.3 at the smallest and the largest weight vector."""
+    sizes = np.linalg.norm(here.network.W, axis=0)
+    sizes = np.clip([sizes.min(), sizes.max()], 1e-6, 1e6)
+    found = [here.problem.activation.properties(size) for size in sizes]
+    rho = min(properties.rho for properties in found)
+    violated = sorted({number for properties in found for number in properties.violated})
+    seen = f"rho is {rho:.2e} at the scale of the units"
+    return answer(
+        "activation properties", rho, 0.0, not violated,
+        f"{seen}; the activation has all properties.",
+        f"{seen}; Property {' and '.join(violated)} fails.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def visible_span(case):
+    """Whether the second moment shows a direction for every unit, above that of random signs."""
+    k = min(len(case.network.b), case.plan.white.rank)
+    values, null = spectrum_against_signs(case.problem.rows, case.plan.white, case.random_state)
+    ratio = (values[:, k - 1] / np.maximum(null.max(axis=1), TINY)).max()
+    seen = f"Eigenvalue {k} of the second moment of y is {ratio:.2g} times what random signs show."
+    return answer("visible span", ratio, 1.0, ratio > 1, seen, seen, decisive=False)
+
+
+def hidden_curvature(here):
+    """Smallest and largest eigenvalue of the Gauss-Newton matrix in W."""
+    network = here.network
+    zero = network.unpack(np.zeros(network.pack().size))
+
+    def product(vector):
+        return here.gauss_newton_product(zero._replace(W=vector.reshape(network.W.shape))).W.ravel()
+
+    return extreme_eigenvalues(product, network.W.size)
+
+
+def contraction(losses):
+    """Average factor by which an iteration brings the loss closer to the last one."""
+    if len(losses) < 3 or not losses[0] > losses[-1]:
+        return 1.0
+    # The last step but one: the last ends at zero.
+    left = (losses[-2] - losses[-1]) / (losses[0] - losses[-1])
+    return float(max(left, EPSILON**2) ** (1 / (len(losses) - 2)))

@@ -1,0 +1,146 @@
+"""Standard errors of weights and predictions, by the delta method.
+
+Let J_i be the derivative of the prediction of row i by the free weights, r_i its residual and
+    H = J^T J / n + alpha P / n,
+    M = sum_i J_i (r_i / (1 - h_i))^2 J_i^T / n^2 + alpha s^2 P / n^2
+with h_i the leverage and s^2 the residual variance. The covariance of the weights is H^{-1} M H^{-1}.
+Its first part holds for noise whose variance depends on the row (J. G. MacKinnon, H. White, 1985,
+doi:10.1016/0304-4076(85)90158-7, HC3). The second is the mean squared bias of the penalty for weights
+from the prior that the penalty is; with constant variance the whole is the s^2 H^{-1} / n of a Bayesian
+fit.
+
+Homogeneous units share one scale between w_i and v_i. It is held: |v_i| stays, as weights are reported.
+"""
+
+import numpy as np
+from scipy.linalg import block_diag, cho_factor, cho_solve, cholesky, solve_triangular
+
+from .._data.floating_point import TINY
+from .._data.rows import weighted
+from .._data.whitening import identity_coordinates
+from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
+from .._network.loss import SquaredLoss
+from .._network.symmetries import FreeWeights, balanced, inner_network
+
+MAX_WEIGHTS = 5000
+
+# Share of the mean eigenvalue that stands in for what the rows do not determine.
+RIDGE = 1e-10
+
+# Leverage beyond which a row says nothing of its own noise.
+MAX_LEVERAGE = 0.99
+
+
+def check_size(n_features, k, n_outputs):
+    """Refuse a covariance that would not fit into memory."""
+    n_weights = k * (n_features + 1 + n_outputs) + n_outputs
+    if n_weights > MAX_WEIGHTS:
+        raise ValueError(
+            f"keep_covariance=True needs at most {MAX_WEIGHTS} weights, since it keeps a square matrix "
+            f"of that size; this network has {n_weights}. Set keep_covariance=False, or lower k."
+        )
+
+
+def covariance_factor(problem, network, y_mean, y_scale):
+    """Matrix F with F F^T the covariance of all weights as they are reported.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        With the penalty of the fit.
+    network : Network
+        As reported.
+    y_mean, y_scale : arrays of shape (n_outputs,)
+
+    Returns
+    -------
+    F : array of shape (n_weights, n_free)
+        Rows in the order of :meth:`Network.pack`.
+    """
+    normals = network.V * y_scale
+    network = inner_network(network, problem, y_mean, y_scale)
+    free = FreeWeights(
+        network, degree=problem.activation.degree, fit_intercept=problem.fit_intercept, normals=normals
+    )
+    n = problem.rows.weight_sum
+    matrix = gauss_newton_matrix(problem, network, free)
+    prior = penalty_matrix(problem, network, free) / n
+    prior.flat[:: free.size + 1] += RIDGE * max(matrix.trace() / free.size, TINY)
+    root = cho_factor(matrix + prior, lower=True)
+    left = max(n * problem.rows.n_outputs - free.size, 1.0)
+    variance = 2 * problem.data_loss(network) * n / left
+    scores = score_matrix(problem, network, free, root[0]) / n**2
+    spread = cholesky(scores + max(variance, TINY) / n * prior, lower=True)
+    factor = cho_solve(root, spread)
+    return np.column_stack([
+        outer_change(free.expand(column), problem.coordinates, y_scale).pack() for column in factor.T
+    ])  # fmt: skip
+
+
+def penalty_matrix(problem, network, free):
+    """Hessian of the penalty times n, for units at the scale at which it is smallest."""
+    even = balanced(network, problem.penalty, problem.activation.degree)
+    k, m = network.V.shape
+
+    def squared_ratio(a, b):
+        return (a**2).sum(axis=0) / np.maximum((b**2).sum(axis=0), TINY)
+
+    W = np.kron(problem.penalty, np.diag(squared_ratio(even.W, network.W)))
+    V = np.repeat(squared_ratio(even.V.T, network.V.T), free.basis.shape[2])
+    parts = [W, np.diag(V)]
+    if free.fit_intercept:
+        parts = [W, np.zeros((k, k)), np.diag(V), np.zeros((m, m))]
+    return problem.alpha * block_diag(*parts)
+
+
+def score_matrix(problem, network, free, root):
+    """Sum over rows of the squared score, residuals divided by one minus the leverage."""
+    at_rows, n = problem.to_rows(network), problem.rows.weight_sum
+
+    def sums(block):
+        total = 0.0
+        for chunk in chunks(block, free.size * network.V.shape[1]):
+            J, R = jacobian(chunk, problem, at_rows, free)
+            scores = 0.0
+            for Q, r in zip(J, R.T, strict=True):
+                leverage = (solve_triangular(root, Q.T, lower=True) ** 2).sum(axis=0) / n
+                scores = scores + Q * (r / (1 - np.minimum(leverage, MAX_LEVERAGE)))[:, None]
+            total = total + scores.T @ weighted(scores, chunk.weight)
+        return total
+
+    return problem.rows.sum(sums)
+
+
+def outer_change(change, coordinates, y_scale):
+    """A change of white weights and scaled outputs as one of the caller's."""
+    W, b = coordinates.weights_to_rows(change.W, change.b)
+    return change._replace(W=W, b=b, V=change.V * y_scale, c=change.c * y_scale)
+
+
+def standard_errors(network, factor):
+    """Standard errors of all weights, as a network."""
+    return network.unpack(np.sqrt((factor**2).sum(axis=1)))
+
+
+def prediction_std(rows, network, activation, factor):
+    """Standard errors (rows, n_outputs) of the predictions.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    network : Network
+        As reported.
+    activation : Activation
+    factor : array of shape (n_weights, n_free)
+    """
+    problem = SquaredLoss(rows, activation, identity_coordinates(rows.n_features))
+    every = FreeWeights(network, degree=None, fit_intercept=True)
+
+    def of_block(block):
+        parts = []
+        for chunk in chunks(block, every.size * network.V.shape[1]):
+            J, _ = jacobian(chunk, problem, network, every)
+            parts.append(np.sqrt(((J @ factor) ** 2).sum(axis=2)).T)
+        return np.concatenate(parts)
+
+    return np.concatenate(rows.map(of_block))

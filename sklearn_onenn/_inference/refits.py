@@ -1,0 +1,302 @@
+"""Checks of a fit by fits with a unit less, with a unit more, and from fresh starts.
+
+An exact fit must not be exact without one of its units. Of a noisy one the residual must be noise,
+every unit must explain more than it would of noise, and a fresh start on half of the rows must lead to
+the same optimum.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._data.floating_point import EPSILON, TINY
+from .._data.whitening import whitening
+from .._network.output_layer import output_equations, rises, solve_outputs, with_fitted_outputs
+from .._network.symmetries import balanced
+from .._optimization.gauss_newton import gauss_newton
+from .._search.growing_samples import growing_samples, grown_fit
+from .._search.multistart import SAME_LOSS, same_optimum
+from .._search.one_start import moment_start
+from .._search.polish import polish_on_more
+from .._search.progress import Course
+from .._search.stages import exact_loss
+from .._search.starts import repaired_start
+from ..activations import ACTIVATIONS
+from .checks import answer, free_curvature
+from .residual_tests import explained, gained, unexplained_by_inputs, unexplained_second_moment
+
+# Rows for each weight, times the variance explained over that left.
+LEAST_SIGNAL = 40.0
+
+# Loss, over the variance of y, below which a network with a unit less fits exactly as well.
+AS_EXACT = 1e-8
+
+# Standard error, over the smallest weight vector, at which weights say little.
+IMPRECISE = 1.0
+
+# Standard errors above which a score is no chance.
+CHANCE = 3.5
+
+# Twice the log-likelihood, for each weight of a unit, above which the rows call for it, and up to which
+# it may be noise. A unit of noise has 1.7, since its direction is sought, and one in 70 has more than 3.
+CALLED_FOR, MERE_NOISE = 4.0, 3.0
+
+# The score, and twice the log-likelihood, from which another activation may be the right one.
+RIVAL, RIVAL_GAIN = 2.9, 2.8
+
+# Units that are tried for being left out: those whose output weights alone matter least.
+LEFT_OUT = 3
+
+REFIT_STEPS, REFIT_TOL = 30, 1e-4
+
+# Optima are the same when losses differ by this share of p / n and directions by these cosines.
+SAME_SHARE, SAME_COSINE = 0.02, 0.999
+
+# Iterations and tolerance with which a start from half of the rows is polished on all.
+POLISH_STEPS, POLISH_TOL = 100, 1e-6
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and the rows that it is judged on.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+        With the penalty of the fit; its targets have unit variance.
+    network : Network
+    plan : Plan
+        How a fresh start would be fitted, with the white coordinates of the rows.
+    random_state : numpy.random.RandomState
+    """
+
+    problem: object
+    network: object
+    plan: object
+    random_state: object
+
+    @classmethod
+    def of(cls, problem, network, plan):
+        """The case of a fit; fresh starts have its settings, but not its start."""
+        init = plan.init
+        if not isinstance(init, str):
+            init = "tensor" if problem.activation.properties().rho_positive else "random"
+        plan = replace(plan, init=init, polish=True, n_init="auto", alpha=problem.alpha, n_jobs=None)
+        network = balanced(network, problem.penalty, problem.activation.degree)
+        return cls(problem, network, plan, np.random.RandomState(0))
+
+    def halves(self):
+        """The problem on two random halves of the rows."""
+        rows = self.problem.rows
+        order = self.random_state.permutation(rows.n_rows)
+        return [self.problem.on(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
+
+
+def exact_checks(case):
+    """The checks of an exact fit."""
+    problem, network = case.problem, case.network
+    loss = min(
+        problem.data_loss(without(problem, network, unit)) for unit in least_units(problem, network)
+    )
+    return [
+        answer(
+            "every unit needed", loss, AS_EXACT, loss > AS_EXACT,
+            f"The fit is exact, and without its least unit the loss rises to {loss:.1e} of var(y).",
+            f"The fit is exact with a unit less as well: use k={len(network.b) - 1}.",
+        )
+    ]  # fmt: skip
+
+
+def noisy_checks(case, here, free, rows_per_weight):
+    """The checks of a fit that is not exact; those that cost most only where all others pass."""
+    found = [
+        enough_signal(here, rows_per_weight),
+        precise(here, free),
+        every_unit(case),
+        no_further_unit(case),
+        right_activation(case, free),
+        no_second_moment(case),
+    ]
+    for costly in (no_rival, same_from_halves):
+        if all(check.passed for check in found):
+            found.append(costly(case))
+    return found
+
+
+def enough_signal(here, rows_per_weight):
+    """Whether a unit that is missing, or one too many, would stand out of the noise."""
+    noise = 2 * here.data_loss / here.problem.rows.n_outputs
+    signal = rows_per_weight * max(1 - noise, 0.0) / max(noise, TINY)
+    seen = f"{signal:.3g} rows for each weight, times the variance explained over that left"
+    return answer(
+        "signal", signal, LEAST_SIGNAL, signal >= LEAST_SIGNAL,
+        f"{seen}.",
+        f"{seen}, and {LEAST_SIGNAL:g} are needed to see a wrong unit through the noise: take more "
+        f"rows, or fit a model that explains more.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def precise(here, free):
+    """Whether noise leaves the weights determined: their largest error in any direction."""
+    smallest, largest = free_curvature(here, free)
+    floor = EPSILON * max(largest, TINY)
+    error = np.sqrt(2 * here.data_loss / here.problem.rows.weight_sum / max(smallest, floor))
+    error /= max(np.linalg.norm(here.network.W, axis=0).min(), np.sqrt(floor))
+    return answer(
+        "precise weights", error, IMPRECISE, error < IMPRECISE,
+        f"The standard error of the weights is at most {error:.2g} of the smallest weight vector.",
+        f"Along some direction the standard error of the weights is {error:.2g} of the smallest weight "
+        f"vector: take more rows, fewer units, or another activation.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def every_unit(case):
+    """Whether every unit explains more than one would that fits noise."""
+    problem, network = case.problem, case.network
+    gain = min(
+        gained(problem, without(problem, network, unit), network)
+        for unit in least_units(problem, network)
+    ) / weights_of_a_unit(problem)
+    seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
+    return answer(
+        "every unit needed", gain, CALLED_FOR, gain > CALLED_FOR,
+        f"Every unit is needed ({seen}).",
+        f"A unit is not needed ({seen}, and noise alone gives up to {CALLED_FOR:g}): use "
+        f"k={len(network.b) - 1}, or more rows.",
+    )  # fmt: skip
+
+
+def no_further_unit(case):
+    """Whether a further unit explains no more than one that fits noise."""
+    problem, network = case.problem, case.network
+    gains = [gained(problem, network, more) for more in with_a_further_unit(case)]
+    gain = max(gains) / weights_of_a_unit(problem)
+    seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
+    return answer(
+        "no further unit", gain, MERE_NOISE, gain < MERE_NOISE,
+        f"A further unit explains nothing that noise would not ({seen}).",
+        f"A further unit explains part of the residual ({seen}, and noise alone seldom has more than "
+        f"{MERE_NOISE:g}): use more units, more starts (n_init) or another activation.",
+        decisive=gain > CALLED_FOR,
+    )  # fmt: skip
+
+
+def with_a_further_unit(case):
+    """Networks with a unit more, fitted: from the residual of this one, and from moments."""
+    problem, network, random_state = case.problem, case.network, case.random_state
+    starts = [repaired_start(problem, network, random_state, n_more=1)]
+    if case.plan.init == "tensor":
+        starts.append(moment_start(problem, len(network.b) + 1, case.plan, random_state, split=False))
+    return [steps(problem, start) for start in starts]
+
+
+def weights_of_a_unit(problem):
+    """How many weights a unit has."""
+    return problem.coordinates.rank + problem.rows.n_outputs + int(problem.fit_intercept)
+
+
+def right_activation(case, free):
+    """Whether no other function of the units' inputs explains the residual."""
+    score = unexplained_by_inputs(case.problem, case.network, free)
+    return answer(
+        "activation", score, CHANCE, score < CHANCE,
+        f"No other function of the units' inputs explains the residual ({score:.1f} standard errors).",
+        f"Other functions of the units' inputs explain part of the residual ({score:.1f} standard "
+        f"errors): try another activation, more units or more starts (n_init).",
+    )  # fmt: skip
+
+
+def no_second_moment(case):
+    """Whether the second moment of the residual is that of noise."""
+    score = unexplained_second_moment(case.problem, case.network, case.plan.white, case.random_state)
+    return answer(
+        "residual spectrum", score, CHANCE, score < CHANCE,
+        f"The residual's second moment is that of noise ({score:.1f} standard errors).",
+        f"The residual's second moment is not that of noise ({score:.1f} standard errors): use more "
+        f"units or more starts (n_init).",
+    )  # fmt: skip
+
+
+def no_rival(case):
+    """Whether no other activation, fitted from the same hidden units, explains more."""
+    problem, network = case.problem, case.network
+    scores, gains = {}, {}
+    for rival in dict.fromkeys(ACTIVATIONS.values()):
+        if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
+            continue
+        other = problem.on(problem.rows, activation=rival())
+        fit = steps(other, with_fitted_outputs(other, network.W, network.b))
+        scores[rival.name] = explained(problem, network, fit, rival())
+        gains[rival.name] = gained(problem, network, fit, rival())
+    best = max(gains, key=gains.get)
+    score, gain = max(scores.values()), gains[best]
+    seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
+    return answer(
+        "no rival activation", score, RIVAL, score < RIVAL and gain < RIVAL_GAIN,
+        f"No other activation explains the residual {seen}.",
+        f"Another activation may be the right one {seen}: try activation={best!r}, or take more rows.",
+        decisive=False,
+    )  # fmt: skip
+
+
+def same_from_halves(case):
+    """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
+    here = case.problem.evaluate(case.network)
+    share = SAME_SHARE * case.network.pack().size / case.problem.rows.weight_sum
+    limit, n_same, lower = max(SAME_LOSS, share), 0, -np.inf
+    for half in case.halves():
+        fit = fresh_fit(case, half)
+        own = replace(fit, network=case.network, objective=here.loss)
+        n_same += same_optimum(fit, own, loss=limit, cosine=SAME_COSINE)
+        lower = max(lower, 1 - fit.objective / here.loss)
+        if n_same > 0 or lower > SAME_LOSS:
+            break
+    no = (
+        "Fresh starts on two halves of the rows lead to other optima: take more rows, or fit again with "
+        "more starts (n_init)."
+    )
+    if lower > SAME_LOSS:
+        no = (
+            f"A fresh start on half of the rows leads to a loss that is lower by {lower:.1e} of it: fit "
+            f"again with more starts (n_init) or another random_state."
+        )
+    return answer(
+        "independent starts", n_same, 1, n_same > 0 and lower <= SAME_LOSS,
+        "A fresh start on half of the rows leads to the same optimum.",
+        no,
+        decisive=lower > limit,
+    )  # fmt: skip
+
+
+def fresh_fit(case, half):
+    """A fit on half of the rows from a start of its own, polished on all rows."""
+    rows, plan = half.rows.counted_anew(), case.plan
+    plan = replace(plan, white=whitening(rows), alpha=case.problem.alpha)
+    problem = half.on(rows)
+    samples = growing_samples(rows, len(case.network.b), case.random_state)
+    fit = grown_fit(problem, samples, len(case.network.b), plan, case.random_state)
+    polish = replace(fit.polish, alpha=case.problem.alpha)
+    return polish_on_more(case.problem, polish, Course(), max_iter=POLISH_STEPS, tol=POLISH_TOL)
+
+
+def steps(problem, network):
+    """The network after a few Gauss-Newton steps on the rows of the problem."""
+    network = balanced(network, problem.penalty, problem.activation.degree)
+    exact = exact_loss(problem.rows.dtype) if problem.alpha == 0 else 0.0
+    return gauss_newton(problem, network, max_iter=REFIT_STEPS, tol=REFIT_TOL, exact_loss=exact).network
+
+
+def least_units(problem, network):
+    """The units without which the loss rises least, as far as output weights alone can tell."""
+    solution = solve_outputs(*output_equations(problem, network.W, network.b))
+    return np.argsort(rises(*solution[:2]))[:LEFT_OUT]
+
+
+def without(problem, network, unit):
+    """The network without a unit, fitted again."""
+    W, b = np.delete(network.W, unit, axis=1), np.delete(network.b, unit)
+    fewer = with_fitted_outputs(problem, W, b)
+    # Gauss-Newton steps need a unit to move.
+    return steps(problem, fewer) if len(b) else fewer

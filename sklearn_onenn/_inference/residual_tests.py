@@ -1,0 +1,227 @@
+"""Tests of what a network leaves: would other units, another activation, or one unit less do as well?
+
+Noise may depend on the row. A score is divided by its standard error, which is that of the residuals as
+they are: under a network that generated the data, and noise symmetric about zero, it is close to a
+standard normal one or below. A gain is that of twice the log-likelihood.
+"""
+
+import numpy as np
+from scipy.linalg import eigh, pinvh
+from scipy.special import eval_hermitenorm, gammaln
+
+from .._data.floating_point import TINY
+from .._data.rows import weighted
+from .._network.jacobian import chunks, jacobian
+from .._network.loss import residuals
+from .._network.network import forward
+from .._tensor.hermite import second_moment
+from .._tensor.span import AffineFit
+
+# Functions of each unit's input against which the residual is held.
+HERMITE_ORDERS = 6
+
+# Up to so many free weights the derivatives by them are taken as a matrix.
+MATRIX_SIZE = 400
+
+# Random signs from which the null distribution of a spectrum is estimated.
+SIGN_DRAWS = 16
+
+
+def explained(problem, smaller, larger, activation=None):
+    """Standard errors by which what ``larger`` adds to ``smaller`` explains the residual of ``smaller``.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    smaller, larger : Network
+    activation : Activation or None
+        Of the second network, where it has another.
+
+    Returns
+    -------
+    float
+    """
+    predictions = predictions_of_both(problem, smaller, larger, activation)
+
+    def sums(block):
+        F, G = predictions(block)
+        product = ((block.y - F) * (G - F)).sum(axis=1, keepdims=True, dtype=np.float64)
+        both = np.concatenate([product, product**2], axis=1)
+        return weighted(both, block.weight).sum(axis=0)
+
+    total, square = problem.rows.sum(sums)
+    return float(total / np.sqrt(max(square, TINY)))
+
+
+def gained(problem, smaller, larger, activation=None):
+    """Twice the logarithm of the likelihood ratio of two networks, both fitted on these rows.
+
+    It is n m log(loss of the smaller / loss of the larger) where noise is normal and of one variance.
+    Where noise depends on the row, what fitted noise gains is larger by the factor
+    E r^2 c^2 / (E r^2 E c^2), with r the residual of the larger network and c what it adds: by that it
+    is divided.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    smaller, larger : Network
+    activation : Activation or None
+        Of the second network, where it has another.
+
+    Returns
+    -------
+    float
+    """
+    predictions = predictions_of_both(problem, smaller, larger, activation)
+
+    def sums(block):
+        F, G = predictions(block)
+        R, C = (array.astype(np.float64) for array in (G - block.y, G - F))
+        parts = (F - block.y) ** 2, R**2, C**2, (R * C).sum(axis=1, keepdims=True) ** 2
+        return tuple(weighted(part, block.weight).sum(axis=0, dtype=np.float64) for part in parts)
+
+    n = problem.rows.weight_sum
+    before, after, change, both = problem.rows.sum(sums)
+    spread = both.sum() * n / max(after @ change, TINY)
+    gain = n * problem.rows.n_outputs * np.log(max(before.sum(), TINY) / max(after.sum(), TINY))
+    return float(gain / max(spread, 1.0))
+
+
+def predictions_of_both(problem, smaller, larger, activation):
+    """A function of a block: what the two networks predict there."""
+    first, second = problem.to_rows(smaller), problem.to_rows(larger)
+    other = activation or problem.activation
+
+    def predictions(block):
+        return forward(block.X, first, problem.activation), forward(block.X, second, other)
+
+    return predictions
+
+
+def unexplained_by_inputs(problem, network, free):
+    """Score of the residual against functions of the input w_i . x + b_i of each unit.
+
+    The functions are Hermite functions He_j(u) exp(-u^2 / 4), j = 0 .. 5, of the inputs at unit scale,
+    less their part along the derivatives by the weights, to which the residual of a minimum is
+    orthogonal. (In models whose derivatives would be a large matrix that part stays, and the score is
+    rather small.) The joint score is a chi-square one, brought to a normal one by the cube root
+    (E. B. Wilson, M. M. Hilferty, 1931, doi:10.1073/pnas.17.12.684). A wrong activation is seen here.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+        A minimum.
+    free : FreeWeights
+
+    Returns
+    -------
+    float
+        The largest over outputs.
+    """
+    at_rows = problem.to_rows(network)
+    first, scale = input_scales(problem.rows, at_rows)
+    orders = np.arange(HERMITE_ORDERS)
+    length = np.exp(-gammaln(orders + 1) / 2)
+    n_along = free.size if free.size <= MATRIX_SIZE else 0
+
+    def features(block):
+        u = ((block.X @ at_rows.W + at_rows.b - first) / scale)[:, :, None]
+        G = (length * eval_hermitenorm(orders, u) * np.exp(-(u**2) / 4)).reshape(len(u), -1)
+        if n_along == 0:
+            R = forward(block.X, at_rows, problem.activation) - block.y
+            return [(G, r) for r in R.T]
+        J, R = jacobian(block, problem, at_rows, free)
+        return [(np.concatenate([Q, G], axis=1), r) for Q, r in zip(J, R.T, strict=True)]
+
+    def sums(block):
+        total = []
+        for chunk in chunks(block, n_along + len(orders) * len(scale)):
+            parts = []
+            for F, r in features(chunk):
+                wF = weighted(F, chunk.weight)
+                F_r = F * r[:, None]
+                parts.append((F.T @ wF, wF.T @ r, F_r.T @ weighted(F_r, chunk.weight)))
+            total.append([np.array(part) for part in zip(*parts, strict=True)])
+        return tuple(sum(part) for part in zip(*total, strict=True))
+
+    scores = []
+    for gram, score, covariance in zip(*problem.rows.sum(sums), strict=True):
+        along, across = slice(n_along), slice(n_along, None)
+        B = pinvh(gram[along, along]) @ gram[along, across] if n_along else np.zeros((0, len(gram)))
+        L = np.concatenate([-B, np.eye(len(gram) - n_along)])
+        scores.append(chi_square_score(L.T @ score, L.T @ covariance @ L))
+    return max(scores)
+
+
+def input_scales(rows, network):
+    """Mean and standard deviation of each unit's input; infinite where it is constant."""
+
+    def moments(block):
+        P = block.X @ network.W + network.b
+        return weighted(P, block.weight).sum(axis=0), weighted(P**2, block.weight).sum(axis=0)
+
+    first, second = (total / rows.weight_sum for total in rows.sum(moments))
+    scale = np.sqrt(np.maximum(second - first**2, 0.0))
+    return first, np.where(scale > 1e-6 * np.sqrt(second), scale, np.inf)
+
+
+def chi_square_score(score, covariance):
+    """Standard normal equivalent of s^T C^+ s."""
+    values, vectors = eigh(covariance)
+    keep = values > 1e-8 * max(values[-1], TINY)
+    n = np.count_nonzero(keep)
+    square = ((vectors[:, keep].T @ score) ** 2 / values[keep]).sum()
+    return float((np.cbrt(square / n) - 1 + 2 / (9 * n)) * np.sqrt(9 * n / 2))
+
+
+def spectrum_against_signs(rows, coordinates, random_state):
+    """Second moments of targets beside those of the same targets with random signs.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    coordinates : Coordinates
+        In which rows are taken for N(0, I).
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    values : array of shape (n_outputs, r)
+        Absolute eigenvalues of each output's second moment, descending.
+    null : array of shape (n_outputs, SIGN_DRAWS)
+        Largest ones with random signs.
+    """
+    targets = AffineFit(rows, coordinates)(rows.y)[1]
+    m = targets.shape[1]
+    signs = random_state.choice([-1.0, 1.0], (len(targets), SIGN_DRAWS)).astype(targets.dtype)
+
+    def sums(block):
+        z = coordinates.rows(block.X)
+        R = weighted(block.y[:, :m], block.weight)
+        columns = [R[:, [o]] * block.y[:, m:] for o in range(m)]
+        return np.array([second_moment(z, t) for t in np.concatenate([R, *columns], axis=1).T])
+
+    both = rows.with_targets(np.concatenate([targets, signs], axis=1)).sum(sums) / rows.weight_sum
+    values = -np.sort(-np.abs(np.linalg.eigvalsh(both)), axis=1)
+    return values[:m], values[m:, 0].reshape(m, SIGN_DRAWS)
+
+
+def unexplained_second_moment(problem, network, coordinates, random_state):
+    """Score of the leading eigenvalue of the residual's second moment, largest over outputs.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+    coordinates : Coordinates
+        In which rows are taken for N(0, I).
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    float
+    """
+    rows = residuals(problem, network)
+    values, null = spectrum_against_signs(rows, coordinates, random_state)
+    return float(((values[:, 0] - null.mean(axis=1)) / np.maximum(null.std(axis=1), TINY)).max())

@@ -1,0 +1,67 @@
+"""Derivatives of the predictions by the free weights, as matrices: for models of moderate size."""
+
+import numpy as np
+
+from .._data.rows import Block, transposed_product, weighted
+from .network import linearize
+
+# Entries of the derivatives that are in memory at a time.
+CHUNK_ENTRIES = 2**22
+
+
+def chunks(block, size):
+    """Parts of a block whose derivatives by ``size`` weights fit into memory."""
+    n_rows = block.y.shape[0]
+    step = max(1, CHUNK_ENTRIES // size)
+    for begin in range(0, n_rows, step):
+        rows = slice(begin, begin + step)
+        weight = None if block.weight is None else block.weight[rows]
+        yield Block(block.index, block.X[rows], block.y[rows], weight)
+
+
+def jacobian(block, problem, at_rows, free):
+    """Derivative of every output by the free weights, and the residual F(x) - y.
+
+    Parameters
+    ----------
+    block : Block
+    problem : SquaredLoss
+    at_rows : Network
+        In the coordinates of the rows.
+    free : FreeWeights
+        Of the network in the coordinates of the problem.
+
+    Returns
+    -------
+    J : array of shape (n_outputs, rows, free.size)
+    R : array of shape (rows, n_outputs)
+    """
+    at = linearize(block, at_rows, problem.activation)
+    z = problem.coordinates.rows(block.X)
+    (n, k), m = at.Phi.shape, at.R.shape[1]
+    J = np.zeros((m, n, free.size))
+    W_end = z.shape[1] * k
+    V_start = W_end + (k if free.fit_intercept else 0)
+    V_end = V_start + k * free.basis.shape[2]
+    for output, Q in enumerate(J):
+        slopes = at.D * at_rows.V[:, output]
+        Q[:, :W_end] = (z[:, :, None] * slopes[:, None, :]).reshape(n, -1)
+        Q[:, V_start:V_end] = (at.Phi[:, :, None] * free.basis[:, output]).reshape(n, -1)
+        if free.fit_intercept:
+            Q[:, W_end:V_start] = slopes
+            Q[:, V_end + output] = 1.0
+    return J, at.R
+
+
+def gauss_newton_matrix(problem, network, free):
+    """J^T J / n by the free weights, without the penalty."""
+    at_rows = problem.to_rows(network)
+
+    def sums(block):
+        total = 0.0
+        for chunk in chunks(block, free.size * network.V.shape[1]):
+            for Q in jacobian(chunk, problem, at_rows, free)[0]:
+                total = total + transposed_product(Q, weighted(Q, chunk.weight))
+        return total
+
+    return problem.rows.sum(sums) / problem.rows.weight_sum

@@ -1,0 +1,176 @@
+"""The squared loss of a network on rows: value, gradient, Gauss-Newton products, residuals."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .._data.rows import weighted
+from .network import Network, adjoint, forward, jacobian_product, linearize, overflow_allowed
+
+
+def residuals(problem, network):
+    """The rows with y - F(x) for targets."""
+    at_rows = problem.to_rows(network)
+    rest = problem.rows.map(lambda block: block.y - forward(block.X, at_rows, problem.activation))
+    return problem.rows.with_targets(np.concatenate(rest))
+
+
+class SquaredLoss:
+    """f(W, b, V, c) = 1/2 mean |F(x) - y|^2 + alpha / (2 n) (tr W^T P W + |V|^2) over rows.
+
+    Weights are given in white coordinates, rows are read as they are.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    activation : Activation
+    coordinates : Coordinates
+    fit_intercept : bool
+        False keeps b and c at zero.
+    alpha : float
+        Penalty. P is the squared length of a weight vector with the columns at unit scale.
+    """
+
+    def __init__(self, rows, activation, coordinates, *, fit_intercept=True, alpha=0.0):
+        self.rows, self.activation, self.coordinates = rows, activation, coordinates
+        self.fit_intercept, self.alpha = fit_intercept, alpha
+        self.penalty = coordinates.penalty
+
+    def on(self, rows, *, alpha=None, activation=None):
+        """The same loss on other rows, or with another penalty or activation."""
+        return SquaredLoss(
+            rows, self.activation if activation is None else activation, self.coordinates,
+            fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
+        )  # fmt: skip
+
+    def to_rows(self, network):
+        """Weights of the white coordinates as weights of the rows, in the type of the rows."""
+        W, b = self.coordinates.weights_to_rows(network.W, network.b)
+        with overflow_allowed():
+            return network._replace(W=W, b=b).astype(self.rows.dtype)
+
+    def _gradient_from_rows(self, W, b, V, c):
+        """Sums over rows as the gradient in white coordinates."""
+        n = self.rows.weight_sum
+        W = self.coordinates.transform.T @ (W - self.coordinates.mean[:, None] * b)
+        if not self.fit_intercept:
+            b, c = np.zeros_like(b), np.zeros_like(c)
+        return Network(W / n, b / n, V / n, c / n)
+
+    def _penalized_gradient(self, parts, network, at_rows):
+        """Sums over rows and the penalty as the gradient in white coordinates.
+
+        P w is T^T (scale^2 T w), and the weights of the rows, T w, are at hand: P need not be read.
+        """
+        if self.alpha == 0:
+            return self._gradient_from_rows(*parts)
+        W, b, V, c = parts
+        W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * at_rows.W
+        return self._gradient_from_rows(W, b, V + self.alpha * network.V, c)
+
+    def penalty_value(self, network):
+        """alpha / (2 n) (tr W^T P W + |V|^2)."""
+        if self.alpha == 0:
+            return 0.0
+        square = np.vdot(network.W, self.penalty @ network.W) + np.vdot(network.V, network.V)
+        return 0.5 * self.alpha / self.rows.weight_sum * square
+
+    def data_loss(self, network):
+        """1/2 mean |F(x) - y|^2."""
+        at_rows, activation = self.to_rows(network), self.activation
+
+        def squares(block):
+            with overflow_allowed():
+                R = forward(block.X, at_rows, activation) - block.y
+                return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
+
+        return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
+
+    def evaluate(self, network):
+        """Loss and gradient.
+
+        Returns
+        -------
+        Evaluation
+            It keeps units and slopes of every block where the rows allow it, so that Gauss-Newton
+            products there cost two products with the rows; otherwise they cost three.
+        """
+        at_rows, activation = self.to_rows(network), self.activation
+        linear = {} if self.rows.keeps(2 * network.V.shape[0] + network.V.shape[1]) else None
+
+        def sums(block):
+            with overflow_allowed():
+                at = linearize(block, at_rows, activation)
+                if linear is not None:
+                    linear[block.index] = at
+                squares = np.vdot(at.R, weighted(at.R, block.weight))
+                return squares.astype(np.float64), *adjoint(block, at, at_rows.V, at.R)
+
+        squares, *parts = self.rows.sum(sums)
+        data_loss = 0.5 * float(squares) / self.rows.weight_sum
+        with overflow_allowed():
+            gradient = self._penalized_gradient(parts, network, at_rows)
+        return Evaluation(self, network, at_rows, linear, data_loss, gradient)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The squared loss at a network.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+    network, at_rows : Network
+        Weights in white coordinates, and those of the rows in their floating type.
+    linear : dict of int -> Linearization or None
+        By index of block; None where the rows keep none.
+    data_loss : float
+        1/2 mean |F(x) - y|^2.
+    gradient : Network
+    """
+
+    problem: SquaredLoss
+    network: Network
+    at_rows: Network
+    linear: object
+    data_loss: float
+    gradient: Network
+
+    @property
+    def loss(self):
+        """Loss with the penalty."""
+        return self.data_loss + self.problem.penalty_value(self.network)
+
+    def with_alpha(self, alpha):
+        """The same under another penalty."""
+        problem = self.problem.on(self.problem.rows, alpha=alpha)
+        change = problem.on(problem.rows, alpha=alpha - self.problem.alpha)
+        nothing = [np.zeros_like(part) for part in self.at_rows]
+        more = change._penalized_gradient(nothing, self.network, self.at_rows)
+        gradient = self.gradient.unpack(self.gradient.pack() + more.pack())
+        return replace(self, problem=problem, gradient=gradient)
+
+    def gauss_newton_product(self, direction):
+        """(J^T J / n + penalty) applied to a direction, both in white coordinates."""
+        problem, linear = self.problem, self.linear
+        step, at_rows, activation = problem.to_rows(direction), self.at_rows, problem.activation
+        V = at_rows.V
+
+        def product(block):
+            at = linear[block.index] if linear else linearize(block, at_rows, activation)
+            with overflow_allowed():
+                return adjoint(block, at, V, jacobian_product(block, at, V, step))
+
+        parts = problem.rows.sum(product)
+        return problem._penalized_gradient(parts, direction, step)
+
+    def transposed_jacobian(self, R):
+        """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""
+        problem, linear, V = self.problem, self.linear, self.at_rows.V
+
+        def product(block):
+            at = linear[block.index] if linear else linearize(block, self.at_rows, problem.activation)
+            return adjoint(block, at, V, block.y)
+
+        parts = problem.rows.with_targets(R.astype(problem.rows.dtype)).sum(product)
+        return problem._gradient_from_rows(*parts)

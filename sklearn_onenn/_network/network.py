@@ -1,0 +1,107 @@
+"""The network and its squared loss on rows: value, gradient and Gauss-Newton products.
+
+The network is F(x) = V^T phi(W^T x + b) + c with W (d, k), b (k,), V (k, m), c (m,). Each function of
+a block costs two products with the rows: X W on the way in, X^T G on the way out.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._data.rows import by_columns, transposed_product, weighted
+
+
+class Network(NamedTuple):
+    """Weights of a one-hidden-layer network, or a direction in their space.
+
+    Attributes
+    ----------
+    W : array of shape (d, k)
+    b : array of shape (k,)
+    V : array of shape (k, n_outputs)
+    c : array of shape (n_outputs,)
+    """
+
+    W: np.ndarray
+    b: np.ndarray
+    V: np.ndarray
+    c: np.ndarray
+
+    def pack(self):
+        """All weights as one vector."""
+        return np.concatenate([self.W.ravel(), self.b, self.V.ravel(), self.c])
+
+    def unpack(self, vector):
+        """The network of this shape whose weights are ``vector``."""
+        W_end = self.W.size
+        b_end = W_end + len(self.b)
+        V_end = b_end + self.V.size
+        return Network(
+            vector[:W_end].reshape(self.W.shape),
+            vector[W_end:b_end],
+            vector[b_end:V_end].reshape(self.V.shape),
+            vector[V_end:],
+        )
+
+    def astype(self, dtype):
+        """Weights in another floating type (no copy where it is the same)."""
+        return Network(*(weights.astype(dtype, copy=False) for weights in self))
+
+
+def forward(X, network, activation):
+    """Predictions (rows, n_outputs) of one block of rows."""
+    P = by_columns(X, network.W)
+    P += network.b
+    return by_columns(activation.value(P), network.V) + network.c
+
+
+@dataclass(frozen=True)
+class Linearization:
+    """One block at one network: units Phi and slopes D (rows, k), residual R (rows, n_outputs)."""
+
+    Phi: np.ndarray
+    D: np.ndarray
+    R: np.ndarray
+
+
+def overflow_allowed():
+    """No warning for a step that is only tried: a loss that is not finite is no descent."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def linearize(block, network, activation):
+    """Units, slopes and residual F(x) - y of one block."""
+    P = by_columns(block.X, network.W)
+    P += network.b
+    Phi, D = activation.value_and_derivative(P)
+    R = by_columns(Phi, network.V)
+    R += network.c
+    R -= block.y
+    return Linearization(Phi, D, R)
+
+
+def adjoint(block, linear, V, R):
+    """Transposed Jacobian of one block on R (rows, n_outputs): the parts of a gradient."""
+    R = weighted(R, block.weight)
+    G = times_transposed(R, V)
+    G *= linear.D
+    by_inputs = transposed_product(G, block.X).T
+    return by_inputs, G.sum(axis=0), transposed_product(linear.Phi, R), R.sum(axis=0)
+
+
+def jacobian_product(block, linear, V, direction):
+    """Change (rows, n_outputs) of the predictions of one block along a direction."""
+    Q = by_columns(block.X, direction.W)
+    Q += direction.b
+    Q *= linear.D
+    F = by_columns(Q, V)
+    F += by_columns(linear.Phi, direction.V)
+    F += direction.c
+    return F
+
+
+def times_transposed(R, V):
+    """R V^T for R (rows, n_outputs), V (k, n_outputs)."""
+    # Of one column NumPy has no fast product.
+    return (V * R.T).T if R.shape[1] == 1 else by_columns(R, V.T)

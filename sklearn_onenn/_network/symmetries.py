@@ -1,0 +1,125 @@
+"""Representatives of a network among those that scaling or flipping its units leaves equal."""
+
+import numpy as np
+
+from .._data.floating_point import TINY
+from .network import Network
+
+# Length of the weights of a dead unit: in single precision what is divided by it would overflow.
+DEAD = np.sqrt(np.finfo(np.float32).tiny)
+
+
+def with_output_size(network, size, degree):
+    """The same network with |v_i| = size in every homogeneous unit that is not dead."""
+    length = np.linalg.norm(network.V, axis=1)
+    alive = length > 0
+    if degree is None or not alive.any():
+        return network
+    scale = np.where(alive, length / size, 1.0)
+    root = scale ** (1 / degree)
+    return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])
+
+
+def with_unit_directions(network):
+    """The same network of units of degree one with |w_i| = 1 in every unit that is not dead."""
+    length = np.linalg.norm(network.W, axis=0)
+    length = np.where(length > DEAD, length, 1.0)
+    return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
+
+
+def balanced(network, penalty, degree):
+    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
+    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
+    v = (network.V**2).sum(axis=1)
+    # Squares that are smaller than this are those of dead units, and their quotients overflow.
+    alive = np.minimum(w, v) > np.sqrt(TINY)
+    if degree is None or not alive.any():
+        return network
+    # w s^2 + v s^(-2 degree) is smallest at s^(2 degree + 2) = degree v / w.
+    s = np.where(alive, degree * v / np.where(alive, w, 1.0), 1.0) ** (1 / (2 * degree + 2))
+    return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])
+
+
+def caller_network(network, problem, y_mean, y_scale):
+    """A network of white coordinates and scaled targets, in canonical form for the caller."""
+    W, b = problem.coordinates.weights_to_rows(network.W, network.b)
+    network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
+    network = canonical(network, problem.activation, problem.fit_intercept)
+    return network.astype(problem.rows.dtype)
+
+
+def canonical(network, activation, fit_intercept):
+    """The same network with outputs of length one or positive where they are free, units in order."""
+    network = with_output_size(network, 1.0, activation.degree)
+    network = with_positive_outputs(network, activation, fit_intercept)
+    order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
+    return Network(network.W[:, order], network.b[order], network.V[order], network.c)
+
+
+def inner_network(network, problem, y_mean, y_scale):
+    """A network of the caller in the coordinates of the problem, whose targets are scaled."""
+    W, b = problem.coordinates.weights_from_rows(network.W, network.b)
+    if not problem.fit_intercept:
+        b = np.zeros_like(b)
+    return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
+
+
+def with_positive_outputs(network, activation, fit_intercept):
+    """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
+    point = activation.symmetry == "point" and fit_intercept
+    if activation.symmetry != "odd" and not point:
+        return network
+    sign = np.where(network.V[:, 0] < 0, -1.0, 1.0)
+    c = network.c
+    if point:  # v phi(z) = -v phi(-z) + 2 v phi(0)
+        c = c + 2 * activation.value(np.zeros(1)) * network.V[sign < 0].sum(axis=0)
+    return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)
+
+
+class FreeWeights:
+    """The weights of a network that may vary when homogeneous units keep the length of v_i.
+
+    A vector of them is packed like :meth:`Network.pack`, with the components of v_i across v_i alone in
+    homogeneous units, and without b and c where the model has none.
+
+    Parameters
+    ----------
+    network : Network
+        Where they vary about.
+    degree : int or None
+        Of the activation.
+    fit_intercept : bool
+    normals : array of shape (k, m) or None
+        Directions across which V varies; V itself if None.
+
+    Attributes
+    ----------
+    size : int
+    """
+
+    def __init__(self, network, *, degree, fit_intercept, normals=None):
+        k, m = network.V.shape
+        self.shape, self.fit_intercept = network, fit_intercept
+        self.basis = np.broadcast_to(np.eye(m), (k, m, m))
+        if degree is not None:
+            normals = network.V if normals is None else normals
+            self.basis = np.linalg.qr(normals[:, :, None], mode="complete")[0][:, :, 1:]
+        self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
+
+    def expand(self, vector):
+        """The change of all weights that a change of the free ones is."""
+        shape = self.shape
+        k, W_end = len(shape.b), shape.W.size
+        b, c, V_start, V_end = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end, self.size
+        if self.fit_intercept:
+            V_start, V_end = W_end + k, self.size - len(c)
+            b, c = vector[W_end:V_start], vector[V_end:]
+        V = np.einsum("imj,ij->im", self.basis, vector[V_start:V_end].reshape(k, self.basis.shape[2]))
+        return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
+
+    def reduce(self, gradient):
+        """The transpose of :meth:`expand`."""
+        V = np.einsum("imj,im->ij", self.basis, gradient.V).ravel()
+        if not self.fit_intercept:
+            return np.concatenate([gradient.W.ravel(), V])
+        return np.concatenate([gradient.W.ravel(), gradient.b, V, gradient.c])

@@ -1,0 +1,87 @@
+"""Units added and eliminated, with a few Gauss-Newton steps between."""
+
+import numpy as np
+
+from .._network.network import Network
+from .._network.output_layer import output_equations, rises, solve_outputs, with_fitted_outputs
+from .gauss_newton import gauss_newton
+
+REFIT_STEPS, ELIMINATION_STEPS, PRUNED_STEPS = 8, 4, 30
+
+REFIT_TOL = 1e-3
+
+
+def refit(problem, network, steps):
+    """A few Gauss-Newton steps: loss and network."""
+    result = gauss_newton(problem, network, max_iter=steps, tol=REFIT_TOL)
+    return result.losses[-1], result.network
+
+
+def random_start(problem, k, random_state):
+    """Random directions of length one, in both orientations, and output weights by least squares."""
+    r = problem.coordinates.rank
+    W = random_state.standard_normal((r, k))
+    W /= np.linalg.norm(W, axis=0)
+    b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
+    return with_fitted_outputs(problem, W, b)
+
+
+def twice_as_many(problem, k, random_state):
+    """Twice as many random units as wanted, fitted: loss and network."""
+    return refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)
+
+
+def leading_directions(slices):
+    """Eigenvector (m, L) of largest absolute eigenvalue of each slice (L, m, m)."""
+    values, vectors = np.linalg.eigh(slices)
+    column = np.abs(values).argmax(axis=1)
+    return vectors[np.arange(len(slices)), :, column].T
+
+
+def enlarged(network, directions):
+    """The network with units along directions (r, j) of length one, in both orientations."""
+    k, j = network.W.shape[1], directions.shape[1]
+    directions = directions * np.median(np.linalg.norm(network.W, axis=0))
+    return Network(
+        np.concatenate([network.W, directions, -directions], axis=1),
+        np.concatenate([network.b, np.zeros(2 * j)]),
+        np.zeros((k + 2 * j, network.V.shape[1])),
+        network.c,
+    )
+
+
+def eliminated(problem, network, k, first, *, goal=np.inf):
+    """Backward elimination to k units, refitted after every few.
+
+    Parameters
+    ----------
+    first : int
+        Units that are kept at first, by their output weights alone.
+    goal : float
+        All go at once where the loss is not below this with more than k.
+
+    Returns
+    -------
+    loss : float
+    network : Network
+    """
+    loss, network = refit(problem, with_fewer_units(problem, network, first), REFIT_STEPS)
+    while network.W.shape[1] > k:
+        n_units = network.W.shape[1]
+        n_left = max(k, n_units - max(1, (n_units - k) // 4)) if loss < goal else k
+        network = with_fewer_units(problem, network, n_left)
+        loss, network = refit(problem, network, ELIMINATION_STEPS)
+    return loss, network
+
+
+def with_fewer_units(problem, network, k):
+    """Drop the unit that raises the squared error least, until k are left; refit output weights."""
+    gram, cross = output_equations(problem, network.W, network.b)
+    keep = np.arange(len(cross))
+    while True:
+        v, inverse, _ = solve_outputs(gram[np.ix_(keep, keep)], cross[keep])
+        if len(keep) - 1 <= k:
+            break
+        keep = np.delete(keep, np.argmin(rises(v, inverse)))
+    units = keep[:-1]
+    return Network(network.W[:, units], network.b[units], v[:-1], v[-1])

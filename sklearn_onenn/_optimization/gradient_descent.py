@@ -1,0 +1,147 @@
+"""Algorithm 2: gradient descent over fresh parts of the rows.
+
+v is the start's and stays. The rows are split into disjoint parts, drawn at random; every step takes
+W <- W - eta grad f_S(W) on a part S that no step has seen, so that the part is independent
+of W (K. Zhong et al., arXiv:1706.03175, Algorithm 2 and Theorem 4.4). All steps together read the
+rows once. With too few rows for two parts every step takes all of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._data.floating_point import TINY
+
+# A part must still see every weight: rows of a part for each weight in W.
+ROWS_PER_WEIGHT = 4
+
+POWER_STEPS = 12
+
+
+@dataclass(frozen=True)
+class DescentResult:
+    """Where descent ended.
+
+    Attributes
+    ----------
+    network : Network
+    losses : list of float
+        1/2 mean squared residual on the part of each step, before the step.
+    parts : list of arrays or None
+        Row numbers of the parts that steps were taken on; None when every step took all rows.
+    learning_rate : float
+    reason : str
+        "rows used up", "converged", "exact fit", "diverged" or "max_iter".
+    """
+
+    network: object
+    losses: list
+    parts: list
+    learning_rate: float
+    reason: str
+
+
+def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol, one_pass=False,
+                     exact_loss=0.0, random_state=None, callback=None):  # fmt: skip
+    """Gradient descent on W (and on b and c where the model has them), v fixed.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+        Start, in white coordinates.
+    resample : bool
+        Take fresh parts; False takes all rows at every step.
+    learning_rate : float or "auto"
+        eta; "auto" is the inverse of the largest curvature at the start, found on a part of its own.
+    max_iter : int
+    tol : float
+        Stop steps on all rows when one lowers the loss by less than this share of it.
+    one_pass : bool
+        Read the rows once and no more, also where every step takes all of them.
+    exact_loss : float
+        Stop when the loss is not above this.
+    random_state : numpy.random.RandomState
+        Draws the parts.
+    callback : callable or None
+        Called with the :class:`Evaluation` of every step; a true answer stops.
+
+    Returns
+    -------
+    DescentResult
+    """
+    parts = disjoint_parts(problem.rows.n_rows, network.W.size, random_state) if resample else None
+    if learning_rate == "auto":
+        sample = problem.rows if parts is None else problem.rows.take(parts.pop())
+        learning_rate = 1 / largest_curvature(problem.on(sample).evaluate(network), random_state)
+    start, losses, reason = network, [], "max_iter"
+    n_steps = max_iter if parts is None else len(parts)
+    if one_pass and parts is None:
+        n_steps = 1
+    for step in range(max_iter):
+        if step == n_steps:
+            reason = "rows used up"
+            break
+        on_part = problem if parts is None else problem.on(problem.rows.take(parts[step]))
+        here = on_part.evaluate(network)
+        losses.append(here.data_loss)
+        stop = stopping_reason(losses, parts is None, tol, exact_loss)
+        ends = callback is not None and callback(here)
+        if stop or ends:
+            reason = stop or "callback"
+            break
+        network = descend(network, here.gradient, learning_rate)
+    if reason == "diverged":
+        network = start
+    if parts is not None:
+        parts = parts[: len(losses)]
+    return DescentResult(network, losses, parts, learning_rate, reason)
+
+
+def disjoint_parts(n_rows, n_weights, random_state):
+    """Random disjoint parts of at least ``ROWS_PER_WEIGHT`` rows a weight.
+
+    Returns
+    -------
+    parts : list of index arrays, or None when there are too few rows for two
+    """
+    n_parts = n_rows // (ROWS_PER_WEIGHT * max(n_weights, 1))  # none where rows do not vary
+    if n_parts < 2:
+        return None
+    # Sorted within a part: rows are then read in the order in which they lie in memory.
+    return [np.sort(part) for part in np.array_split(random_state.permutation(n_rows), n_parts)]
+
+
+def descend(network, gradient, learning_rate):
+    """One step on everything but v."""
+    return network._replace(
+        W=network.W - learning_rate * gradient.W,
+        b=network.b - learning_rate * gradient.b,
+        c=network.c - learning_rate * gradient.c,
+    )
+
+
+def stopping_reason(losses, full_sample, tol, exact_loss):
+    """Why descent should stop now, or None."""
+    loss = losses[-1]
+    if not np.isfinite(loss) or loss > 1e6 * (losses[0] + TINY):
+        return "diverged"
+    if loss <= exact_loss:
+        return "exact fit"
+    if full_sample and len(losses) > 1 and 0 <= losses[-2] - loss <= tol * losses[-2]:
+        return "converged"
+    return None
+
+
+def largest_curvature(here, random_state):
+    """Largest eigenvalue of the Gauss-Newton matrix in W, b and c, by power iteration."""
+    network, curvature = here.network, 1.0
+    direction = network.unpack(random_state.standard_normal(network.pack().shape))
+    for _ in range(POWER_STEPS):
+        direction = direction._replace(V=np.zeros_like(network.V))
+        length = np.linalg.norm(direction.pack())
+        if length == 0:
+            return 1.0
+        direction = here.gauss_newton_product(network.unpack(direction.pack() / length))
+        curvature = np.linalg.norm(direction._replace(V=np.zeros_like(network.V)).pack())
+    return curvature or 1.0

@@ -1,0 +1,280 @@
+"""The preconditioner of the polish: the Gauss-Newton matrix of Gaussian rows.
+
+Let u be the coordinates of a row on a subspace that contains span(W). Then the slopes depend on u
+alone, the rest of the row is independent of it, and J^T J / n is exactly
+    E[q q^T] on the weights along the subspace, biases and output weights,
+    C (x) I  on the weights across it, C = E[(D V)^T (D V)],
+with q the derivative of F by the former. With the whole space for the subspace it is the
+matrix itself, for any rows.
+"""
+
+import numpy as np
+from scipy.linalg import qr, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+
+from .._data.floating_point import EPSILON, TINY
+from .._data.rows import transposed_product, weighted
+from .._network.network import Network, linearize, overflow_allowed
+
+# Up to this many weights W the preconditioner is the whole matrix.
+WHOLE_MATRIX_WEIGHTS = 300
+
+# Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
+SPAN_UNITS = 24
+
+# Relative ridge that keeps a matrix summed in single precision definite.
+SINGLE_LIFT = 1e-6
+
+# Rows per column, at least, from which the matrix E[q q^T] is estimated.
+ROWS_PER_COLUMN = 8
+
+# Penalty, over the rows, from which the whole matrix of rows in single precision is summed in that:
+# rounding moves no eigenvalue by as much.
+SINGLE_STRENGTH = 1e-5
+
+
+class Preconditioner:
+    """The Gauss-Newton matrix of Gaussian rows at a network; see the head of this file.
+
+    Parameters
+    ----------
+    here : Evaluation
+
+    Attributes
+    ----------
+    basis : array of shape (r, s)
+        Orthonormal basis of the subspace on which the matrix is exact.
+    exact : bool
+        Whether it is the Gauss-Newton matrix itself.
+    diagonal : array
+        D of the Levenberg damping, packed like :meth:`Network.pack`.
+    """
+
+    def __init__(self, here, matrices=None):
+        problem, network = here.problem, here.network
+        r, k = network.W.shape
+        self.here, self.shape = here, network
+        self._matrices = self._data_matrices() if matrices is None else matrices
+        self.basis, C, M, self.exact = self._matrices
+        s = self.basis.shape[1]
+        self.ridge_C, self.ridge_M = self._ridges(problem)
+        self.C, self.M = C + self.ridge_C, M + self.ridge_M
+        self.units = floored(self.C.diagonal())
+        self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
+        self.outputs = floored(self.inside.unpack(self.M.diagonal()).V)
+        self._ones = np.ones_like(network.c)
+        self.diagonal = self._levenberg(r)
+
+    def _data_matrices(self):
+        """Basis, C and M without penalty, and whether M is the whole matrix."""
+        basis = subspace(self.shape.W)
+        return basis, *normal_matrices(self.here, basis)
+
+    def at(self, here):
+        """The same under the penalty of an evaluation at the same weights."""
+        return Preconditioner(here, self._matrices)
+
+    def _ridges(self, problem):
+        """Shares of the penalty in C and M; across the subspace its mean eigenvalue stands for it."""
+        k, m = self.shape.V.shape
+        strength = problem.alpha / problem.rows.weight_sum
+        if strength == 0:
+            return 0.0, 0.0
+        s = self.basis.shape[1]
+        along = strength * self.basis.T @ problem.penalty @ self.basis
+        across = strength * np.trace(problem.penalty) / max(len(problem.penalty), 1)
+        ridge = np.zeros(((s + 1) * k + (k + 1) * m,) * 2)
+        units = ridge[: s * k, : s * k].reshape(s, k, s, k)
+        np.einsum("aibi->abi", units)[...] = along[:, :, None]
+        outputs = slice((s + 1) * k, (s + 1) * k + k * m)
+        np.einsum("ii->i", ridge)[outputs] = strength
+        return across * np.eye(k), ridge
+
+    @property
+    def covers_units(self):
+        """Whether the subspace contains span(W), so that the matrix is that of Gaussian rows."""
+        return self.basis.shape[1] > 0 or len(self.basis) == 0
+
+    def determined_weights(self):
+        """Weights that Gaussian rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
+        (r, k), s = self.shape.W.shape, self.basis.shape[1]
+        fixed = 0 if self.here.problem.fit_intercept else k + len(self.shape.c)
+        along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)
+        return along + (r - s) * (k - trace_of_quotient(self.C, self.ridge_C))
+
+    def left_out_error(self, counts, least_left):
+        """Mean squared residual of an output, each as if its own target had been left out.
+
+        To first order that divides it by one minus the leverage of the target, the share that it has in
+        its own prediction: h = q^T M^{-1} q / n. It needs an exact matrix.
+
+        Parameters
+        ----------
+        counts : float
+            How often a leverage counts.
+        least_left : float
+            The residual is divided by no less.
+
+        Returns
+        -------
+        float
+        """
+        here, rows = self.here, self.here.problem.rows
+        dtype = type_of_sums(here.problem)
+        factor = cholesky(self.M, 0.0).astype(dtype)
+        n, m = rows.weight_sum, rows.n_outputs
+
+        def squares(block):
+            at, z = linearized(here, block, True), here.problem.coordinates.rows(block.X)
+            z, total = z.astype(dtype), 0.0
+            for output in range(m):
+                q = derivatives(here, at, z, output)[0]
+                share = (solve_triangular(factor, q.T, lower=True, check_finite=False) ** 2).sum(axis=0)
+                left = np.maximum(1 - counts * weighted(share[:, None], block.weight) / n, least_left)
+                total = total + weighted((at.R[:, [output]] / left) ** 2, block.weight).sum()
+            return np.float64(total)
+
+        return float(rows.sum(squares)) / n / m
+
+    def _levenberg(self, n_rows):
+        """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
+        units = self.units
+        W = np.broadcast_to(units, (n_rows, len(units)))
+        return Network(W, units, self.outputs, self._ones).pack()
+
+    def solver(self, damping):
+        """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
+        basis, shape, inside = self.basis, self.shape, self.inside
+        r, s = basis.shape
+        along = safe_factor(self.M, damping * self._levenberg(s))
+        if s == r:  # the basis is the identity
+            return along
+        across = safe_factor(self.C, damping * self.units)
+
+        def solve(vector):
+            right = shape.unpack(vector)
+            W = basis.T @ right.W
+            solved = inside.unpack(along(right._replace(W=W).pack()))
+            outside = across((right.W - basis @ W).T).T
+            return solved._replace(W=basis @ solved.W + outside).pack()
+
+        return solve
+
+
+def floored(scale):
+    """Scales with a floor relative to the largest: a dead unit must not make D singular."""
+    return scale + 1e-6 * scale.max() + TINY
+
+
+def safe_factor(matrix, diagonal):
+    """Solver of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands."""
+    if not np.isfinite(matrix).all():  # no lift will do: such a step is not taken
+        return lambda right: np.full_like(right, np.nan)
+    factor = cholesky(matrix, diagonal)
+    return lambda right: dpotrs(factor, right, lower=1)[0]
+
+
+def trace_of_quotient(matrix, ridge):
+    """tr matrix^{-1} ridge of a semidefinite matrix and a symmetric one."""
+    if not np.any(ridge) or not np.isfinite(matrix).all():
+        return 0.0
+    inverse = dpotri(cholesky(matrix, 0.0), lower=1)[0]  # the lower half
+    with overflow_allowed():
+        return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
+
+
+def cholesky(matrix, diagonal):
+    """Lower factor of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
+
+    LAPACK is called directly: for small networks the checks around it cost more than the work.
+    """
+    lift = 0.0
+    scale = EPSILON * max(matrix.trace(), TINY)
+    while True:
+        lifted = matrix.copy()
+        lifted.flat[:: len(matrix) + 1] += diagonal + lift
+        factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
+        if not failed:
+            return factor
+        lift = max(10 * lift, scale)
+
+
+def subspace(W):
+    """Orthonormal basis (r, s) of the directions on which the preconditioner is exact."""
+    r, k = W.shape
+    if r * k <= WHOLE_MATRIX_WEIGHTS or r <= k <= SPAN_UNITS:
+        return np.eye(r)
+    if k > SPAN_UNITS:
+        return np.zeros((r, 0))
+    return qr(W, mode="economic")[0]
+
+
+def normal_matrices(here, basis):
+    """C (k, k) and M = E[q q^T] of the head of this file, from some of the rows.
+
+    The derivative q of an output is taken by the weights along ``basis``, biases and output
+    weights, packed as a :class:`Network` whose W has s rows.
+
+    Returns
+    -------
+    C, M : arrays
+    exact : bool
+        Whether M is the Gauss-Newton matrix itself.
+    """
+    problem, network = here.problem, here.network
+    k, m = network.V.shape
+    s = basis.shape[1]
+    n_columns = (s + 1) * k + (k + 1) * m
+    # Of many rows as many as cost half as much as a product with all, which is 4 n times the weights.
+    rows = problem.rows.some(max(ROWS_PER_COLUMN * n_columns, 2 * problem.rows.n_rows // n_columns))
+    all_rows = rows is problem.rows
+    project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
+    exact = all_rows and s == len(basis)
+    # Single precision is enough for conjugate gradients, and half the work.
+    dtype = type_of_sums(problem) if exact else np.float32
+
+    def sums(block):
+        at = linearized(here, block, all_rows)
+        u = (block.X @ project + shift).astype(dtype)
+        C, M = 0.0, 0.0
+        for output in range(m):
+            q, slopes = (rooted(part, block.weight) for part in derivatives(here, at, u, output))
+            M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
+        return C, M
+
+    C, M = rows.sum(sums)
+    if not exact:
+        M.flat[:: n_columns + 1] *= 1 + SINGLE_LIFT
+    return C / rows.weight_sum, M / rows.weight_sum, exact
+
+
+def rooted(array, weight):
+    """Rows times the roots of their weights: of a matrix and itself BLAS makes half a product."""
+    return array if weight is None else array * np.sqrt(weight)
+
+
+def type_of_sums(problem):
+    """Floating type in which the whole matrix is summed."""
+    strength = problem.alpha / problem.rows.weight_sum
+    return problem.rows.dtype if strength >= SINGLE_STRENGTH else np.dtype(np.float64)
+
+
+def linearized(here, block, is_of_problem):
+    """The linearization of a block; where it is one of the problem, the one that is kept."""
+    if is_of_problem and here.linear is not None:
+        return here.linear[block.index]
+    return linearize(block, here.at_rows, here.problem.activation)
+
+
+def derivatives(here, at, u, output):
+    """q of an output (rows, weights) and its slopes (rows, k), from coordinates u on the subspace."""
+    (k, m), (n, s) = here.network.V.shape, u.shape
+    W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
+    free = float(here.problem.fit_intercept)
+    slopes = (at.D * here.at_rows.V[:, output]).astype(u.dtype, order="C")  # as q is
+    q = np.zeros((n, V_end + m), u.dtype)
+    np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(n, s, k))
+    q[:, W_end:V_start] = free * slopes
+    q[:, V_start + output : V_end : m] = at.Phi
+    q[:, V_end + output] = free
+    return q, slopes

@@ -1,0 +1,51 @@
+"""Starts of a fit beside those from moments."""
+
+import numpy as np
+
+from .._network.loss import residuals
+from .._network.network import Network
+from .._optimization.elimination import eliminated, enlarged, twice_as_many
+from .._tensor.span import AffineFit, unit_span
+from .._tensor.units import ADDED
+
+
+def pruned_start(problem, k, random_state, *, goal=np.inf):
+    """Twice as many random units as wanted, fitted, then eliminated until k are left.
+
+    With less care where the loss of more units is not below a goal.
+    """
+    larger = twice_as_many(problem, k, random_state)[1]
+    return eliminated(problem, larger, k, 2 * k, goal=goal)[1]
+
+
+def repaired_start(problem, network, random_state, *, n_more=0, goal=np.inf):
+    """A fit with units along the leading directions of its residual, eliminated to as many as before.
+
+    Or to ``n_more`` than that. The goal is as of :func:`pruned_start`.
+    """
+    k = network.W.shape[1]
+    rows = residuals(problem, network)
+    affine = AffineFit(rows, problem.coordinates)
+    slopes, targets = affine(rows.y)
+    n_added = min(ADDED if n_more else k, ADDED, problem.coordinates.rank)
+    if n_added == problem.coordinates.rank:
+        directions = np.eye(n_added)
+    else:
+        directions = unit_span(affine, targets, slopes, n_added, random_state)
+    first = max(k + n_added, k + n_more)
+    return eliminated(problem, enlarged(network, directions), k + n_more, first, goal=goal)[1]
+
+
+def small_start(problem, k, random_state):
+    """Small weights as perceptrons begin with, for columns of unit variance.
+
+    X. Glorot, Y. Bengio, 2010, Understanding the difficulty of training deep feedforward neural
+    networks, eq. 16. Directions of little variance stay small, unlike in white coordinates.
+    """
+    coordinates, m = problem.coordinates, problem.rows.n_outputs
+    d = len(coordinates.scale)
+    inner, outer = np.sqrt(6 / (d + k)), np.sqrt(6 / (k + m))
+    W = random_state.uniform(-inner, inner, (d, k))
+    b = random_state.uniform(-inner, inner, k) if problem.fit_intercept else np.zeros(k)
+    V = random_state.uniform(-outer, outer, (k, m))
+    return Network(coordinates.inverse @ (W / coordinates.scale[:, None]), b, V, np.zeros(m))

@@ -1,0 +1,89 @@
+"""Whether the residual of a fit still holds structure that units would explain, and rows are normal.
+
+At the optimum of a network that generated the data the residual is noise, and its second moment a
+random matrix whose largest eigenvalue is known. In a poor local minimum a missing or merged unit
+leaves a share of its own second moment there.
+"""
+
+import numpy as np
+
+from .._data.floating_point import TINY
+from .._data.rows import weighted
+from .._network.loss import residuals
+from .._tensor.span import AffineFit, second_moment
+
+# A unit could not be missed when its second moment is so many times what noise alone shows.
+VISIBLE = 3.0
+
+
+# With fewer rows for each weight the fit takes structure for noise, or noise for structure.
+ROWS_PER_WEIGHT = 5
+
+
+def residual_is_noise(problem, network):
+    """Whether no unit is missing, as far as second moments tell.
+
+    The rows are taken for N(0, I) in the coordinates of the problem: others have larger moments of
+    noise and do not pass.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+
+    Returns
+    -------
+    bool
+        False also where units as weak as the weakest of the network could not be seen.
+    """
+    if has_few_rows(problem, network):
+        return False
+    rows = residuals(problem, network)
+    edges = noise_edges(rows, problem.coordinates.rank)
+    if not are_seen(network, problem.activation, edges):
+        return False
+    affine = AffineFit(rows, problem.coordinates)
+    found = [
+        np.abs(np.linalg.eigvalsh(second_moment(affine, target[:, None])[0])).max()
+        for target in affine(rows.y)[1].T
+    ]
+    return bool((found < edges).all())
+
+
+def residual_tells_nothing(problem, network):
+    """Whether a unit as weak as the weakest of the network could be missing, unseen in second moments.
+
+    So it is with odd units without biases, which have none, and with much noise. With few rows it is not
+    asked: parts of them would tell still less.
+    """
+    if has_few_rows(problem, network):
+        return False
+    edges = noise_edges(residuals(problem, network), problem.coordinates.rank)
+    return not are_seen(network, problem.activation, edges)
+
+
+def has_few_rows(problem, network):
+    """Whether the fit may take structure for noise, or noise for structure."""
+    return problem.rows.weight_sum < ROWS_PER_WEIGHT * network.pack().size
+
+
+def are_seen(network, activation, edges):
+    """Whether every unit stands out of the noise in some output."""
+    return bool((second_moments(network, activation) >= VISIBLE * edges).any(axis=1).all())
+
+
+def noise_edges(rows, r):
+    """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases, by output.
+
+    A symmetric matrix with entries of standard deviation s has 2 s sqrt(r), and a Tracy-Widom
+    fluctuation of order s r^(-1/6) (C. A. Tracy, H. Widom, doi:10.1007/BF02099545).
+    """
+    squares = rows.sum(lambda block: (weighted(block.y, block.weight) * block.y).sum(axis=0))
+    return 2 * np.sqrt(squares) / rows.weight_sum * (np.sqrt(r) + r ** (-1 / 6))
+
+
+def second_moments(network, activation):
+    """|V_io m_2(|w_i|, b_i)| of every unit and output: the eigenvalue that it alone would have."""
+    sizes = np.maximum(np.linalg.norm(network.W, axis=0), TINY)
+    m2 = activation.hermite_coefficient(2, sizes, network.b)
+    return np.abs(network.V * m2[:, None])

@@ -1,0 +1,243 @@
+"""The span of the hidden units, from white rows and the residual of an affine fit.
+
+Units with a second moment: low-rank quadratic regression of the residual. Others (odd units without
+biases): third-order moments, contracted so that nothing of size d^3 exists.
+"""
+
+import numpy as np
+from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
+
+from .._data.floating_point import TINY
+from .._data.rows import transposed_product, weighted
+from . import hermite as moments
+
+# The second moment is used when its square is so many standard deviations above what noise gives.
+SIGNIFICANT = 5.0
+
+MAX_STEPS = 12
+
+# Steps of the regression end when one lowers the loss by less than this share.
+STEP_TOL = 1e-2
+
+CUBIC_ROUNDS = 3
+
+
+class AffineFit:
+    """Least squares on 1 and the white rows, for any targets on the same rows.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    coordinates : Coordinates
+    """
+
+    def __init__(self, rows, coordinates):
+        self.rows, self.coordinates = rows, coordinates
+
+        def gram(block):
+            z = coordinates.rows(block.X)
+            wz = weighted(z, block.weight)
+            return transposed_product(z, wz), wz.sum(axis=0)
+
+        second, self.first = rows.sum(gram)
+        # About the origin, so that constant columns leave a scale to lift by.
+        lift = 1e-12 * np.trace(second) / len(second) + TINY
+        second -= np.outer(self.first, self.first) / rows.weight_sum
+        self._factor = cho_factor(second + lift * np.eye(len(second)))
+
+    def __call__(self, targets):
+        """Slopes (r, m) in white coordinates, and residuals (rows, m) of targets (rows, m)."""
+        coordinates, n = self.coordinates, self.rows.weight_sum
+
+        def cross(block):
+            t = weighted(block.y, block.weight)
+            return t.sum(axis=0, dtype=np.float64), transposed_product(t, block.X).T
+
+        with_targets = self.rows.with_targets(targets)
+        total, product = with_targets.sum(cross)
+        product = coordinates.transform.T @ (product - np.outer(coordinates.mean, total))
+        slopes = cho_solve(self._factor, product - np.outer(self.first, total / n))
+        offset = (total - self.first @ slopes) / n
+        residuals = with_targets.map(
+            lambda block: block.y - coordinates.project(block.X, slopes, offset)
+        )
+        return slopes, np.concatenate(residuals)
+
+
+def unit_span(affine, targets, slopes, k, random_state):
+    """Orthonormal basis (r, k) of the span of the units.
+
+    Parameters
+    ----------
+    affine : AffineFit
+    targets : array of shape (rows, m)
+        Residual of the affine fit.
+    slopes : array of shape (r, m)
+        Its slopes: the first moment.
+    k : int
+        Less than the rank r.
+    random_state : numpy.random.RandomState
+    """
+    spans = [
+        span_of_output(affine, target[:, None], slope, k, random_state)
+        for target, slope in zip(targets.T, slopes.T, strict=True)
+    ]
+    # A direction that is a unit's is in the span of every output that has the unit, noise in one.
+    return spans[0] if len(spans) == 1 else leading(sum(U @ U.T for U in spans), k)[1]
+
+
+def span_of_output(affine, targets, slopes, k, random_state):
+    """Orthonormal basis (r, k) of the span of the units, from one output."""
+    second, significance = second_moment(affine, targets)
+    if significance > SIGNIFICANT:
+        return quadratic_span(affine, targets, second, k)
+    return cubic_span(affine, targets, slopes, k, random_state)
+
+
+def second_moment(affine, targets):
+    """M_2 (r, r), and |M_2|^2 over what noise alone gives, in standard deviations of that."""
+    coordinates, n = affine.coordinates, affine.rows.weight_sum
+
+    def sums(block):
+        z = coordinates.rows(block.X)
+        square = np.einsum("ij,ij->i", z, z)
+        # |z z^T - I|^2 = |z|^4 - 2 |z|^2 + r, for the variance of the mean.
+        size = block.y[:, 0] ** 2 * (square**2 - 2 * square + z.shape[1])
+        t = weighted(block.y, block.weight)
+        return moments.second_moment(z, t[:, 0]), weighted(size[:, None], block.weight).sum()
+
+    M2, noise = affine.rows.with_targets(targets).sum(sums)
+    M2, noise = M2 / n, noise / n**2
+    r = len(M2)
+    excess = (M2**2).sum() / max(noise, TINY) - 1
+    return M2, excess * np.sqrt(r * (r + 1)) / 2
+
+
+def quadratic_span(affine, targets, M2, k):
+    """Span of the matrix A of rank k in the regression of the targets on z^T A z.
+
+    Iterative hard thresholding with exact steps along the tangent space of the matrices of
+    the present rank. {1, z} is projected out of every feature. The rank falls from 2 k to k: one that
+    starts at k may settle on a direction of noise. A step costs three products with the rows.
+    """
+    rows, coordinates = affine.rows, affine.coordinates
+    n = rows.weight_sum
+    rank = min(len(M2), 2 * k)
+
+    def inner(f, g):
+        return float(np.vdot(f, weighted(g, rows.weight)))
+
+    def quadratic(left, right):
+        """Affine residual of sum_j (left_j . z) (right_j . z), columns left and right (r, j)."""
+        both = np.concatenate([left, right], axis=1)
+        j = left.shape[1]
+
+        def of_block(block):
+            projected = coordinates.project(block.X, both)
+            return np.einsum("ij,ij->i", projected[:, :j], projected[:, j:])[:, None]
+
+        return affine(np.concatenate(rows.map(of_block)))[1]
+
+    def gradient(residual, U):
+        """Sum of residual z z^T U / (2 n)."""
+
+        def of_block(block):
+            along = coordinates.project(block.X, U) * weighted(block.y, block.weight)
+            return transposed_product(along, block.X), along.sum(axis=0)
+
+        product, total = rows.with_targets(residual).sum(of_block)
+        centered = product - total[:, None] * coordinates.mean
+        return (centered @ coordinates.transform).T / (2 * n)
+
+    values, U = leading(M2 / 2, rank)
+    f = quadratic(U * values, U)
+    length = inner(f, targets) / max(inner(f, f), TINY)
+    values, f = length * values, length * f
+    loss = np.inf
+    for _ in range(MAX_STEPS):
+        residual = targets - f
+        previous, loss = loss, inner(residual, residual)
+        if rank == k and previous - loss < STEP_TOL * loss:
+            break
+        G = gradient(residual, U)
+        C = U.T @ G
+        V, R = qr(G - U @ C, mode="economic")
+        # The tangent direction is U C U^T + V R U^T + U R^T V^T.
+        h = quadratic(U @ C + 2 * V @ R, U)
+        length = inner(h, residual) / max(inner(h, h), TINY)
+        core = block_diag(np.diag(values) + length * C, np.zeros((V.shape[1],) * 2))
+        j = U.shape[1]
+        core[j:, :j], core[:j, j:] = length * R, length * R.T
+        rank = max(k, rank - max(1, k // 3))
+        values, vectors = leading(core, rank)
+        U = np.concatenate([U, V], axis=1) @ vectors
+        f = quadratic(U * values, U)
+    return U
+
+
+def cubic_span(affine, targets, slopes, k, random_state):
+    """Span from the first moment and third-order slices.
+
+    The first moment lies in it. The rest starts from slices M_3(I, I, a) for random a and is refined
+    by slices M_3(I, U, U) along the span U found so far.
+    """
+    rows, coordinates = affine.rows, affine.coordinates
+    r = coordinates.rank
+    first = slopes / max(np.linalg.norm(slopes), TINY)
+    starts = np.column_stack([first, random_state.standard_normal((r, min(r, 3 * k) - 1))])
+    starts = qr(starts, mode="economic")[0]
+    rows = rows.with_targets(targets)
+
+    def slices_within(U):
+        """Slices M_3(I, u_a, u_b) for the columns of U: (r, k (k + 1) / 2)."""
+
+        def of_block(block):
+            z = coordinates.rows(block.X)
+            pairs = moments.symmetric_pairs(z @ U.astype(z.dtype))
+            return transposed_product(z, pairs * weighted(block.y, block.weight))
+
+        return rows.sum(of_block)
+
+    def span(slices):
+        S = slices @ slices.T
+        S -= np.outer(first, first @ S)
+        S -= np.outer(S @ first, first)
+        return np.column_stack([first, eigh(S)[1][:, r - k + 1 :]])
+
+    U = span(third_moment_slices(rows, coordinates, starts))
+    for _ in range(CUBIC_ROUNDS):
+        U = span(slices_within(U))
+    return U
+
+
+def third_moment_slices(rows, coordinates, A):
+    """Sums M_3(I, I, a) for the columns a of A, side by side: (r, r j).
+
+    The targets are one output, orthogonal to the constants and the rows.
+    """
+
+    def of_block(block):
+        z = coordinates.rows(block.X)
+        t = weighted(block.y, block.weight)
+        along = (z @ A.astype(z.dtype)) * t
+        return transposed_product(z, (along[:, :, None] * z[:, None, :]).reshape(len(z), -1))
+
+    return rows.sum(of_block)
+
+
+def leading(matrix, k):
+    """Eigenvalues (k,) and eigenvectors (r, k) of largest absolute value."""
+    values, vectors = eigh(matrix)
+    order = np.argsort(-np.abs(values))[:k]
+    return values[order], vectors[:, order]
+
+
+def rows_in_span(rows, coordinates, V, slopes):
+    """Rows projected on V, with the linear signal across V taken from the targets as span error."""
+    across = slopes - V @ (V.T @ slopes)
+    k = V.shape[1]
+    both = np.column_stack([V, across])
+    projected = np.concatenate(
+        rows.map(lambda block: coordinates.project(block.X, both)), dtype=rows.dtype
+    )
+    return rows.with_rows(np.ascontiguousarray(projected[:, :k]), rows.y - projected[:, k:])

@@ -1,0 +1,132 @@
+"""From directions to units: signs, magnitudes and output weights; units that are missing."""
+
+import numpy as np
+
+from .._data.floating_point import TINY
+from .._data.gaussianity import rows_are_normal
+from .._data.whitening import identity_coordinates
+from .._network.loss import SquaredLoss, residuals
+from .._network.network import Network
+from .._network.output_layer import CONDITION, output_equations, solve_outputs
+from .._optimization.elimination import REFIT_STEPS, eliminated, enlarged, leading_directions, refit
+from .joint_diagonalization import wedge_components
+from .slices import leading_slices, noise_edge, noise_stack, singular_values
+
+# Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
+# is no network with a unit missing (of five those left at most 0.084) but another function.
+NEARLY_EXACT = 0.1
+
+# Scales |w_i| that are tried for units that are not homogeneous.
+SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+
+# Rows for each weight in the span from which units are refitted there, and their least number.
+ROWS_PER_WEIGHT = 10
+
+LEAST_ROWS = 2000
+
+# Directions that a repair adds at most, each in both orientations.
+ADDED = 5
+
+# A repair is tried when the residual shows this share of what a missing unit would show.
+SUSPICIOUS = 0.4
+
+
+def may_lack_a_unit(rows, coordinates, k, loss):
+    """Whether a fit of k units with this loss may lack a unit of a network, rather than be no network.
+
+    Either the rows are such as the theorem wants them, or the fit is nearly exact.
+    """
+    return loss <= NEARLY_EXACT * rows.n_outputs / k or rows_are_normal(rows, coordinates)
+
+
+def units_in_span(rows, activation, stack_of, *, worth_repair=lambda loss: True, random_state):
+    """As many units as the span has dimensions, from slices there, refitted and repaired.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        Rows (n, k) in the span, white.
+    activation : Activation
+    stack_of : callable
+        ``stack_of(rows, step)``: the slices of every ``step``-th of the rows, with the targets that
+        ``rows`` has, and the noise; as :func:`_slices.noise_stack`.
+    worth_repair : callable
+        Whether a fit with this loss may lack a unit.
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    Network
+    """
+    k = rows.n_features
+    stack, sd = stack_of(rows, 1)
+    U = wedge_components(leading_slices(stack, k, k), random_state=random_state)
+    span = identity_coordinates(k)
+    network = oriented_units(SquaredLoss(rows, activation, span), U)
+
+    n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
+    step = max(1, rows.n_rows // n_rows)
+    few = rows if step == 1 else rows.take(slice(None, None, step))
+    problem = SquaredLoss(few, activation, span)
+    loss, network = refit(problem, network, REFIT_STEPS)
+    if not worth_repair(loss):
+        return network
+    power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)
+    return repair(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
+
+
+def oriented_units(problem, U):
+    """Signs, magnitudes and output weights by regression on phi(s u_i . z) and phi(-s u_i . z).
+
+    The orientation with the larger coefficient stays. Homogeneous units take the scale s = 1, which
+    the output weight absorbs; for others the best of a few common scales is taken.
+    """
+    k = U.shape[1]
+    best = None
+    for scale in SCALES if problem.activation.degree is None else (1.0,):
+        W = scale * np.concatenate([U, -U], axis=1)
+        gram, cross = output_equations(problem, W, np.zeros(2 * k))
+        v = solve_outputs(gram, cross, 100 * CONDITION)[0]
+        size = np.linalg.norm(v, axis=1)
+        stay = np.where(size[:k] >= size[k : 2 * k], 0, k) + np.arange(k)
+        kept = np.r_[stay, 2 * k]
+        v, _, gain = solve_outputs(gram[np.ix_(kept, kept)], cross[kept])
+        if best is None or gain > best[0]:
+            best = gain, Network(W[:, stay], np.zeros(k), v[:k], v[k])
+    return best[1]
+
+
+def repair(problem, network, loss, power, stack_of=noise_stack):
+    """Replace units that a residual shows to be missing or merged; in the span of the units.
+
+    Where the slices of the residual show what a missing unit would, or where they could not, the
+    residual's leading directions are added, and as many units eliminated.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+        In the span: few columns, white.
+    network : Network
+    loss : float
+        Its loss.
+    power : float
+        What the weakest unit shows in the slices of the targets, times the targets' noise.
+    stack_of : callable
+        Slices of the rows with other targets, and their noise.
+
+    Returns
+    -------
+    loss : float
+    network : Network
+        The better of the one given and the one repaired.
+    """
+    k, rows = network.W.shape[1], problem.rows
+    r, edge = rows.n_features, noise_edge(rows.n_features, rows.n_outputs)
+    stack, sd = stack_of(residuals(problem, network))
+    power = power / max(sd, TINY)
+    if singular_values(stack)[0] < SUSPICIOUS * power and power > edge:
+        return loss, network
+    slices = leading_slices(stack, r, min(ADDED, k, len(stack[0])))
+    larger = enlarged(network, leading_directions(slices))
+    found, smaller = eliminated(problem, larger, k, k + len(slices))
+    return (found, smaller) if found < loss else (loss, network)

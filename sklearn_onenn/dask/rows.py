@@ -1,0 +1,148 @@
+"""Rows on the workers of a Dask cluster.
+
+Blocks stay where they are, and so do the samples of them on which a fit grows. Sums over the rows of a
+block are done where it is; they come back by the number of the block and are added in that order. So the
+bits depend neither on the number of workers nor on where the blocks are.
+"""
+
+from copy import copy
+from functools import partial
+
+import numpy as np
+
+from .._data.rows import ArrayRows, scaled_rows
+from .._data.streams import SurveyedRows, arrays_of, as_rows, rough_scale, surveyed, target_sums
+from .._validation import checked_block
+
+# The name under which workers hold the rows of the blocks, with scaled targets.
+SCALED = "rows"
+
+
+def cluster_survey(blocks, estimator, *, center):
+    """What :func:`sklearn_onenn._data.streams.survey` finds, on the workers.
+
+    Parameters
+    ----------
+    blocks : ClusterBlocks
+    estimator : estimator
+        Whose name stands in errors.
+    center : bool
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    ValueError
+        Naming the first bad block.
+    """
+    looks = blocks.map(partial(look, estimator=estimator, center=center), blocks.shapes)
+    for number, found in enumerate(looks):
+        if isinstance(found, ValueError):
+            raise ValueError(f"Block {number}: {found}") from found
+    dtype, origin, unit = looks[0]
+    sums = 0.0
+    for of_block in blocks.map(partial(target_sums_of, dtype=dtype, origin=origin, unit=unit)):
+        sums = sums + of_block
+    (_, n_features), sizes = blocks.shapes[0], [n_rows for n_rows, _ in blocks.shapes]
+    return surveyed(sizes, n_features, dtype, sums, origin, unit, center=center)
+
+
+def look(block, shape, *, estimator, center):
+    """Check a block; its type, and mean and scale of its targets, or what is wrong."""
+    try:
+        X, y, weight = checked_block(copy(estimator), *block)
+    except ValueError as error:
+        return error
+    if X.shape != shape:
+        return ValueError(
+            f"X must have the shape {shape} that the Dask array says, got {X.shape}. Give the shape of "
+            f"every block where the array is made, as in dask.array.from_delayed(..., shape=...)."
+        )
+    return X.dtype, *rough_scale(y, center=center)
+
+
+def target_sums_of(block, *, dtype, origin, unit):
+    """Sums of the targets of a block."""
+    _, y, weight = arrays_of(block, dtype)
+    return target_sums(y, weight, origin, unit)
+
+
+def cluster_rows(blocks, found, executor):
+    """Rows on the workers, with targets at unit scale once for all sums."""
+    blocks.make(SCALED, partial(with_scaled_targets, found=found))
+    return ClusterRows(blocks, SCALED, found, executor=executor)
+
+
+class ClusterRows(SurveyedRows):
+    """Rows on the workers, or a sample of them there.
+
+    Parameters
+    ----------
+    blocks : ClusterBlocks
+    name : str
+        Under which the workers hold these rows.
+    found, executor, counter
+        As of :class:`sklearn_onenn._data.streams.SurveyedRows`.
+    """
+
+    def __init__(self, blocks, name, found, *, executor=None, counter=None):
+        super().__init__(found, executor=executor, counter=counter)
+        self.blocks, self.name = blocks, name
+
+    def _take(self, inside):
+        return self.blocks.map(rows_inside, inside, of=self.name)
+
+    def _part(self, inside):
+        self.count(self.n_rows)
+        name = f"sample of {self.name}"
+        self.blocks.make(name, block_inside, inside, of=self.name)
+        weight_sum = sum(self.blocks.map(weight_sum_of, of=name))
+        found = self._found_in(inside, weight_sum)
+        return ClusterRows(self.blocks, name, found, executor=self.executor, counter=self._counter)
+
+    def _results(self, function):
+        sums = self.blocks.map(partial(sum_over, function=function), of=self.name)
+        return [of_block for of_block in sums if of_block is not None]
+
+
+def with_scaled_targets(block, *, found):
+    """A block with its targets at unit scale, once for all sums; its rows stay as they are."""
+    rows = scaled_rows(*arrays_of(block, found.dtype), found.y_mean, found.y_scale, None)
+    return block[0], rows.y, rows.weight
+
+
+def rows_of(block):
+    """A block whose targets are scaled, as rows in their type."""
+    X, y, weight = block
+    return ArrayRows(as_rows(X, y.dtype), y, None if weight is None else weight.ravel())
+
+
+def rows_inside(block, numbers):
+    """Rows with these numbers."""
+    return rows_of(block).take(numbers)
+
+
+def block_inside(block, numbers):
+    """Rows with these numbers, as a block."""
+    rows = rows_inside(block, numbers)
+    return rows.X, rows.y, rows.weight
+
+
+def weight_sum_of(block):
+    """The weight of a block."""
+    return rows_of(block).weight_sum
+
+
+def sum_over(block, *, function):
+    """The sum over a block, or None where it has no rows."""
+    rows = rows_of(block)
+    return rows.sum(function) if rows.n_rows else None
+
+
+def predicted(X, *, model):
+    """Predictions for one block, which may be empty."""
+    if len(X):
+        return model.predict(X)
+    return np.empty((0,) if model.n_outputs_ == 1 else (0, model.n_outputs_), X.dtype)

@@ -1,0 +1,344 @@
+"""Blocks of rows that stay on the workers of a Dask cluster, and calls to them.
+
+Every worker has one object, an actor, that holds its blocks and what was made of them. A call goes to
+that object past the scheduler of tasks, takes the blocks there one after another (side by side on the
+threads of the worker), and returns what it found by the number of the block. When a worker dies Dask
+computes its blocks again, on the others; everything made of them is made again, and the call repeated.
+"""
+
+import ctypes
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
+from itertools import chain
+
+import numpy as np
+
+from .._data.rows import block_threads
+from .._validation import is_dask_collection
+
+# The name of the blocks as they were given, each (X, y, weight or None).
+GIVEN = "given"
+
+# Times that a call is repeated because a worker died.
+MAX_LOSSES = 3
+
+# Seconds after which a call that has not returned looks whether its worker lives.
+PATIENCE = 5.0
+
+# Of malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+class ClusterBlocks:
+    """Blocks of Dask arrays, persisted on the workers between ``with`` and its end.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    X, y, sample_weight : Dask arrays or dataframes
+        The weights may be None.
+
+    Attributes
+    ----------
+    columns : array or dataframe
+        Tells the number of columns, and their names where there are any.
+    meta : array
+        An array without rows of the kind that the blocks of X are.
+    shapes : list of tuple
+        Of the blocks of X.
+    """
+
+    def __init__(self, client, X, y, sample_weight=None):
+        self.client, self.columns = client, columns_of(X)
+        X = row_blocks(client, "X", X)
+        if X.ndim != 2:
+            raise ValueError(
+                f"X must have 2 dimensions, got {X.ndim}. Use X.reshape(-1, 1) for one column."
+            )
+        y = row_blocks(client, "y", y, like=X)
+        if sample_weight is not None:
+            sample_weight = row_blocks(client, "sample_weight", sample_weight, like=X)
+        self.meta, self.shapes = X._meta, [(n_rows, X.shape[1]) for n_rows in X.chunks[0]]
+        self.collections = [X, y] if sample_weight is None else [X, y, sample_weight]
+
+    def __enter__(self):
+        self.collections = self.client.persist(self.collections)
+        self.futures = [block_futures(collection) for collection in self.collections]
+        self.numbers, self.held, self.actors, self.made = [], [], [], []
+        try:
+            self._again_where_workers_die(lambda: None)
+        except BaseException as error:
+            self.__exit__(type(error))
+            raise
+        return self
+
+    def __exit__(self, error, *_):
+        if error is not None:
+            self._halt()
+        self._release()
+        del self.collections
+        for future in chain(*self.futures):
+            future.release()
+
+    def map(self, function, arguments=None, *, of=GIVEN):
+        """Results of ``function(block)`` or ``function(block, argument)``, in the order of the blocks.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a block. It travels to the workers with all that it refers to.
+        arguments : list or None
+            One for every block.
+        of : str
+            The name of the blocks.
+        """
+        return self._again_where_workers_die(lambda: self._call("results", of, function, arguments))
+
+    def make(self, name, function, arguments=None, *, of=GIVEN):
+        """Let the workers hold, under a name, the results of a :meth:`map`."""
+        step = name, of, function, arguments
+        self._again_where_workers_die(lambda: self._call("make", *step))
+        self.made.append(step)
+
+    def _again_where_workers_die(self, attempt):
+        """What an attempt returns, repeated on the workers that are left when one was lost."""
+        for _ in range(MAX_LOSSES + 1):
+            try:
+                if not self.held:
+                    self._hold()
+                return attempt()
+            except LostWorker as error:
+                cause = error.__cause__
+                self._release()
+        raise RuntimeError(
+            f"Workers died {MAX_LOSSES + 1} times in the same pass over the blocks; their logs may tell "
+            f"why. Give them more memory, or take smaller blocks."
+        ) from cause
+
+    def _hold(self):
+        """Let every worker hold the blocks that it has, and make of them what was made before."""
+        numbers_at, n_threads = self._located(), self.client.nthreads()
+        for worker, numbers in numbers_at.items():
+            columns = [[of_one[number] for number in numbers] for of_one in self.futures]
+            self.numbers.append(numbers)
+            self.held.append(
+                self.client.submit(
+                    HeldBlocks, n_threads.get(worker, 1), *columns,
+                    workers=worker, allow_other_workers=True, actor=True, pure=False,
+                )
+            )  # fmt: skip
+        try:
+            with self.client.as_current():  # to which the actors then belong
+                self.actors = self.client.gather(self.held)
+        except Exception as error:
+            raise LostWorker from error
+        for step in self.made:
+            self._call("make", *step)
+
+    def _located(self):
+        """By worker the numbers of the blocks that it is to hold, once all are there."""
+        blocks = list(chain(*self.futures))
+        while True:
+            imported("distributed").wait(blocks)
+            for future in blocks:
+                if future.status == "error":
+                    future.result()  # raises what went wrong
+            located = self.client.who_has(self.futures[0])
+            if all(located.get(future.key) for future in self.futures[0]):
+                break
+            time.sleep(0.1)  # those of a worker that died a moment ago
+        numbers_at, n_rows = {}, {}
+        for number, future in enumerate(self.futures[0]):
+            worker = min(located[future.key], key=lambda worker: (n_rows.get(worker, 0), worker))
+            n_rows[worker] = n_rows.get(worker, 0) + self.shapes[number][0]
+            numbers_at.setdefault(worker, []).append(number)
+        return numbers_at
+
+    def _call(self, method, *step):
+        """Results of a method of all actors, in the order of the blocks.
+
+        Raises
+        ------
+        LostWorker
+            Where one of them is gone.
+        """
+        *names, function, arguments = step
+        pickle = imported("cloudpickle")
+        function, calls, results = pickle.dumps(function), [], {}
+        try:
+            for actor, numbers in zip(self.actors, self.numbers, strict=True):
+                own = None if arguments is None else [(arguments[number],) for number in numbers]
+                calls.append(getattr(actor, method)(*names, function, own))
+            answers = [self._answer(call) for call in calls]
+        except Exception as error:
+            raise LostWorker from error
+        for numbers, answer in zip(self.numbers, answers, strict=True):
+            of_blocks, failure = pickle.loads(answer)
+            if failure is not None:
+                raise failure
+            results.update(zip(numbers, of_blocks, strict=True))
+        return [results[number] for number in range(len(self.shapes))]
+
+    def _answer(self, call):
+        """The answer of an actor, unless a worker that holds blocks is gone."""
+        while True:
+            try:
+                return call.result(timeout=PATIENCE)
+            except imported("distributed").TimeoutError:
+                if any(future.status != "finished" for future in self.held):
+                    raise
+
+    def _halt(self):
+        """End what still runs on the workers, after the block that each is at."""
+        with suppress(Exception):  # whatever went wrong before is the error that counts
+            for call in [actor.halt(separate_thread=False) for actor in self.actors]:
+                call.result(timeout=PATIENCE)
+
+    def _release(self):
+        """Let the workers forget what was made of the blocks."""
+        if self.held:
+            # Releasing the futures would not do: an actor has one of its own, a traceback the actor.
+            self.client.cancel(self.held)
+        self.numbers, self.held, self.actors = [], [], []
+
+
+class LostWorker(Exception):
+    """A worker that held blocks is gone."""
+
+
+class HeldBlocks:
+    """Blocks in the memory of a worker, and what was made of them: an actor.
+
+    Parameters
+    ----------
+    n_threads : int
+        Blocks are taken side by side on so many threads.
+    *columns : lists
+        Rows, targets and, where there are any, weights of the blocks.
+    """
+
+    def __init__(self, n_threads, *columns):
+        given = [(*block, *[None] * (3 - len(block))) for block in zip(*columns, strict=True)]
+        self.blocks, self.n_threads, self.halted = {GIVEN: given}, n_threads, False
+        keep_freed_memory()
+
+    def results(self, name, function, arguments):
+        """Pickled: results of a pickled function of every block, and None; or None and the error."""
+        return answered(lambda: self._results(name, function, arguments))
+
+    def make(self, name, of, function, arguments):
+        """Hold the results under a name; the answer has none of them."""
+
+        def made():
+            self.blocks[name] = self._results(of, function, arguments)
+            return [None] * len(self.blocks[name])
+
+        return answered(made)
+
+    def halt(self):
+        """Take no further block."""
+        self.halted = True
+
+    def _results(self, name, function, arguments):
+        function, blocks = imported("cloudpickle").loads(function), self.blocks[name]
+
+        def of_block(block, argument):
+            if self.halted:
+                raise InterruptedError
+            return function(block, *argument)
+
+        arguments = [()] * len(blocks) if arguments is None else arguments
+        with block_threads():  # one BLAS thread each
+            if self.n_threads == 1:
+                return list(map(of_block, blocks, arguments))
+            with ThreadPoolExecutor(self.n_threads) as executor:
+                return list(executor.map(of_block, blocks, arguments))
+
+
+def keep_freed_memory():
+    """Let malloc keep what one block frees for the next, where it is that of glibc.
+
+    Dask tells workers to give memory back at once. Then every block costs a fault for every page of its
+    temporary arrays, and two workers on two cores take a fifth longer. What is kept is 64 MiB at most.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, 2**22)
+        mallopt(M_TRIM_THRESHOLD, 2**26)
+
+
+def answered(function):
+    """Pickled result and None, or None and the error, to tell it from one of the cluster.
+
+    Dask would take the arrays one by one, which costs more than many a sum.
+    """
+    try:
+        answer = function(), None
+    except Exception as error:
+        answer = None, error
+    return imported("cloudpickle").dumps(answer)
+
+
+def imported(module):
+    """A module of Dask, or an error that says what to install."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            "DaskOneHiddenLayerRegressor needs Dask: pip install 'sklearn-onenn[dask]'."
+        ) from error
+
+
+def columns_of(X):
+    """What tells the columns of a collection: an array itself, a dataframe without its rows."""
+    return X._meta if hasattr(X, "columns") else X
+
+
+def row_blocks(client, name, collection, like=None):
+    """A Dask array whose blocks are known and hold whole rows, those of another one where it is given.
+
+    Raises
+    ------
+    TypeError
+        Where it is no Dask collection.
+    ValueError
+        Naming what is wrong with its blocks.
+    """
+    if not is_dask_collection(collection):
+        chunks = "" if like is None else ", with chunks=X.chunks[0] along the rows"
+        raise TypeError(
+            f"{name} must be a Dask array or dataframe, got {type(collection)}. Make one by "
+            f"dask.array.from_array{chunks}, or use OneHiddenLayerRegressor for data in memory."
+        )
+    if hasattr(collection, "to_dask_array"):
+        # Lengths are counted on what the workers then have.
+        collection = client.persist(collection).to_dask_array(lengths=True)
+    array = imported("dask.array").asanyarray(collection)
+    if np.isnan(array.shape[0]):
+        raise ValueError(
+            f"{name} has blocks of unknown length. Call {name}.compute_chunk_sizes() before."
+        )
+    if like is not None and array.chunks[0] != like.chunks[0]:
+        raise ValueError(
+            f"{name} must have the row blocks of X, {short(like.chunks[0])}, got "
+            f"{short(array.chunks[0])}. Use {name}.rechunk({{0: X.chunks[0]}})."
+        )
+    if 0 in array.chunks[0]:
+        raise ValueError(
+            f"Block {array.chunks[0].index(0)} of {name} has no rows. Leave empty blocks out, as "
+            f"{name}.rechunk({{0: ...}}) or dataframe.repartition(npartitions=...) does."
+        )
+    return array if array.ndim == 1 else array.rechunk({1: -1})
+
+
+def short(sizes):
+    """The first of many sizes."""
+    return f"{sizes[:5]}"[:-1] + f", ... {len(sizes)} blocks)" if len(sizes) > 5 else f"{sizes}"
+
+
+def block_futures(array):
+    """Futures of the blocks of a persisted array, in their order."""
+    by_key = {future.key: future for future in imported("distributed").futures_of(array)}
+    return [by_key[key] for key in imported("dask.core").flatten(array.__dask_keys__())]

@@ -1,0 +1,353 @@
+"""Certificates of planted fits, and the tests that they rest on."""
+
+import warnings
+
+import numpy as np
+import pytest
+from _planted import gaussian_problem, perturbed, random_network, separated_network
+from numpy.testing import assert_allclose
+from sklearn.exceptions import NotFittedError
+
+from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import identity_coordinates
+from sklearn_onenn._inference.checks import bending_units, contraction
+from sklearn_onenn._inference.refits import Case, with_a_further_unit
+from sklearn_onenn._inference.residual_tests import (
+    chi_square_score,
+    explained,
+    gained,
+    spectrum_against_signs,
+    unexplained_by_inputs,
+    unexplained_second_moment,
+)
+from sklearn_onenn._network.network import forward
+from sklearn_onenn._network.symmetries import FreeWeights
+from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn.activations import ReLU, Tanh
+from sklearn_onenn.certificate import Certificate, Check
+from sklearn_onenn.datasets import make_one_hidden_layer
+
+
+def planted(n=600, d=6, k=2, *, activation="relu", noise=0.0, seed=0):
+    X, y, _ = make_one_hidden_layer(n, d, k, activation=activation, noise=noise, random_state=seed)
+    return X, y
+
+
+def fitted(X, y, k=2, **parameters):
+    return OneHiddenLayerRegressor(k, random_state=0, **parameters).fit(X, y)
+
+
+def certified(X, y, k=2, **parameters):
+    return fitted(X, y, k, **parameters).certificate(X, y)
+
+
+def failed(certificate):
+    return {check.name for check in certificate.checks if not check.passed}
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize("activation", ["relu", "squared_relu", "tanh"])
+def test_an_exact_fit_is_recovered(activation):
+    certificate = certified(*planted(activation=activation), activation=activation)
+    assert certificate.verdict == "recovered"
+    assert certificate.exact
+    assert certificate.trained_here
+    assert certificate.reason == "All checks pass."
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_noisy_fit_is_recovered(activation):
+    certificate = certified(*planted(activation=activation, noise=0.1), activation=activation)
+    assert failed(certificate) == set()
+    assert not certificate.exact
+
+
+def test_units_too_many_of_an_exact_fit():
+    certificate = certified(*planted(), k=3)
+    assert certificate.verdict == "not recovered"
+    assert "every unit needed" in failed(certificate)
+    assert "use k=2" in certificate.reason
+
+
+def test_two_parallel_units_are_not_recovered():
+    X, y = planted()
+    (W, v), (b, _) = fitted(X, y).coefs_, fitted(X, y).intercepts_
+    doubled = W[:, [0, 0, 1]], b[[0, 0, 1]], np.array([0.3, 0.7, 1.0]) * v[[0, 0, 1], 0]
+    model = OneHiddenLayerRegressor(3, init=doubled, resample=False, random_state=0).fit(X, y)
+    assert model.loss_ < 1e-12 * y.var()
+    assert {"every unit needed", "determined weights"} <= failed(model.certificate(X, y))
+
+
+def test_units_too_many_in_noise():
+    assert "every unit needed" in failed(certified(*planted(noise=0.1), k=3))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_units_too_few(activation, noise):
+    certificate = certified(*planted(k=3, noise=noise, activation=activation), activation=activation)
+    assert certificate.verdict == "not recovered"
+    assert "no further unit" in failed(certificate)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
+def test_the_unit_that_is_missing_is_found(activation, seed):
+    """Noise of half the signal: one of the larger networks is the optimum next to the truth."""
+    truth = separated_network(6, 2, seed=seed)
+    problem = gaussian_problem(truth, 240, activation, noise=0.5, seed=seed, alpha=1.0)
+    limits = {"max_iter": 200, "tol": 1e-8}
+    first = truth._replace(W=truth.W[:, :1], b=truth.b[:1], V=truth.V[:1])
+    one = gauss_newton(problem, first, **limits).network
+    plan = OneHiddenLayerRegressor(1)._plan(problem.coordinates, problem, np.zeros(1), np.ones(1))
+    larger = with_a_further_unit(Case.of(problem, one, plan))
+    best = min(problem.evaluate(network).loss for network in larger)
+    assert best < 1.003 * gauss_newton(problem, truth, **limits).evaluation.loss
+
+
+def test_a_wrong_activation():
+    certificate = certified(*planted(noise=0.1, activation="squared_relu"))
+    assert certificate.verdict == "not recovered"
+    assert "activation" in failed(certificate)
+
+
+def test_a_rival_activation():
+    # Softplus units with large weights are nearly ReLU ones: only the comparison tells them apart.
+    certificate = certified(*planted(noise=0.1), activation="softplus")
+    assert certificate.verdict != "recovered"
+    assert "no rival activation" in failed(certificate)
+    assert "try activation='" in certificate.reason
+
+
+def test_fewer_rows_than_weights():
+    certificate = certified(*planted(12))
+    assert failed(certificate) == {"rows"}
+    assert certificate.verdict == "not recovered"
+
+
+def test_a_poor_optimum():
+    X, y = planted(k=4)
+    # Four units that start at one direction keep to it.
+    W = np.repeat(np.eye(6)[:, :1], 4, axis=1)
+    start = W, np.zeros(4), np.ones(4)
+    model = OneHiddenLayerRegressor(4, init=start, random_state=0).fit(X, y)
+    assert model.loss_ > 1e-3 * y.var()
+    assert model.certificate(X, y).verdict == "not recovered"
+
+
+def test_a_unit_that_is_linear_on_nearly_all_rows():
+    X, y = planted(400)
+    problem = gaussian_problem(separated_network(6, 2), 400, ReLU())
+    network = separated_network(6, 2)
+    assert bending_units(problem.evaluate(network)).passed
+    linear = network._replace(b=np.array([0.0, 4.0]))  # of size 1.5: linear beyond 2.7 deviations
+    assert not bending_units(problem.evaluate(linear)).passed
+
+
+def test_pure_noise_has_no_network():
+    rng = np.random.RandomState(0)
+    X = rng.standard_normal((300, 4))
+    assert certified(X, rng.standard_normal(300)).verdict != "recovered"
+
+
+# What it is given
+
+
+def test_unfitted():
+    with pytest.raises(NotFittedError):
+        OneHiddenLayerRegressor().certificate(*planted())
+
+
+def test_other_features():
+    X, y = planted()
+    with pytest.raises(ValueError, match="X has 5 features"):
+        fitted(X, y).certificate(X[:, :5], y)
+
+
+def test_rows_in_blocks_are_refused():
+    X, y = planted()
+    with pytest.raises(TypeError, match="needs arrays, got RowBlocks"):
+        fitted(X, y).certificate(RowBlocks(lambda: [(X, y)]), None)
+
+
+def test_constant_targets():
+    X, y = planted(100)
+    certificate = certified(X, np.full(100, 3.0))
+    assert certificate.verdict == "not recovered"
+
+
+def test_one_unit():
+    assert certified(*planted(k=1), k=1).verdict == "recovered"
+    assert certified(*planted(k=1, noise=0.1), k=1).verdict == "recovered"
+
+
+def test_several_outputs():
+    X, y = planted()
+    Y = np.column_stack([y, planted(seed=0)[1] - 0.5 * np.maximum(X @ fitted(X, y).coefs_[0][:, 0], 0)])
+    assert certified(X, Y).verdict == "recovered"
+
+
+def test_other_rows_are_named():
+    X, y = planted(900, noise=0.1)
+    model = fitted(X[:500], y[:500])
+    certificate = model.certificate(X[500:], y[500:])
+    assert not certificate.trained_here
+    assert "other rows than those of the fit" in str(certificate)
+    assert model.certificate(X[:500], y[:500]).trained_here
+    assert not model.certificate(X[:500], y[:500] + 0.01 * X[:500, 0]).trained_here
+
+
+def test_a_unit_that_is_dead_on_the_rows_of_a_preconditioner_brings_no_warning():
+    """Directions of conjugate gradients overflow there, and the step is not taken."""
+    X, _, teacher = make_one_hidden_layer(240, 6, 2, activation="relu", bias=0.3, random_state=4006)
+    X = np.random.default_rng([4006, 1]).exponential(size=X.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model = OneHiddenLayerRegressor(2, random_state=4006).fit(X, teacher.predict(X))
+        assert np.isfinite(model.certificate(X, teacher.predict(X)).kappa)
+
+
+def test_weights_count_as_repeated_rows():
+    X, y = planted(100, noise=0.1)
+    weight = np.tile([1, 3], 50)
+    model = OneHiddenLayerRegressor(2, random_state=0).fit(X, y, weight)
+    one = model.certificate(X, y, weight)
+    other = model.certificate(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    assert one.trained_here
+    assert other.trained_here
+    assert_allclose([c.value for c in one.checks], [c.value for c in other.checks], rtol=1e-4)
+
+
+def test_the_estimator_stays_as_it_is_and_the_answer_too():
+    X, y = planted(200, noise=0.1)
+    model = fitted(X, y)
+    before = {name: np.copy(value) for name, value in vars(model).items() if name == "loss_curve_"}
+    names = set(vars(model))
+    first = str(model.certificate(X, y))
+    assert first == str(model.certificate(X, y))
+    assert set(vars(model)) == names
+    assert_allclose(model.loss_curve_, before["loss_curve_"])
+
+
+def test_text_holds_every_check_and_what_to_do():
+    certificate = certified(*planted(noise=0.1), k=3)
+    text = str(certificate)
+    assert text.startswith("Not recovered, judged on the rows of the fit.")
+    for check in (*certificate.checks, *certificate.assumptions):
+        assert check.sentence in text
+    assert all(": " in check.sentence for check in certificate.checks if not check.passed)
+
+
+def test_verdict_follows_from_the_checks():
+    def verdict(*checks):
+        records = [Check("", 0.0, 0.0, passed, decisive, "") for passed, decisive in checks]
+        return Certificate(tuple(records), (), True, True, 1.0, 1.0, 1.0, (1, 1), (1, 1), 0.1).verdict
+
+    assert verdict((True, True), (True, False)) == "recovered"
+    assert verdict((True, True), (False, False)) == "doubtful"
+    assert verdict((False, True), (False, False)) == "not recovered"
+
+
+# The tests of the residual
+
+
+def test_score_of_a_larger_network_by_its_formula():
+    smaller, larger = random_network(4, 2), random_network(4, 2, seed=1)
+    problem = gaussian_problem(smaller, 300, Tanh(), noise=0.5, seed=2)
+    F, G = (forward(problem.rows.X, network, Tanh()) for network in (smaller, larger))
+    product = (problem.rows.y - F) * (G - F)
+    assert_allclose(explained(problem, smaller, larger), product.sum() / np.sqrt((product**2).sum()))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gain_by_its_formula(weighted):
+    smaller, larger = random_network(4, 2, m=2), random_network(4, 2, m=2, seed=1)
+    problem = gaussian_problem(smaller, 300, Tanh(), noise=0.5, seed=2)
+    X, y = problem.rows.X, problem.rows.y
+    w = np.random.RandomState(3).uniform(0, 2, (300, 1)) if weighted else np.ones((300, 1))
+    problem = problem.on(ArrayRows(X, y, w.ravel() if weighted else None))
+    # The larger one is that with noise, so that the ratio is far from one.
+    F, G = (forward(X, network, Tanh()) for network in (larger, smaller))
+    ratio = (w * (F - y) ** 2).sum() / (w * (G - y) ** 2).sum()
+    change, left = G - F, G - y
+    spread = (w[:, 0] * (left * change).sum(axis=1) ** 2).sum() * w.sum()
+    spread /= ((w * left**2).sum(axis=0) * (w * change**2).sum(axis=0)).sum()
+    expected = 2 * w.sum() * np.log(ratio) / max(spread, 1)
+    assert_allclose(gained(problem, larger, smaller), expected)
+
+
+def test_gain_of_fitted_noise_is_its_weights_also_where_noise_depends_on_the_row():
+    """Over 40 draws the mean of a chi-square value of 13 weights is 13 +- 0.8, of its share 1 +- 0.06.
+
+    With noise in proportion to |x_1| it would be 1.4 without the factor for it.
+    """
+    teacher = separated_network(5, 2)
+    shares, raw = [], []
+    for seed in range(40):
+        problem = gaussian_problem(teacher, 1000, Tanh(), seed=seed)
+        rng = np.random.RandomState(1000 + seed)
+        problem.rows.y += 0.1 * np.abs(problem.rows.X[:, :1]) * rng.standard_normal((1000, 1))
+        network = gauss_newton(problem, teacher, tol=1e-8).network
+        n_weights = network.pack().size
+        shares.append(gained(problem, teacher, network) / n_weights)
+        ratio = problem.data_loss(teacher) / problem.data_loss(network)
+        raw.append(1000 * np.log(ratio) / n_weights)
+    assert abs(np.mean(shares) - 1) < 0.2
+    assert np.mean(raw) > 1.25
+
+
+def test_scores_of_noise_are_normal_and_those_of_structure_are_not():
+    """60 draws of noise that depends on the row: the mean of a standard normal score is 0 +- 0.13."""
+    teacher = separated_network(5, 2)
+    free = FreeWeights(teacher, degree=1, fit_intercept=True)
+    inputs, spectrum = [], []
+    for seed in range(60):
+        problem = gaussian_problem(teacher, 500, ReLU(), seed=seed)
+        rng = np.random.RandomState(1000 + seed)
+        problem.rows.y += 0.3 * np.abs(problem.rows.X[:, :1]) * rng.standard_normal((500, 1))
+        network = gauss_newton(problem, teacher, tol=1e-8).network
+        inputs.append(unexplained_by_inputs(problem, network, free))
+        spectrum.append(unexplained_second_moment(problem, network, identity_coordinates(5), rng))
+    assert abs(np.mean(inputs)) < 0.4
+    assert 0.7 < np.std(inputs) < 1.3
+    assert np.mean(spectrum) < 0.5
+    assert np.max(spectrum) < 4
+
+    problem = gaussian_problem(teacher, 500, Tanh(), noise=0.1)
+    network = gauss_newton(problem.on(problem.rows, activation=ReLU()), teacher).network
+    assert unexplained_by_inputs(problem.on(problem.rows, activation=ReLU()), network, free) > 5
+
+
+def test_spectrum_finds_planted_directions():
+    problem = gaussian_problem(separated_network(8, 2), 2000, ReLU())
+    values, null = spectrum_against_signs(
+        problem.rows, identity_coordinates(8), np.random.RandomState(0)
+    )
+    assert values.shape == (1, 8)
+    assert values[0, 1] > 2 * null.max()
+    assert values[0, 2] < 1.5 * null.max()
+
+
+def test_chi_square_score_is_normal():
+    """The score of 12 standard normal values: mean 0 +- 0.02 and deviation 1 over 2000 draws."""
+    s = np.random.RandomState(0).standard_normal((2000, 12))
+    A = np.diag(np.arange(1.0, 13))
+    scores = [chi_square_score(A @ row, A @ A) for row in s]
+    assert abs(np.mean(scores)) < 0.08
+    assert abs(np.std(scores) - 1) < 0.06
+
+
+def test_contraction_of_a_geometric_curve():
+    losses = 3 + 0.5 ** np.arange(30)
+    assert_allclose(contraction(losses), 0.5, rtol=0.03)
+    assert contraction([1.0, 1.0]) == 1.0
+
+
+def test_a_better_network_explains_the_residual_of_a_worse_one():
+    teacher = separated_network(5, 2)
+    problem = gaussian_problem(teacher, 500, Tanh(), noise=0.1)
+    assert explained(problem, perturbed(teacher, 0.1), teacher) > 5
+    assert explained(problem, teacher, perturbed(teacher, 0.1)) < 3

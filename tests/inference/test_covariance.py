@@ -1,0 +1,258 @@
+"""Standard errors against closed forms, a second method, simulation and invariances."""
+
+import numpy as np
+import pytest
+from _planted import (
+    INSTANCES,
+    differences,
+    gaussian_problem,
+    random_network,
+    separated_network,
+    whitened,
+    without_intercepts,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+from sklearn_onenn._inference import covariance as covariance_module
+from sklearn_onenn._inference.covariance import covariance_factor
+from sklearn_onenn._network.jacobian import gauss_newton_matrix, jacobian
+from sklearn_onenn._network.network import Network, forward
+from sklearn_onenn._network.symmetries import FreeWeights
+from sklearn_onenn.activations import Identity, ReLU, Tanh, get_activation
+from sklearn_onenn.datasets import make_one_hidden_layer
+from sklearn_onenn.metrics import match_units
+
+every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
+
+
+def noisy_data(n=400, d=5, k=2, *, activation="relu", sd=0.2, seed=0):
+    X, y, teacher = make_one_hidden_layer(n, d, k, activation=activation, bias=0.3, random_state=seed)
+    return X, y + sd * y.std() * np.random.RandomState(seed + 1).standard_normal(n), teacher
+
+
+def fitted(X, y, k=2, **parameters):
+    return OneHiddenLayerRegressor(k, keep_covariance=True, random_state=0, **parameters).fit(X, y)
+
+
+# The free weights
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("degree", [None, 1])
+def test_free_weights_are_orthonormal_directions_that_keep_the_length_of_v(m, fit_intercept, degree):
+    network = random_network(4, 3, m)
+    free = FreeWeights(network, degree=degree, fit_intercept=fit_intercept)
+    directions = np.array([free.expand(e).pack() for e in np.eye(free.size)])
+    assert_allclose(directions @ directions.T, np.eye(free.size), atol=1e-14)
+    back = [free.reduce(network.unpack(direction)) for direction in directions]
+    assert_allclose(back, np.eye(free.size), atol=1e-14)
+    if degree is not None:
+        changes = np.array([(network.unpack(row).V * network.V).sum(axis=1) for row in directions])
+        assert_allclose(changes, 0, atol=1e-14)
+    n_held = (3 if degree else 0) + (0 if fit_intercept else 3 + m)
+    assert free.size == network.pack().size - n_held
+
+
+@every_activation
+@pytest.mark.parametrize("m", [1, 2])
+def test_jacobian_is_the_derivative(activation, m):
+    network = random_network(4, 3, m)
+    problem = whitened(gaussian_problem(random_network(4, 3, m, seed=1), 40, activation))
+    free = FreeWeights(network, degree=activation.degree, fit_intercept=True)
+
+    def predictions(change):
+        there = network.unpack(network.pack() + free.expand(change).pack())
+        return forward(problem.rows.X, problem.to_rows(there), activation).T.ravel()
+
+    J, R = jacobian(problem.rows.block(0), problem, problem.to_rows(network), free)
+    expected = differences(predictions, np.zeros(free.size))
+    assert_allclose(J.reshape(-1, free.size).T, expected, atol=2e-6)
+    assert_allclose(R, predictions(np.zeros(free.size)).reshape(m, -1).T - problem.rows.y)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_matrix_is_that_of_the_products(fit_intercept, small_blocks, monkeypatch):
+    monkeypatch.setattr("sklearn_onenn._network.jacobian.CHUNK_ENTRIES", 50)
+    problem = whitened(
+        gaussian_problem(random_network(4, 3, 2, seed=1), 60, Tanh(), fit_intercept=fit_intercept)
+    )
+    network = random_network(4, 3, 2)
+    if not fit_intercept:
+        network = without_intercepts(network)
+    free = FreeWeights(network, degree=None, fit_intercept=fit_intercept)
+    here = problem.evaluate(network)
+    products = [free.reduce(here.gauss_newton_product(free.expand(e))) for e in np.eye(free.size)]
+    assert_allclose(gauss_newton_matrix(problem, network, free), products, atol=1e-12)
+
+
+# The covariance
+
+
+def linear_problem(alpha):
+    """One linear unit with v = 1 and no intercepts: least squares, or ridge regression."""
+    rng = np.random.RandomState(0)
+    network = Network(np.array([[1.0], [-2.0], [0.5]]), np.zeros(1), np.ones((1, 1)), np.zeros(1))
+    problem = gaussian_problem(network, 50, Identity(), noise=0.3, fit_intercept=False, alpha=alpha)
+    X, y = problem.rows.X, problem.rows.y[:, 0]
+    X *= rng.uniform(0.5, 2, (50, 1))
+    w = np.linalg.lstsq(X, y, rcond=None)[0]
+    return problem, network._replace(W=w[:, None]), X, y - X @ w
+
+
+def test_least_squares_has_the_sandwich_of_mackinnon_and_white():
+    problem, network, X, r = linear_problem(0.0)
+    F = covariance_factor(problem, network, np.zeros(1), np.ones(1))
+    inverse = np.linalg.inv(X.T @ X)
+    leverage = np.einsum("ij,jk,ik->i", X, inverse, X)
+    meat = (X * (r / (1 - leverage))[:, None] ** 2).T @ X
+    expected = inverse @ meat @ inverse
+    assert_allclose((F @ F.T)[:3, :3], expected, rtol=1e-6)
+    assert_array_equal(F[3:], 0)  # v is held, b and c are not there
+
+
+def test_a_strong_penalty_leaves_the_variance_of_the_prior():
+    # With the penalty far above the rows' share the covariance is s^2 / alpha, that of a priori weights;
+    # the penalty of a linear unit counts |w| and |v| alike, at the scale where both are equal.
+    problem, network, X, r = linear_problem(1e8)
+    F = covariance_factor(problem, network, np.zeros(1), np.ones(1))
+    variance = (r**2).sum() / (len(r) - 3)
+    ratio = 1 / np.linalg.norm(network.W)  # (|w| of the balanced unit over that with v = 1)^2
+    assert_allclose((F @ F.T)[:3, :3], np.eye(3) * variance / 1e8 / ratio, atol=1e-3 * variance / 1e8)
+
+
+@pytest.mark.parametrize("activation", ["squared_relu", "tanh"])
+def test_simulated_spread_of_weights_and_predictions(activation):
+    """60 draws of noise: the ratio of a spread to its standard error is 1 +- 0.09; 60 are compared."""
+    teacher = separated_network(5, 2)._replace(V=np.array([[1.0], [-1.0]]))
+    phi = get_activation(activation)
+    rng = np.random.RandomState(0)
+    X, X_new = rng.standard_normal((400, 5)), rng.standard_normal((50, 5))
+    if activation == "tanh":
+        teacher = teacher._replace(W=teacher.W * [1, -1], V=np.ones((2, 1)))
+    clean = forward(X, teacher, phi)[:, 0]
+    sd = 0.2 * (0.3 + np.abs(X[:, 0]))
+    weights, predictions, errors = [], [], []
+    for _ in range(60):
+        model = OneHiddenLayerRegressor(
+            2, activation=activation, init=(teacher.W, teacher.b, teacher.V[:, 0]), resample=False,
+            alpha=0.0, keep_covariance=True,
+        ).fit(X, clean + sd * rng.standard_normal(400))  # fmt: skip
+        order = np.argsort(-np.abs(teacher.W.T @ model.coefs_[0]), axis=1)[:, 0]
+        mean, std = model.predict(X_new, return_std=True)
+        weights.append(model.coefs_[0][:, order].ravel())
+        predictions.append(mean)
+        errors.append(np.concatenate([model.coefs_std_[0][:, order].ravel(), std]))
+    spread = np.std(np.concatenate([weights, predictions], axis=1), axis=0)
+    ratio = spread / np.sqrt(np.mean(np.square(errors), axis=0))
+    assert abs(np.mean(ratio) - 1) < 0.08
+    assert 0.7 < ratio.min() < ratio.max() < 1.35
+
+
+@pytest.mark.parametrize("activation", ["relu", "squared_relu", "tanh"])
+def test_standard_errors_follow_units_of_measurement(activation):
+    X, y, _ = noisy_data(activation=activation)
+    scale, shift = np.array([1.0, 10.0, 0.1, 3.0, 1.0]), np.array([0.0, 5.0, 1.0, -2.0, 0.0])
+    one = fitted(X, y, activation=activation)
+    other = fitted(X * scale + shift, 1000 * y - 7, activation=activation)
+    degree = get_activation(activation).degree
+    factor = 1 if degree is None else 1000 ** (1 / degree)
+    order = match_units(other.coefs_[0] * scale[:, None], one.coefs_[0])[0]
+    errors = other.coefs_std_[0][:, order] * scale[:, None]
+    assert_allclose(errors, factor * one.coefs_std_[0], rtol=1e-3)
+    for X_new in (X[:20], 3 * X[:20]):
+        expected = 1000 * one.predict(X_new, return_std=True)[1]
+        assert_allclose(other.predict(X_new * scale + shift, return_std=True)[1], expected, rtol=1e-3)
+
+
+def test_weights_count_as_repeated_rows():
+    X, y, _ = noisy_data(120)
+    weight = np.tile([1, 2], 60)
+    one = OneHiddenLayerRegressor(2, keep_covariance=True, random_state=0).fit(X, y, weight)
+    other = fitted(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    assert_allclose(one.coefs_std_[0], other.coefs_std_[0], rtol=1e-6)
+
+
+def test_predictions_by_the_delta_method():
+    X, y, _ = noisy_data(activation="tanh")
+    model = fitted(X, y, activation="tanh")
+    network = Network(model.coefs_[0], model.intercepts_[0], model.coefs_[1], model.intercepts_[1])
+
+    def predictions(weights):
+        return forward(X[:7], network.unpack(weights), Tanh())[:, 0]
+
+    gradient = differences(predictions, network.pack())
+    F = model.covariance_factor_
+    expected = np.sqrt(np.einsum("ij,ik,kj->j", gradient, F @ F.T, gradient))
+    mean, std = model.predict(X[:7], return_std=True)
+    assert_array_equal(mean, model.predict(X[:7]))
+    assert_allclose(std, expected, rtol=1e-5)
+
+
+def test_several_outputs():
+    X, y, _ = noisy_data()
+    Y = np.column_stack([y, X[:, 0] + 0.1 * y])
+    model = fitted(X, Y)
+    mean, std = model.predict(X[:9], return_std=True)
+    assert mean.shape == std.shape == (9, 2)
+    assert [e.shape for e in model.coefs_std_] == [w.shape for w in model.coefs_]
+    assert [e.shape for e in model.intercepts_std_] == [w.shape for w in model.intercepts_]
+    # |v_i| = 1 is held, so that a change of v_i is across v_i: in the plane its parts are in proportion.
+    ratio = model.coefs_std_[1][:, 0] / model.coefs_std_[1][:, 1]
+    assert_allclose(ratio, np.abs(model.coefs_[1][:, 1] / model.coefs_[1][:, 0]), rtol=1e-6)
+
+
+def test_exact_fit_has_no_error():
+    X, y, _ = make_one_hidden_layer(300, 5, 2, random_state=0)
+    model = fitted(X, y)
+    assert model.coefs_std_[0].max() < 1e-8
+    assert model.predict(X, return_std=True)[1].max() < 1e-8
+
+
+def test_what_the_rows_do_not_determine_has_a_large_error():
+    X, y, _ = noisy_data(200)
+    problem = gaussian_problem(random_network(5, 2), 200, ReLU(), noise=0.1)
+    dead = random_network(5, 2)._replace(b=np.array([0.0, -100.0]))
+    F = covariance_factor(problem, dead, np.zeros(1), np.ones(1))
+    errors = covariance_module.standard_errors(dead, F)
+    assert errors.W[:, 1].min() > 100 * errors.W[:, 0].max()
+
+
+def test_blocks_give_the_same():
+    X, y, _ = noisy_data(600)
+    blocks = RowBlocks(lambda: ((X[part::3], y[part::3]) for part in range(3)))
+    one = OneHiddenLayerRegressor(2, keep_covariance=True, random_state=0).fit(blocks)
+    order = np.concatenate([np.arange(600)[part::3] for part in range(3)])
+    other = fitted(X[order], y[order])
+    assert_allclose(one.coefs_std_[0], other.coefs_std_[0], rtol=1e-6)
+    for values, expected in zip(
+        one.predict(blocks, return_std=True), other.predict(X[order], return_std=True), strict=True
+    ):
+        assert_allclose(values, expected, rtol=1e-6, atol=1e-9)
+
+
+# The estimator
+
+
+def test_std_needs_the_covariance():
+    X, y, _ = noisy_data(100)
+    model = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="needs a fit with keep_covariance=True"):
+        model.predict(X, return_std=True)
+    model.set_params(keep_covariance=True).fit(X, y)
+    model.set_params(keep_covariance=False).fit(X, y)
+    assert not hasattr(model, "coefs_std_")
+
+
+def test_too_many_weights_are_refused():
+    X = np.random.RandomState(0).standard_normal((20, 100))
+    with pytest.raises(ValueError, match="at most 5000 weights.*has 5101. Set keep_covariance=False"):
+        OneHiddenLayerRegressor(50, keep_covariance=True).fit(X, X[:, 0])
+
+
+def test_types_are_kept():
+    X, y, _ = noisy_data(100)
+    mean, std = fitted(X.astype(np.float32), y).predict(X.astype(np.float32), return_std=True)
+    assert mean.dtype == std.dtype == np.float32
+    assert np.isfinite(std).all()

@@ -1,0 +1,207 @@
+"""Wide networks of few rows: fitted in parts, which are averaged, unless another fit promises more."""
+
+import warnings
+
+import numpy as np
+import pytest
+from _planted import gaussian_problem, random_network
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import make_friedman1
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import whitening
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import forward
+from sklearn_onenn._search.ensemble import (
+    PART_UNITS,
+    averaged,
+    part_widths,
+    polish_in_parts,
+    polish_whole,
+)
+from sklearn_onenn._search.progress import Course
+from sklearn_onenn.activations import ReLU, Tanh
+from sklearn_onenn.datasets import make_one_hidden_layer
+from sklearn_onenn.scores import GaussianMixtureScore
+
+LIMITS = {"max_iter": 100, "tol": 1e-6}
+
+
+def table(n, activation=None):
+    """Rows of no network, targets at unit variance; others of the same kind."""
+    X, y = make_friedman1(n + 500, noise=1.0, random_state=0)
+    y = ((y - y[:n].mean()) / y[:n].std())[:, None]
+    rows = ArrayRows(X[:n], y[:n])
+    return SquaredLoss(rows, activation or Tanh(), whitening(rows)), X[n:], y[n:]
+
+
+def in_parts(problem, k, alpha=None, course=None, **options):
+    random_state = np.random.RandomState(0)
+    return polish_in_parts(
+        problem, k, alpha, course or Course(), random_state=random_state, **options, **LIMITS
+    )
+
+
+@pytest.mark.parametrize("n", [30, 300, 3000, 30_000])
+@pytest.mark.parametrize("k", [1, 9, 19, 20, 45, 100])
+def test_parts_are_alike_and_no_smaller_than_rows_and_units_ask(n, k):
+    """Twelve weights a unit: 30 000 rows determine 208 units twelve times, 3000 rows 20.8."""
+    problem = gaussian_problem(random_network(10, 1), n, Tanh())
+    widths = part_widths(problem, k)
+    assert sum(widths) == k
+    assert max(widths) - min(widths) <= 1
+    least = max(PART_UNITS, n / 12 / 12)
+    assert len(widths) == 1 or min(widths) >= int(least)
+    assert len(widths) + 1 > k / least
+
+
+def test_the_average_is_the_mean_of_the_predictions():
+    one, other = random_network(4, 3, 2, seed=0), random_network(4, 2, 2, seed=1)
+    rest = random_network(4, 5, 2, seed=2)
+    X = np.random.default_rng(0).standard_normal((50, 4))
+    first, second = (forward(X, network, ReLU()) for network in (one, other))
+    both = averaged([one, other], [0.3, 0.3], [rest])
+    assert both.W.shape == (4, 10)
+    assert_allclose(forward(X, both, ReLU()), (first + second) / 2)
+    # One of twice the loss counts a quarter.
+    assert_allclose(forward(X, averaged([one, other], [0.1, 0.2]), ReLU()), 0.8 * first + 0.2 * second)
+    assert_allclose(forward(X, averaged([one, other], [0.0, 0.2]), ReLU()), first)
+
+
+@pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
+def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
+    problem, X, y = table(120, activation)
+    course, random_state = Course(), np.random.RandomState(0)
+    polish = in_parts(problem, 30, course=course)
+    parts, alpha = [], None
+    for _ in range(3):
+        parts.append(polish_whole(problem, 10, alpha, Course(), random_state=random_state, **LIMITS)[0])
+        alpha = parts[0].alpha
+    expected = averaged([part.network for part in parts], [part.loss for part in parts])
+    assert_array_equal(polish.network.pack(), expected.pack())
+    assert (polish.alpha, polish.recoverable) == (alpha, False)
+    assert (
+        polish.loss == course.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-12)
+    )
+    assert course.stages[-1] == ["average", 1]
+    assert [name for name, _ in course.stages].count("evidence") == 1
+    # A mean errs by less than what it is the mean of.
+    errors = [
+        ((forward(X, problem.to_rows(network), activation) - y) ** 2).mean()
+        for network in [polish.network, *(part.network for part in parts)]
+    ]
+    assert errors[0] < np.mean(errors[1:])
+
+
+def test_a_given_penalty_stays():
+    problem, _, _ = table(120)
+    course = Course()
+    assert in_parts(problem, 20, 0.7, course).alpha == 0.7
+    assert "evidence" not in dict(course.stages)
+
+
+def test_a_rival_that_promises_less_error_wins():
+    problem, _, _ = table(120)
+    course = Course()
+    assert in_parts(problem, 20, course=course, rival=1e-9) is None
+    assert "average" not in dict(course.stages)
+    assert in_parts(problem, 20, rival=1e9) is not None
+
+
+def test_as_many_units_as_planted_are_fitted_at_once():
+    """Twenty units in 25 columns, uniform rows, six for each weight: half of the units miss a tenth."""
+    _, _, teacher = make_one_hidden_layer(2, 25, 20, activation="tanh", bias=0.5, random_state=1)
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-(3**0.5), 3**0.5, (6000, 25))
+    y = teacher.predict(X)
+    model = OneHiddenLayerRegressor(20, activation="tanh", random_state=0).fit(X[:3000], y[:3000])
+    assert 1 - model.score(X[3000:], y[3000:]) < 1e-6
+    assert "average" not in dict(model.stages_)
+
+
+class Stopper:
+    """A callback that asks for the end at the n-th of the steps that have a name."""
+
+    def __init__(self, name, number):
+        self.name, self.left = name, number
+
+    def setup(self, estimator, context):
+        """Nothing to set up."""
+
+    def teardown(self, estimator, context):
+        """Nothing to tear down."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Steps are heard of at their end."""
+
+    def on_fit_task_end(self, estimator, context):
+        self.left -= context.task_name == self.name
+        return self.left <= 0
+
+
+@pytest.mark.parametrize(
+    ("n", "options", "path"),
+    [
+        (600, {}, "random"),  # 2.5 rows for each of 241 weights
+        (800, {}, "tensor"),  # 3.3
+        (600, {"k": 12}, "tensor"),  # 4.1
+        (300, {"k": 12}, "tensor"),  # 2.1, not in parts
+        (70, {"k": 12}, "random"),  # .5: no network is determined
+        (600, {"alpha": 0}, "tensor"),
+        (
+            600,
+            {"score_function": GaussianMixtureScore([1.0], np.full((1, 10), 0.5), [np.eye(10) / 12])},
+            "tensor",
+        ),
+    ],
+)
+def test_moments_are_left_out_where_they_are_in_vain(n, options, path):
+    """Few uniform rows and as many units as are fitted in parts; of normal rows moments tell more."""
+    X, y = make_friedman1(n, noise=1.0, random_state=0)
+    model = OneHiddenLayerRegressor(20, n_init=1, max_iter=20, random_state=0).set_params(**options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert model.fit(X, y).init_path_ == path
+        if n > 70:
+            X = np.random.default_rng(0).standard_normal((n, 10))
+            assert clone(model).fit(X, X[:, 0] ** 2 + y).init_path_ == "tensor"
+
+
+@pytest.mark.parametrize(("stage", "number"), [("rough", 25), ("evidence", 3), ("average", 1)])
+def test_a_callback_ends_it_with_all_units(stage, number):
+    """In the first part, at its end, and in the last step: the network has its units, some unused."""
+    pytest.importorskip("sklearn.callback")
+    X, y = make_friedman1(120, noise=1.0, random_state=0)
+    model = OneHiddenLayerRegressor(30, activation="tanh", random_state=0)
+    model.set_callbacks(Stopper(stage, number)).fit(X, y)
+    assert model.stop_reason_ == "callback"
+    assert model.coefs_[0].shape == (10, 30)
+    assert model.stages_[-1] == ("average", 1)
+    assert model.loss_ == pytest.approx(((model.predict(X) - y) ** 2).mean() / 2)
+    assert model.loss_ < 0.3 * y.var() / 2
+    unused = np.count_nonzero(model.coefs_[1][:, 0] == 0)
+    assert unused == {"rough": 20, "evidence": 20, "average": 0}[stage]
+
+
+def test_held_out_rows_judge_every_part_and_the_average():
+    X, y = make_friedman1(300, noise=1.0, random_state=0)
+    model = OneHiddenLayerRegressor(30, activation="tanh", random_state=0)
+    model.fit(X[:120], y[:120], X_val=X[120:], y_val=y[120:])
+    assert ("average", 1) in model.stages_
+    held_out = ((model.predict(X[120:]) - y[120:]) ** 2).mean() / 2
+    assert model.validation_loss_ == pytest.approx(held_out, rel=1e-9)
+    assert model.validation_loss_ == pytest.approx(min(model.validation_loss_curve_[-1:]), rel=1e-9)
+    assert model.coefs_[0].shape == (10, 30)
+
+
+def test_several_outputs_share_the_parts_and_no_certificate_calls_them_recovered():
+    X, y = make_friedman1(600, noise=1.0, random_state=0)
+    Y = np.column_stack([y, 1e3 * X[:, 0] * y])
+    model = OneHiddenLayerRegressor(40, activation="tanh", random_state=0).fit(X[:150], Y[:150])
+    assert model.stages_[-1] == ("average", 1)
+    assert [coefs.shape for coefs in model.coefs_] == [(10, 40), (40, 2)]
+    assert model.score(X[150:], Y[150:]) > 0.8
+    assert model.certificate(X[:150], Y[:150]).verdict == "not recovered"

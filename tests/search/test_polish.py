@@ -1,0 +1,311 @@
+"""The polish of one start: exact fits, penalties, and kinks that are passed or left."""
+
+import numpy as np
+import pytest
+from _planted import INSTANCES, gaussian_problem, perturbed, random_network
+from numpy.testing import assert_array_equal
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import whitening
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import forward
+from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.smoothing import STEPS
+from sklearn_onenn._search import polish as polish_module
+from sklearn_onenn._search.polish import (
+    BRIEF_STEPS,
+    DETERMINED,
+    is_recoverable,
+    looks_recoverable,
+    polish_start,
+    polish_to_end,
+    rough_steps_of_few,
+)
+from sklearn_onenn._search.progress import Course
+from sklearn_onenn._search.stages import EXACT, exact_loss, is_exact, past_kinks, rough_steps
+from sklearn_onenn._search.starts import small_start
+from sklearn_onenn._selection.criteria import determined_share, resolution
+from sklearn_onenn._tensor.units import NEARLY_EXACT
+from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
+
+LIMITS = {"max_iter": 200, "tol": 1e-9}
+
+
+def started(problem, network, alpha, course, *, seed=0, goal=np.inf):
+    """The polish of a start."""
+    random_state = np.random.RandomState(seed)
+    return polish_start(problem, network, alpha, course, random_state=random_state, goal=goal, **LIMITS)
+
+
+every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
+
+
+def gradient_size(problem, network, alpha):
+    return np.linalg.norm(problem.on(problem.rows, alpha=alpha).evaluate(network).gradient.pack())
+
+
+def assert_is_where_it_says(problem, polish, course):
+    """Loss and objective are those of the network."""
+    penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0).evaluate(polish.network)
+    assert polish.loss == course.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
+    assert polish.objective == pytest.approx(penalized.loss, rel=1e-9)
+
+
+def test_rounding_of_an_exact_fit():
+    """Of targets at unit scale; one part in 1e5 of them is no rounding in either type."""
+    for dtype in (np.float64, np.float32):
+        eps = np.finfo(dtype).eps
+        assert eps**2 < exact_loss(dtype) < eps
+        assert is_exact(exact_loss(dtype), dtype)
+        assert is_exact(EXACT, dtype)
+        assert not is_exact(1e-10, dtype)
+
+
+@every_activation
+def test_exact_fits_need_no_penalty(activation):
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, activation)
+    course = Course()
+    polish = started(problem, perturbed(truth, 0.1), None, course)
+    assert polish.alpha is None
+    assert polish.loss < EXACT
+    assert_is_where_it_says(problem, polish, course)
+    assert polish_to_end(problem, polish, True, course, **LIMITS) is polish
+    assert [name for name, _ in course.stages] == ["rough"]
+    # One that is given stays.
+    assert started(problem, truth, 0.3, Course()).alpha == 0.3
+
+
+@every_activation
+def test_noisy_fits_are_penalized_minima(activation):
+    """Screened and then polished to the end: the gradient of the penalized loss falls in turn."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, activation, noise=0.3)
+    start = perturbed(truth, 0.1)
+    course = Course()
+    polish = started(problem, start, None, course)
+    assert polish.alpha > 0
+    assert_is_where_it_says(problem, polish, course)
+    longer = Course(before=course)
+    end = polish_to_end(problem, polish, True, longer, **LIMITS)
+    assert_is_where_it_says(problem, end, longer)
+    assert end.alpha == polish.alpha
+    n_iter = len(course.losses)
+    assert longer.losses[:n_iter] == course.losses
+    if polish.recoverable:
+        assert longer.stages == [*course.stages, ["polish", len(longer.losses) - n_iter]]
+    else:
+        assert end is polish
+    assert end.objective <= polish.objective <= (1 + 1e-3) * end.objective
+    sizes = [gradient_size(problem, network, end.alpha) for network in (start, end.network)]
+    # Where phi' jumps the share of a row is left.
+    smooth = activation.properties().smooth_or_piecewise_linear == "bounded second derivative"
+    assert sizes[1] < (1e-4 if smooth else 2e-2) * sizes[0]
+
+
+def test_rough_fits_of_rows_that_are_not_normal_are_no_network():
+    """The rows of the theorem, or a nearly exact fit; and weights that the rows determine."""
+    rng = np.random.RandomState(0)
+    truth = random_network(4, 2)
+    for noise, skewed, expected in [(0.5, False, True), (0.5, True, False), (0.01, True, True)]:
+        problem = gaussian_problem(truth, 1000, Tanh(), noise=noise)
+        if skewed:
+            X = rng.exponential(size=(1000, 4)) - 1
+            y = forward(X, truth, Tanh()) + noise * rng.standard_normal((1000, 1))
+            problem = problem.on(ArrayRows(X, y))
+        assert is_recoverable(problem.on(problem.rows, alpha=0.1), truth) == expected
+        assert not is_recoverable(problem.on(problem.rows, alpha=1e6), truth)
+
+
+def test_few_rows_that_any_network_fits_begin_anew():
+    """31 weights on 40 exponential rows leave little of a noise that is a tenth of the variance."""
+    X = np.random.RandomState(0).exponential(size=(40, 8)) - 1
+    truth, noise = random_network(8, 3), np.random.RandomState(1).standard_normal((40, 1))
+    problem = gaussian_problem(truth, 40, Tanh())
+    planted = forward(X, truth, Tanh())
+    for y, expected in [(X[:, :1] + 0.3 * noise, False), (planted + 1e-3 * noise, True)]:
+        own = problem.on(ArrayRows(X, y))
+        rough = rough_steps(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
+        assert rough.losses[-1] < NEARLY_EXACT / 3  # by which both may be networks
+        assert looks_recoverable(own, rough) == expected
+        early = rough_steps_of_few(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
+        if expected:
+            assert early.losses[-1] < 1.1 * rough.losses[-1]
+        else:
+            assert early.n_iter <= BRIEF_STEPS < rough.n_iter
+
+
+def test_starts_that_miss_the_goal_are_given_up():
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    loss = problem.data_loss(truth)
+    assert started(problem, truth, None, Course(), goal=0.5 * loss).objective == np.inf
+    assert started(problem, truth, None, Course(), goal=2 * loss).objective < 2 * loss
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_given_penalties_stay(alpha):
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    polish = started(problem, perturbed(truth, 0.1), alpha, Course())
+    end = polish_to_end(problem, polish, True, Course(), **LIMITS)
+    assert (polish.alpha, end.alpha) == (alpha, alpha)
+    assert gradient_size(problem, end.network, alpha) < 1e-5
+
+
+def test_penalty_of_another_start_is_replaced_in_the_end():
+    """Ten times too large on the way: the network that wins has the penalty of its own residuals."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    own = started(problem, perturbed(truth, 0.1), None, Course()).alpha
+    other = started(problem, perturbed(truth, 0.1), 10 * own, Course())
+    assert other.alpha == 10 * own
+    end = polish_to_end(problem, other, False, Course(), **LIMITS)
+    assert end.alpha == pytest.approx(own, rel=0.3)
+    assert gradient_size(problem, end.network, end.alpha) < 1e-5
+
+
+def test_where_smoothing_leads_elsewhere_the_penalty_is_found_anew(monkeypatch):
+    """Rough steps end at once, in a network whose penalty is none of the exact fit behind the kinks."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, ReLU())
+    rough, near, networks = polish_module.rough_steps, polish_module.near_rough, []
+
+    def first_ends_at_once(problem, network, course, **limits):
+        networks.append(network)
+        return rough(problem, network, course, **limits | ({"max_iter": 0} if not networks[1:] else {}))
+
+    def first_has_another_penalty(problem, found, *rest, **limits):
+        if networks[1:]:
+            return near(problem, found, *rest, **limits)
+        return problem.on(problem.rows, alpha=0.1), found.network
+
+    monkeypatch.setattr(polish_module, "rough_steps", first_ends_at_once)
+    monkeypatch.setattr(polish_module, "near_rough", first_has_another_penalty)
+    polish = started(problem, perturbed(truth, 0.5), None, Course())
+    assert len(networks) == 2
+    assert polish.reason == "exact fit"
+    assert problem.data_loss(networks[1]) > 1e-8  # where the penalty of the first held it
+
+
+@pytest.mark.parametrize("alpha", [None, 0.5, 0.0])
+def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
+    """26 targets leave more than .35 of 41 weights to the penalty; without one the start decides."""
+    truth = random_network(8, 4)
+    problem = gaussian_problem(truth, 26, Tanh(), noise=0.3)
+    for strength in (1e-6, 1e-2, 1.0):
+        assert determined_share(problem.on(problem.rows, alpha=strength), truth) < 26 / 41 < DETERMINED
+    courses = [Course(), Course()]
+    starts = [perturbed(truth, size) for size in (0.1, 1.0)]
+    ends = [
+        started(problem, start, alpha, course) for start, course in zip(starts, courses, strict=True)
+    ]
+    weights = [end.network.pack() for end in ends]
+    if alpha == 0:
+        assert np.abs(weights[0] - weights[1]).max() > 0.1
+    else:
+        assert_array_equal(*weights)
+        small = small_start(problem, 4, np.random.RandomState(0))
+        assert courses[0].losses[0] == pytest.approx(problem.data_loss(small), rel=1e-12)
+        assert not ends[0].recoverable
+        assert started(problem, truth, alpha, Course(), seed=1).loss != ends[0].loss
+
+
+@pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
+def test_kinks_are_passed_only_downwards(activation):
+    """Six polished networks: none ends higher than it was, most end lower than steps alone bring."""
+    lower = 0
+    for seed in range(6):
+        truth = random_network(5, 3, seed=seed)
+        problem = gaussian_problem(truth, 120, activation, noise=0.5, seed=seed)
+        problem = problem.on(problem.rows, alpha=0.5)
+        rough = gauss_newton(problem, truth, tol=1e-4)
+        found = past_kinks(problem, rough.network, Course(), max_iter=100, tol=1e-9)
+        plain = gauss_newton(problem, rough.network, max_iter=100, tol=1e-9)
+        assert found.evaluation.loss <= rough.evaluation.loss
+        lower += found.evaluation.loss < (1 - 1e-6) * plain.evaluation.loss
+    assert lower >= 4
+
+
+def test_smooth_units_have_no_kinks_to_pass():
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 200, Tanh(), noise=0.3)
+    found = past_kinks(problem, truth, Course(), max_iter=50, tol=1e-9)
+    expected = gauss_newton(problem, truth, max_iter=50, tol=1e-9)
+    assert_array_equal(found.network.pack(), expected.network.pack())
+
+
+@pytest.mark.parametrize(("factor", "k", "smoothed"), [(1.0, 3, False), (0.99, 3, True), (1.0, 2, True)])
+def test_kinks_are_smoothed_unless_the_rows_resolve_no_more(factor, k, smoothed):
+    """Three planted units: below the resolution of the rows, or where a unit is missing."""
+    truth = random_network(5, 3)
+    problem = gaussian_problem(truth, 1000, ReLU(), noise=0.1)
+    start = truth._replace(W=truth.W[:, :k], b=truth.b[:k], V=truth.V[:k])
+    start = gauss_newton(problem, start).network
+    tol = factor * resolution(problem.rows, start.pack().size)
+    course = Course()
+    found = past_kinks(problem, start, course, max_iter=50, tol=tol)
+    assert ("smoothed" in dict(course.stages)) == smoothed
+    assert found.evaluation.loss <= problem.evaluate(start).loss
+
+
+def test_fits_of_no_network_are_smoothed_briefly():
+    """A curve: one width of at most eight steps, each stage with its first loss."""
+    X = np.random.default_rng(0).exponential(size=(300, 2))
+    rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:]) / 0.5)
+    problem = SquaredLoss(rows, ReLU(), whitening(rows))
+    course, start = Course(), perturbed(random_network(2, 4), 0.5)
+    polish = started(problem, start, None, course)
+    assert not polish.recoverable
+    assert 2 <= dict(course.stages)["smoothed"] <= STEPS + 1
+    assert_is_where_it_says(problem, polish, course)
+
+
+def few_targets_of_a_curve(d, n):
+    """Rows that are not normal, and targets that no network made."""
+    X = np.random.default_rng(0).exponential(size=(n, d))
+    rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:2]) / 0.5)
+    return SquaredLoss(rows, Tanh(), whitening(rows))
+
+
+@pytest.mark.parametrize("alpha", [None, 0.2])
+@pytest.mark.parametrize("n", [70, 30])
+def test_where_targets_are_few_fits_begin_anew_at_small_weights(n, alpha):
+    """Eight units in three columns, 41 weights: the start is no guide, the draw is."""
+    problem = few_targets_of_a_curve(3, n)
+    one, other = (started(problem, random_network(3, 8, seed=seed), alpha, Course()) for seed in (0, 1))
+    assert_array_equal(one.network.pack(), other.network.pack())
+    assert not one.recoverable
+    small = small_start(problem, 8, np.random.RandomState(0))
+    sizes = [gradient_size(problem, network, one.alpha) for network in (small, one.network)]
+    assert sizes[1] < 0.05 * sizes[0]
+    drawn = started(problem, random_network(3, 8), alpha, Course(), seed=1)
+    assert np.abs(drawn.network.pack() - one.network.pack()).max() > 0.1
+
+
+@pytest.mark.parametrize(("n", "k", "alpha"), [(124, 8, None), (49, 3, 0.2), (70, 8, 0.0)])
+def test_other_fits_come_from_their_start(n, k, alpha):
+    """With three targets for each weight, or with no penalty."""
+    problem = few_targets_of_a_curve(3, n)
+    one, other = (started(problem, random_network(3, k), alpha, Course(), seed=seed) for seed in (0, 1))
+    assert_array_equal(one.network.pack(), other.network.pack())
+    moved = started(problem, random_network(3, k, seed=1), alpha, Course())
+    assert np.abs(moved.network.pack() - one.network.pack()).max() > 0.1
+
+
+@pytest.mark.parametrize(("n", "k"), [(40, 5), (40, 10), (40, 20)])
+def test_few_rows_of_a_sine_are_fitted(n, k):
+    """Noise of a third of the signal's size, 16 to 61 weights: R2 on other rows, median of 5 draws.
+
+    A polynomial of degree three has .69; a penalty that takes the units away has 0.
+    """
+    scores = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        X = rng.uniform(-1, 1, (2000, 1))
+        signal = np.sin(5 * X[:, 0])
+        y = signal[:n] + 0.2 * rng.standard_normal(n)
+        model = OneHiddenLayerRegressor(k, activation="tanh", random_state=seed).fit(X[:n], y)
+        scores.append(model.score(X[n:], signal[n:]))
+    assert np.median(scores) > 0.93

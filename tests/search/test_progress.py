@@ -1,0 +1,85 @@
+"""Lines that a fit prints, and the courses of its starts: when their stages end."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from numpy.testing import assert_allclose
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._search.progress import PATIENCE, Course, Progress, Stop
+from sklearn_onenn.datasets import make_one_hidden_layer
+
+
+def test_lines_of_every_step(capsys):
+    X, y, _ = make_one_hidden_layer(300, 4, 2, activation="relu", noise=0.3, random_state=0)
+    y = 100 * y + 5
+    # With this tolerance there is no polish beyond the start's.
+    parameters = {"k": 2, "n_init": 1, "tol": 1e-5, "random_state": 0}
+    model = OneHiddenLayerRegressor(**parameters, verbose=2).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    pattern = r"start 1 \(tensor\), (\w+): step (\d+), ([\d.]+) passes, loss (\S+)"
+    found = [match.groups() for match in map(re.compile(pattern).fullmatch, lines) if match]
+    stages = [(name, str(i + 1)) for name, n_iter in model.stages_ for i in range(n_iter)]
+    assert [(name, step) for name, step, *_ in found] == stages
+    assert_allclose([float(loss) for *_, loss in found], model.loss_curve_, rtol=1e-3)
+    passes = [float(number) for _, _, number, _ in found]
+    assert passes == sorted(passes)
+    assert 0.8 * model.n_passes_ < passes[-1] <= model.n_passes_  # the fit also reads outside of steps
+    assert lines[-1] == f"start 1 (tensor): loss {model.loss_:.3e}, {model.stop_reason_}"
+    OneHiddenLayerRegressor(**parameters, verbose=1).fit(X, y)
+    few = capsys.readouterr().out.splitlines()
+    assert few == [line for line in lines if ": step " not in line]
+    assert len(few) == len(model.stages_) + 1
+
+
+# Stages and courses
+
+
+class Falling:
+    """A loss on held-out rows that takes given values one after the other."""
+
+    def __init__(self, losses):
+        self.losses, self.rows = iter(losses), SimpleNamespace(rows_read=0)
+
+    def on(self, rows):
+        return self
+
+    def data_loss(self, network):
+        return next(self.losses)
+
+
+def test_stages_end_when_the_held_out_loss_has_not_fallen_for_long():
+    """After the lowest loss, at step 3, so many steps more; the next stage has its own patience."""
+    losses = [3.0, 2.0, 1.0, *[1.5] * 2 * PATIENCE]
+    course = Course("", Falling(losses), held_out="rows")
+    stage = course.stage("rough")
+    answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE + 3)]
+    assert answers == [False] * (PATIENCE + 2) + [True]
+    assert course.best == (1.0, 2)
+    stage = course.stage("polish")
+    answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE)]
+    assert answers == [False] * (PATIENCE - 1) + [True]
+    assert course.stages == [["rough", PATIENCE + 3], ["polish", PATIENCE]]
+    unwatched = course.stage("descent", watched=False)
+    assert not unwatched(SimpleNamespace(data_loss=0.5, network=0))
+    assert len(course.held_out_losses) == 2 * PATIENCE + 3
+
+
+def test_all_courses_end_when_one_is_stopped():
+    """As starts that run side by side do."""
+
+    class Once:
+        def begin(self, course):
+            return False
+
+        def step(self, course):
+            return course.name == "first"
+
+    progress, here = Progress([Once()]), SimpleNamespace(data_loss=1.0, network=None)
+    other = Course("other", None, progress).stage("polish")
+    assert not other(here)
+    with pytest.raises(Stop):
+        Course("first", None, progress).stage("polish")(here)
+    with pytest.raises(Stop):
+        other(here)

@@ -1,0 +1,158 @@
+"""k="auto": the width of the planted network, and one that predicts on other rows."""
+
+import numpy as np
+import pytest
+from _planted import random_network
+from numpy.testing import assert_array_equal
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import identity_coordinates
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network
+from sklearn_onenn._search import width as width_module
+from sklearn_onenn._search.one_start import Plan
+from sklearn_onenn._search.width import MAX_WIDTH, WIDEST, criterion, ladder, predictive_width
+from sklearn_onenn.activations import ReLU, Tanh
+from sklearn_onenn.datasets import make_one_hidden_layer
+
+
+def problem_on(n, d, activation, *, m=1):
+    rows = ArrayRows(np.zeros((n, d)), np.zeros((n, m)))
+    return SquaredLoss(rows, activation, identity_coordinates(d))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("activation", "k"), [("relu", 3), ("squared_relu", 2), ("tanh", 3), ("relu", 1)]
+)
+def test_width_of_the_planted_network(activation, k, noise):
+    """n/dk = 40; of 60 such problems with other seeds one in 20 may be wrong, by the target."""
+    d = 6
+    X, y, _ = make_one_hidden_layer(40 * d * k, d, k, activation=activation, random_state=1)
+    y += noise * y.std() * np.random.default_rng(1).standard_normal(len(y))
+    model = OneHiddenLayerRegressor("auto", activation=activation, random_state=0).fit(X, y)
+    assert model.k_ == k
+    assert model.coefs_[0].shape == (d, k)
+    if noise == 0:
+        assert model.loss_ < 1e-12 * y.var()
+
+
+def test_the_fit_is_that_of_the_width():
+    X, y, _ = make_one_hidden_layer(500, 4, 2, activation="relu", noise=0.1, random_state=0)
+    auto = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    told = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
+    assert auto.loss_ == pytest.approx(told.loss_, rel=1e-3)
+    assert auto.get_params()["k"] == "auto"
+    # The search for the width read the rows as well: widths 1, 2 and 4, and eliminations.
+    assert auto.n_passes_ > 1.5 * told.n_passes_
+
+
+def test_a_wrong_unit_eliminated_is_no_end(monkeypatch):
+    """Of four units the wrong one is dropped, and nothing refitted: three are fitted anew."""
+    usual = width_module.eliminated
+
+    def clumsy(problem, network, k, first):
+        if (network.W.shape[1], k) != (4, 3):
+            return usual(problem, network, k, first)
+        largest = np.argsort(np.linalg.norm(network.W, axis=0) * np.abs(network.V[:, 0]))[:3]
+        W, b, V = network.W[:, largest], network.b[largest], network.V[largest]
+        fewer = Network(W, b, V, network.c)
+        return problem.data_loss(fewer), fewer
+
+    monkeypatch.setattr(width_module, "eliminated", clumsy)
+    X, y, _ = make_one_hidden_layer(600, 6, 3, activation="relu", noise=0.1, random_state=0)
+    assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 3
+
+
+def test_rows_of_another_function_take_a_wider_network():
+    """A curve that two units do not follow, noise a twentieth of it."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (1500, 1))
+    y = np.sin(9 * X[:, 0]) + 0.05 * rng.standard_normal(1500)
+    model = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    assert model.k_ >= 4
+    assert model.score(X, y) > 0.98
+
+
+def test_folds_tell_which_width_predicts(monkeypatch):
+    """Constants for fits: their errors by hand, on rows whose weights count.
+
+    Of 300 targets of one column widths to 64 (three weights a unit); after two that gain nothing wider
+    ones are not tried.
+    """
+    rng = np.random.RandomState(0)
+    weight = rng.uniform(0.5, 2, 300)
+    rows = ArrayRows(rng.exponential(size=(300, 1)), rng.choice([0.0, 1.0], (300, 1)), weight)
+    problem = SquaredLoss(rows, ReLU(), identity_coordinates(1))
+    mean = np.average(rows.y[:, 0], weights=weight)
+    tried = []
+
+    def fitted(part, k, plan, seed, *, name):
+        tried.append((k, part.rows.n_rows))
+        return Network(np.zeros((1, k)), np.zeros(k), np.zeros((k, 1)), np.array([constant[k]]))
+
+    monkeypatch.setattr(width_module, "fitted", fitted)
+    plan = Plan(*[None] * 12)
+    constant = {
+        1: 3.0,
+        2: mean + 0.01,
+        4: mean - 0.009,
+        8: mean + 0.01,
+        16: mean - 0.01,
+        32: mean,
+        64: 0,
+    }
+    assert predictive_width(problem, 1, plan, rng) == 4
+    assert tried == [(k, 200) for k in (1, 2, 4, 8, 16) for _ in range(3)]
+    assert predictive_width(problem, 16, plan, rng) == 32
+    # A gain of .0025 where its standard error is .003 counts unless the rows are normal.
+    constant = dict.fromkeys(constant, mean + 0.05) | {2: mean}
+    assert predictive_width(problem, 1, plan, rng) == 2
+    normal = problem.on(ArrayRows(rng.standard_normal((300, 1)), rows.y, weight))
+    assert predictive_width(normal, 1, plan, rng) == 1
+
+
+def test_of_mere_noise_one_unit():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((400, 5)), rng.standard_normal(400)
+    assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 1
+
+
+def test_two_fits_choose_the_same():
+    X, y, _ = make_one_hidden_layer(400, 4, 2, activation="tanh", noise=0.1, random_state=0)
+    one, other = (
+        OneHiddenLayerRegressor("auto", activation="tanh", random_state=0).fit(X, y) for _ in range(2)
+    )
+    assert_array_equal(one.coefs_[0], other.coefs_[0])
+
+
+def test_given_arrays_tell_the_width():
+    X, y, teacher = make_one_hidden_layer(200, 4, 2, activation="relu", random_state=0)
+    init = (teacher.coefs_[0], np.zeros(2), teacher.coefs_[1])
+    model = OneHiddenLayerRegressor("auto", init=init, random_state=0).fit(X, y)
+    assert model.k_ == 2
+    assert model.set_params(warm_start=True).fit(X, y).k_ == 2
+
+
+def test_widths_that_the_rows_can_tell_of():
+    """Two targets for each weight: 2 k (d + 1 + 1) of n."""
+    assert ladder(problem_on(1279, 8, ReLU())) == [1, 2, 4, 8, 16, 32]
+    assert ladder(problem_on(100, 8, ReLU())) == [1, 2, 4]
+    assert ladder(problem_on(3, 8, ReLU())) == [1]
+    assert ladder(problem_on(10**6, 8, ReLU()))[-1] == MAX_WIDTH
+    assert ladder(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
+    # In cross-validation one target for each.
+    assert ladder(problem_on(639, 8, ReLU()), WIDEST) == [1, 2, 4, 8, 16, 32]
+    # Parts of ten units need ten targets for each weight of a unit.
+    assert ladder(problem_on(100, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8, 16, 32, 64]
+    assert ladder(problem_on(99, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8]
+
+
+@pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])
+def test_criterion_counts_weights_that_are_free(activation, weights):
+    """Scale shared by w_i and v_i is not; exact fits are equal."""
+    problem, network = problem_on(100, 3, activation), random_network(3, 3)
+    expected = 100 * np.log(0.1) + weights * np.log(100)
+    assert criterion(problem, network, 0.1) == pytest.approx(expected)
+    assert criterion(problem, network, 1e-30) == criterion(problem, network, 1e-13)

@@ -1,0 +1,327 @@
+"""The penalty of largest evidence: its update by dense matrices, and planted noise and weights."""
+
+import numpy as np
+import pytest
+from _planted import INSTANCES, gaussian_problem, random_network, whitened, without_intercepts
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import identity_coordinates
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network, jacobian_product, linearize
+from sklearn_onenn._network.symmetries import balanced
+from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.preconditioner import Preconditioner
+from sklearn_onenn._selection import evidence as evidence_module
+from sklearn_onenn._selection.criteria import (
+    determined_share,
+    determined_weights,
+    explains_more,
+    predicted_error,
+)
+from sklearn_onenn._selection.evidence import (
+    GAMMA_STEPS,
+    SETTLED,
+    NextAlpha,
+    alpha_of_fit,
+    alpha_of_start,
+    most_probable,
+    updated_alpha,
+)
+from sklearn_onenn.activations import ReLU, Tanh
+
+every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
+
+
+def uneven_problem(activation, n, fit_intercept):
+    """Weighted rows of different scales, in white coordinates, with a penalty."""
+    rng = np.random.RandomState(0)
+    X = rng.exponential(size=(n, 3)) * [1, 5, 0.2]
+    rows = ArrayRows(X, rng.standard_normal((n, 1)), rng.uniform(0.2, 3, n))
+    plain = SquaredLoss(
+        rows, activation, identity_coordinates(3), fit_intercept=fit_intercept, alpha=0.7
+    )
+    return whitened(plain)
+
+
+def update(problem, network):
+    """gamma, s^2 and t^2 of the head of the file, from dense matrices."""
+    here, n, alpha = problem.evaluate(network), problem.rows.weight_sum, problem.alpha
+    kinds = network.unpack(np.arange(len(network.pack())))
+    free = np.concatenate([
+        kinds.W.ravel(), kinds.b, kinds.V.ravel(), kinds.c,
+    ] if problem.fit_intercept else [kinds.W.ravel(), kinds.V.ravel()]).astype(int)  # fmt: skip
+    H = np.array([
+        here.gauss_newton_product(network.unpack(e)).pack() for e in np.eye(len(network.pack()))
+    ])[np.ix_(free, free)] * n  # fmt: skip
+    P = np.zeros((len(network.pack()),) * 2)
+    size = network.W.size
+    P[:size, :size] = np.kron(problem.penalty, np.eye(len(network.b)))
+    output = kinds.V.ravel().astype(int)
+    P[output, output] = 1.0
+    P = P[np.ix_(free, free)]
+    gamma = len(free) - alpha * np.trace(np.linalg.pinv(H, rcond=1e-12, hermitian=True) @ P)
+    w = network.pack()[free]
+    return left_out_square(problem, network, free, H) * gamma / (w @ P @ w)
+
+
+def left_out_square(problem, network, free, H):
+    """Weighted mean of r^2 / (1 - 1.4 h)^2 over targets; h is q^T H^{-1} q by the weight of the row."""
+    rows, at_rows = problem.rows, problem.to_rows(network)
+    block = rows.block(0)
+    at = linearize(block, at_rows, problem.activation)
+    directions = [problem.to_rows(network.unpack(e)) for e in np.eye(len(network.pack()))[free]]
+    J = np.array([jacobian_product(block, at, at_rows.V, e) for e in directions])
+    weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[:, 0]
+    h = np.einsum("jno,jk,kno->no", J, np.linalg.pinv(H, rcond=1e-12, hermitian=True), J)
+    left = np.maximum(1 - 1.4 * weight[:, None] * h, 0.3)
+    return (weight @ (at.R / left) ** 2).mean() / rows.weight_sum
+
+
+@every_activation
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n", [60, 8])
+def test_update_by_dense_matrices(activation, fit_intercept, n):
+    problem = uneven_problem(activation, n, fit_intercept)
+    network = random_network(3, 2)
+    if not fit_intercept:
+        network = without_intercepts(network)
+    found = updated_alpha(Preconditioner(problem.evaluate(network)))
+    assert found == pytest.approx(update(problem, network), rel=1e-5)
+
+
+def test_left_out_error_of_two_outputs():
+    problem = gaussian_problem(random_network(4, 3, 2), 80, Tanh(), noise=0.3)
+    network = random_network(4, 3, 2, seed=1)
+    here, size = problem.on(problem.rows, alpha=2.0).evaluate(network), network.pack().size
+    H = 80 * np.array([here.gauss_newton_product(network.unpack(e)).pack() for e in np.eye(size)])
+    expected = left_out_square(here.problem, network, np.arange(size), H)
+    assert Preconditioner(here).left_out_error(1.4, 0.3) == pytest.approx(expected, rel=1e-9)
+
+
+def planted(seed, *, n=4000, d=10, k=3, noise=0.3):
+    """Rows of a network with normal weights, all of which they determine."""
+    rng = np.random.RandomState(seed)
+    network = Network(
+        0.4 * rng.standard_normal((d, k)), np.zeros(k), rng.choice([-2.0, 2.0], (k, 1)), np.zeros(1)
+    )
+    return gaussian_problem(network, n, Tanh(), noise=noise, seed=seed), network
+
+
+def evidence(problem, start):
+    network = gauss_newton(problem, start, max_iter=30, tol=1e-8).network
+    last = most_probable(problem, network, first_alpha=1.0, max_iter=60)
+    return last.evaluation.problem.alpha, last
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("noise", [0.3, 0.03])
+def test_alpha_is_the_variance_of_the_noise_over_that_of_the_weights(seed, noise):
+    """s^2 / (|w|^2 / p) of the planted network: s^2 is known to 2 %, |w|^2 to a few percent."""
+    problem, truth = planted(seed, noise=noise)
+    w = np.append(truth.W, truth.V)
+    expected = noise**2 * len(truth.pack()) / (w @ w)
+    alpha = evidence(problem, truth)[0]
+    assert alpha == pytest.approx(expected, rel=0.08)
+
+
+def test_alpha_falls_with_the_square_of_the_noise():
+    """One draw of the noise at four levels; the smallest alpha is some twenty-five halvings away.
+
+    There a step to the next alpha lowers the loss by no more than rounding: it need only have settled.
+    """
+    alphas = [evidence(*planted(0, noise=noise))[0] for noise in (0.1, 0.01, 0.001, 0.0001)]
+    quotients = np.divide(alphas[:-1], alphas[1:])
+    assert_allclose(quotients[:2], 100, rtol=0.01)
+    assert 100 / SETTLED < quotients[2] < 100 * SETTLED
+
+
+def test_alpha_changes_by_a_factor_of_two_at_most():
+    """Towards its update, half of the way by its logarithm; all of it, and settled, once it is near."""
+    problem, truth = planted(0)
+    best = updated_alpha(Preconditioner(problem.on(problem.rows, alpha=1.0).evaluate(truth)))
+    for factor, expected, has_settled in [
+        (100, 50, False), (0.01, 0.02, False), (1.96, 1.4, False), (1.2, 1, True),
+    ]:  # fmt: skip
+        here = problem.on(problem.rows, alpha=factor * best).evaluate(truth)
+        alpha, settled = NextAlpha()(Preconditioner(here))
+        # The update itself depends a little on the penalty that it updates.
+        assert alpha == pytest.approx(expected * best, rel=0.01 if factor < 2 else 1e-12)
+        assert settled == has_settled
+
+
+def test_network_is_the_most_probable_under_alpha():
+    """The penalized loss is stationary, as far as alpha has settled."""
+    problem, truth = planted(1, n=200, noise=0.5)
+    alpha, last = evidence(problem, truth)
+    network = last.network
+    penalized = problem.on(problem.rows, alpha=alpha)
+    free = gauss_newton(problem, truth, max_iter=30, tol=1e-8).network
+    best = gauss_newton(penalized, network, max_iter=30, tol=1e-12).network
+
+    def excess(other):
+        return penalized.evaluate(other).loss - penalized.evaluate(best).loss
+
+    assert 0 <= excess(network) < 0.1 * excess(free)
+    assert problem.alpha == 0
+
+
+def test_alpha_does_not_depend_on_how_units_share_their_scale():
+    """Without a step: the balanced network is the one that counts."""
+    network = random_network(4, 3)
+    problem = gaussian_problem(network, 300, ReLU(), noise=0.3)
+    s = np.array([0.1, 3.0, 20.0])
+    other = Network(network.W * s, network.b * s, network.V / s[:, None], network.c)
+    alphas = [
+        most_probable(problem, some, first_alpha=1.0, max_iter=1).evaluation.problem.alpha
+        for some in (network, other)
+    ]
+    assert alphas[0] > 0
+    assert_allclose(alphas[0], alphas[1], rtol=1e-9)
+
+
+def test_vanished_weights_are_penalized_as_before():
+    """Without a penalty they would come back, for the noise."""
+    problem = gaussian_problem(random_network(4, 3), 100, ReLU())
+    zero = Network(np.zeros((4, 3)), np.zeros(3), np.zeros((3, 1)), problem.rows.y.mean(axis=0))
+    here = problem.on(problem.rows, alpha=1.0).evaluate(zero)
+    assert updated_alpha(Preconditioner(here)) == 1
+    last = most_probable(problem, zero, first_alpha=2.0, max_iter=5)
+    assert last.evaluation.problem.alpha == 2
+    assert_array_equal(last.network.W, 0)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 3.0])
+def test_predicted_error(alpha):
+    """loss / (1 - 1.4 gamma / n)^2 with gamma from dense matrices; infinite where all is fitted."""
+    truth = random_network(4, 3)
+    problem = gaussian_problem(truth, 60, Tanh(), noise=0.3)
+    here = problem.on(problem.rows, alpha=alpha).evaluate(truth)
+    units = [truth.unpack(unit) for unit in np.eye(truth.pack().size)]
+    H = np.array([here.gauss_newton_product(unit).pack() for unit in units])
+    data = np.array([problem.evaluate(truth).gauss_newton_product(unit).pack() for unit in units])
+    gamma = np.trace(np.linalg.solve(H, data))
+    expected = 2 * here.data_loss / (1 - 1.4 * gamma / 60) ** 2
+    assert predicted_error(here) == pytest.approx(expected, rel=1e-9)
+    few = gaussian_problem(truth, 20, Tanh(), noise=0.3)
+    assert predicted_error(few.evaluate(truth)) == np.inf
+
+
+@pytest.mark.parametrize("n", [10, 30, 60])
+@pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
+def test_alpha_is_finite_with_fewer_rows_than_weights(n, activation):
+    """41 weights fit 10 or 30 rows exactly, which says nothing of the noise: the penalty stays."""
+    truth = random_network(8, 4)
+    problem = gaussian_problem(truth, n, activation, noise=0.3)
+    alpha, last = evidence(problem, truth)
+    assert np.isfinite(alpha)
+    assert alpha >= 0
+    assert np.isfinite(last.network.pack()).all()
+
+
+def test_share_of_determined_weights():
+    """All without penalty, biases alone under a huge one; a scale shared with the output is no weight.
+
+    In between, gamma from dense matrices: the update is s^2 gamma / |w|^2.
+    """
+    for activation, free in [(Tanh(), 0), (ReLU(), 3)]:
+        truth = random_network(4, 3)
+        problem = gaussian_problem(truth, 300, activation, noise=0.3)
+        size = len(truth.pack())
+        assert determined_share(problem, truth) == 1
+        shares = [
+            determined_share(problem.on(problem.rows, alpha=alpha), truth)
+            for alpha in (1e-6, 1.0, 10.0, 100.0, 1e9)
+        ]
+        assert shares[0] == pytest.approx(1, abs=1e-4)
+        assert np.all(np.diff(shares) < 0)
+        # Biases and the output's intercept are not penalized.
+        assert shares[-1] == pytest.approx(4 / (size - free), abs=0.01)
+        penalized = problem.on(problem.rows, alpha=10.0)
+        here = penalized.evaluate(truth)
+        w = np.append(truth.W, truth.V)
+        gamma = shares[2] * (size - free)
+        H = [here.gauss_newton_product(truth.unpack(e)).pack() for e in np.eye(size)]
+        variance = left_out_square(penalized, truth, np.arange(size), 300 * np.array(H))
+        assert updated_alpha(Preconditioner(here)) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("n", "d", "k"), [(150, 12, 26), (200, 40, 9)])
+def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k, weighted):
+    """Within 5 %; the Gauss-Newton matrix of Gaussian rows would say half as many again."""
+    problem = gaussian_problem(random_network(d, k), n, Tanh(), noise=0.3)
+    weight = np.random.RandomState(2).choice([0.0, 0.5, 1.0, 2.0], n) if weighted else None
+    problem = problem.on(ArrayRows(problem.rows.X, problem.rows.y, weight), alpha=3.0)
+    here = problem.evaluate(random_network(d, k, seed=1))
+    preconditioner, network = Preconditioner(here), here.network
+    units = [network.unpack(unit) for unit in np.eye(network.pack().size)]
+    H = np.array([here.gauss_newton_product(unit).pack() for unit in units])
+    without = problem.on(problem.rows, alpha=0.0).evaluate(network)
+    data = np.array([without.gauss_newton_product(unit).pack() for unit in units])
+    gamma = np.trace(np.linalg.solve(H, data))
+    assert not preconditioner.exact
+    assert determined_weights(preconditioner) == pytest.approx(gamma, rel=0.05)
+    assert preconditioner.determined_weights() > 1.4 * gamma
+
+
+def test_first_penalty_follows_the_variance_that_the_start_leaves():
+    """Of two outputs the mean; a bad start does not silence weak units; fewer targets say nothing."""
+    one, two = (ArrayRows(np.zeros((100, 1)), np.zeros((100, m))) for m in (1, 2))
+    assert alpha_of_start(0.05, one, 99) == alpha_of_start(0.1, two, 199) == pytest.approx(2.0)
+    assert alpha_of_start(0.5, one, 99) == alpha_of_start(1e6, one, 99) == 5.0
+    assert alpha_of_start(0.05, one, 100) == alpha_of_start(0.1, two, 200) == 5.0
+
+
+def test_the_penalty_of_a_fit_without_one():
+    """s^2 / t^2 with all weights determined, whatever the scale that a unit shares with its output."""
+    problem = gaussian_problem(random_network(3, 2, 1, seed=0), 200, ReLU(), noise=0.5)
+    network = gauss_newton(problem, random_network(3, 2, 1, seed=0)).network
+    here = problem.evaluate(network)
+    p = network.pack().size
+    even = balanced(network, problem.penalty, 1)
+    square = np.vdot(even.W, problem.penalty @ even.W) + np.vdot(even.V, even.V)
+    expected = 2 * here.data_loss / (1 - 1.4 * p / 200) ** 2 * p / square
+    assert_allclose(alpha_of_fit(here), expected, rtol=1e-6)
+    other = network._replace(W=network.W * [4, 1], b=network.b * [4, 1], V=network.V / [[4], [1]])
+    assert_allclose(alpha_of_fit(problem.evaluate(other)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_what_explains_more(n_outputs):
+    """20 weights, 100 targets: log 100 / 4 is the edge; no loss is worth as many weights as targets."""
+    n = 100 // n_outputs
+    rows = ArrayRows(np.zeros((n, 1)), np.zeros((n, n_outputs)))
+    edge = np.exp(20 * np.log(100) / 80)
+    assert explains_more(1.0, 1.01 * edge, rows, 20)
+    assert not explains_more(1.0, 0.99 * edge, rows, 20)
+    assert not explains_more(1.0, 1e300, rows, 100)
+    assert not explains_more(0.0, 1.0, rows, 20)
+
+
+def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
+    """Of few rows and many weights; a trace that is at hand is taken at every step."""
+    estimates = []
+
+    def counted(preconditioner):
+        estimates.append(preconditioner.here.problem.alpha)
+        return determined_weights(preconditioner)
+
+    monkeypatch.setattr(evidence_module, "determined_weights", counted)
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 200, Tanh(), noise=0.3)
+    alphas = [1.0] * (GAMMA_STEPS + 1) + [0.99 * SETTLED] * 2 + [1.1 * SETTLED] * 2 + [1.0]
+    next_alpha = NextAlpha()
+    found = [
+        next_alpha(Preconditioner(problem.on(problem.rows, alpha=alpha).evaluate(network)))[0]
+        for alpha in alphas
+    ]
+    assert estimates == [1, 1, 1.1 * SETTLED, 1]
+    assert found[0] == found[GAMMA_STEPS - 1] == found[GAMMA_STEPS]
+    estimates.clear()
+    small, next_alpha = random_network(4, 3), NextAlpha()
+    here = gaussian_problem(small, 200, Tanh(), noise=0.3)
+    preconditioner = Preconditioner(here.on(here.rows, alpha=1.0).evaluate(small))
+    for _ in range(3):
+        next_alpha(preconditioner)
+    assert estimates == [1, 1, 1]
