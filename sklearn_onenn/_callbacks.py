@@ -11,7 +11,7 @@ except ImportError:
 class FitTask:
     """The task of a fit. Its subtasks are the starts, and the subtasks of those their steps.
 
-    It is an observer of :class:`Progress`. Without a callback on the estimator it does nothing.
+    It is an observer of :class:`Observers`. Without a callback on the estimator it does nothing.
 
     Parameters
     ----------
@@ -36,27 +36,27 @@ class FitTask:
             self._fit.call_on_fit_task_begin(**self._about)
         self._observes = bool(getattr(estimator, "_skl_callbacks", ()))
 
-    def begin(self, course):
+    def begin(self, trace):
         """A start begins."""
         if self._observes:
-            self._starts[course] = self._fit.subcontext(task_name=course.name, max_subtasks=None)
-            self._starts[course].call_on_fit_task_begin(**self._about)
+            self._starts[trace] = self._fit.subcontext(task_name=trace.name, max_subtasks=None)
+            self._starts[trace].call_on_fit_task_begin(**self._about)
 
-    def step(self, course):
+    def step(self, trace):
         """One step was taken; returns whether a callback asks for the end."""
         if not self._observes:
             return False
-        task = self._starts[course].subcontext(task_name=course.stage_name)
+        task = self._starts[trace].subcontext(task_name=trace.stage_name)
         # Steps are heard of when they are over.
         task.call_on_fit_task_begin(**self._about)
-        return self._end(task, course.network)
+        return self._end(task, trace.network)
 
-    def end_stage(self, course):
+    def end_stage(self, trace):
         """Stages are no tasks: they are the names of steps."""
 
-    def end(self, course):
+    def end(self, trace):
         """A start is over; returns whether a callback asks for the end."""
-        return self._observes and self._end(self._starts.pop(course), course.polish.network)
+        return self._observes and self._end(self._starts.pop(trace), trace.polish.network)
 
     def end_fit(self):
         """The estimator is fitted."""

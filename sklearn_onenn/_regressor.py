@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._callbacks import CallbackSupportMixin, FitTask
 from ._conversion import ConversionMixin
 from ._data.rows import ArrayRows, block_threads, scaled_rows
-from ._data.streams import RowBlocks, StreamRows, survey
+from ._data.streams import RowBlocks, StreamRows, summarize
 from ._data.targets import MERGED_ROWS, merge_equal_rows, target_scale
 from ._data.whitening import identity_coordinates, whitening
 from ._inference.covariance import check_size, covariance_factor, prediction_std, standard_errors
@@ -23,10 +23,10 @@ from ._network.loss import SquaredLoss
 from ._network.network import Network, forward
 from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
-from ._search.growing_samples import growing_samples, grown_fit
-from ._search.one_start import Plan
-from ._search.progress import Printer, Progress
-from ._search.width import TYPICAL_WIDTH, chosen_width
+from ._search.growing_samples import fit_on_nested_samples, growing_samples
+from ._search.one_start import FitOptions
+from ._search.progress import Observers, Printer
+from ._search.width import TYPICAL_WIDTH, choose_width
 from ._tensor.initialization import check_score_function
 from ._validation import (
     ROWS,
@@ -354,17 +354,17 @@ class OneHiddenLayerRegressor(
             )
             task.weights = partial(self._weights, problem=problem, y_mean=y_mean, y_scale=y_scale)
             observers = [Printer(self.verbose, np.mean(y_scale**2))] if self.verbose else []
-            plan = self._plan(white, problem, y_mean, y_scale, [*observers, task])
+            options = self._options(white, problem, y_mean, y_scale, [*observers, task])
             if held_out is not None:
                 held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
-                plan = replace(plan, held_out=held_out)
-            k, plan = self._width(problem.on(samples[0]), plan, random_state)
+                options = replace(options, held_out=held_out)
+            k, options = self._width(problem.replace(samples[0]), options, random_state)
             if self.keep_covariance:
                 check_size(rows.n_features, k, rows.n_outputs)
-            fit = grown_fit(problem, samples, k, plan, random_state)
+            fit = fit_on_nested_samples(problem, samples, k, options, random_state)
             self._store(fit, problem, y_mean, y_scale)
             if self.keep_covariance:
-                self._store_covariance(problem.on(rows, alpha=self.alpha_), y_mean, y_scale)
+                self._store_covariance(problem.replace(rows, alpha=self.alpha_), y_mean, y_scale)
 
     def _rows(self, X, y, sample_weight, executor, *, reset=True):
         """Checked rows with targets at unit scale, and that scale."""
@@ -374,7 +374,7 @@ class OneHiddenLayerRegressor(
                 raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
-            found = survey(checked_blocks(self, X), center=self.fit_intercept)
+            found = summarize(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
         X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
         if X.shape[0] <= MERGED_ROWS:
@@ -463,7 +463,7 @@ class OneHiddenLayerRegressor(
             targets = np.concatenate([[rows.weight_sum], y_mean, y_scale])
             loss, fit_loss = problem.data_loss(network), self.loss_ / np.mean(y_scale**2)
             return certify(
-                problem, network, self._plan(white, problem, y_mean, y_scale),
+                problem, network, self._options(white, problem, y_mean, y_scale),
                 losses=self.loss_curve_,
                 trained_here=is_training_set(self._targets_seen, targets, loss, fit_loss),
             )  # fmt: skip
@@ -484,10 +484,10 @@ class OneHiddenLayerRegressor(
             return white, white
         return white, whitening(rows, center=self.fit_intercept)
 
-    def _plan(self, white, problem, y_mean, y_scale, observers=()):
+    def _options(self, white, problem, y_mean, y_scale, observers=()):
         """What the search over starts needs of the parameters."""
         rate, unit = self.learning_rate, np.mean(y_scale**2)
-        return Plan(
+        return FitOptions(
             init=self._given_start(problem, y_mean, y_scale),
             white=white,
             moments=self.moments,
@@ -495,23 +495,23 @@ class OneHiddenLayerRegressor(
             resample=self.resample,
             polish=self.polish,
             learning_rate=rate if rate == "auto" else rate * unit,
-            output_size=1 / np.sqrt(unit),
+            output_norm=1 / np.sqrt(unit),
             max_iter=self.max_iter,
             tol=self.tol,
             n_init=self.n_init,
             alpha=self.alpha,
             n_jobs=self.n_jobs,
-            progress=Progress(observers, problem.rows.n_rows),
+            progress=Observers(observers, problem.rows.n_rows),
         )
 
-    def _width(self, problem, plan, random_state):
+    def _width(self, problem, options, random_state):
         """The number of units; where a callback ended the search for it, the plan starts from there."""
-        if isinstance(plan.init, Network):
-            return len(plan.init.b), plan
+        if isinstance(options.init, Network):
+            return len(options.init.b), options
         if self.k != "auto":
-            return self.k, plan
-        k, network = chosen_width(problem, plan, random_state)
-        return k, plan if network is None else replace(plan, init=network)
+            return self.k, options
+        k, network = choose_width(problem, options, random_state)
+        return k, options if network is None else replace(options, init=network)
 
     def _given_start(self, problem, y_mean, y_scale):
         """Starting weights in the coordinates of the problem, or the name of an initialization."""
@@ -551,14 +551,14 @@ class OneHiddenLayerRegressor(
         self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
         vars(self).update(self._weights(polish.network, problem, y_mean, y_scale))
         self.k_ = len(fit.start.b)
-        course, unit = fit.course, float(np.mean(y_scale**2))
+        trace, unit = fit.trace, float(np.mean(y_scale**2))
         self.loss_ = polish.loss * unit
-        self.loss_curve_ = [loss * unit for loss in course.losses]
-        self.stages_ = [(name, n_iter) for name, n_iter in course.stages]
-        if course.held_out is not None:
+        self.loss_curve_ = [loss * unit for loss in trace.losses]
+        self.stages_ = [(name, n_iter) for name, n_iter in trace.stages]
+        if trace.held_out is not None:
             self.validation_loss_ = polish.objective * unit
-            self.validation_loss_curve_ = [loss * unit for loss in course.held_out_losses]
-        self.n_iter_ = len(course.losses)
+            self.validation_loss_curve_ = [loss * unit for loss in trace.held_out_losses]
+        self.n_iter_ = len(trace.losses)
         self.n_passes_ = (fit.rows_read + problem.rows.rows_read) / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
         self.init_path_ = fit.path

@@ -21,8 +21,8 @@ from ._inference.checks import (
     usable_activation,
     visible_span,
 )
-from ._inference.refits import Case, exact_checks, noisy_checks
-from ._network.symmetries import FreeWeights, with_output_size
+from ._inference.refits import CertificateContext, exact_checks, noisy_checks
+from ._network.symmetries import TangentBasis, with_output_norm
 from ._search.stages import EXACT, is_exact
 from .theory import hessian_bounds, weight_condition
 
@@ -113,7 +113,7 @@ class Certificate:
         return "\n".join(lines)
 
 
-def certify(problem, network, plan, *, losses, trained_here):
+def certify(problem, network, options, *, losses, trained_here):
     """The certificate of a network on rows.
 
     Parameters
@@ -143,29 +143,29 @@ def certify(problem, network, plan, *, losses, trained_here):
     not recovered
     """
     activation = problem.activation
-    case = Case.of(problem, network, plan)
-    network = with_output_size(network, 1.0, activation.degree)
-    free = FreeWeights(network, degree=activation.degree, fit_intercept=problem.fit_intercept)
+    case = CertificateContext.of(problem, network, options)
+    network = with_output_norm(network, 1.0, activation.degree)
+    free = TangentBasis(network, degree=activation.degree, fit_intercept=problem.fit_intercept)
     rows_per_weight = problem.rows.weight_sum * problem.rows.n_outputs / free.size
-    here = problem.on(problem.rows, alpha=0.0).evaluate(network)
-    exact = is_exact(here.data_loss, problem.rows.dtype)
+    evaluation = problem.replace(problem.rows, alpha=0.0).evaluate(network)
+    exact = is_exact(evaluation.data_loss, problem.rows.dtype)
     condition = weight_condition(network.W)
     checks = [enough_rows(rows_per_weight)]
     if checks[0].passed:
-        checks.append(bending_units(here))
+        checks.append(bending_units(evaluation))
         if exact:
-            checks += [determined(here, free), *exact_checks(case)]
+            checks += [determined(evaluation, free), *exact_checks(case)]
         else:
-            checks += noisy_checks(case, here, free, rows_per_weight)
+            checks += noisy_checks(case, evaluation, free, rows_per_weight)
     return Certificate(
         checks=tuple(checks),
-        assumptions=(normal_rows(case), usable_activation(here), visible_span(case)),
+        assumptions=(normal_rows(case), usable_activation(evaluation), visible_span(case)),
         trained_here=trained_here,
         exact=exact,
         rows_per_weight=rows_per_weight,
         kappa=condition.kappa,
         lambda_=condition.lambda_,
-        curvature=hidden_curvature(here),
+        curvature=hidden_curvature(evaluation),
         curvature_bounds=hessian_bounds(network.W, network.V, activation=activation),
         contraction=contraction(losses),
     )

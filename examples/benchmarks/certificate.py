@@ -31,7 +31,7 @@ from sklearn_onenn._data.targets import target_scale
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
-from sklearn_onenn._network.symmetries import balanced, inner_network
+from sklearn_onenn._network.symmetries import inner_network, min_norm_scaling
 from sklearn_onenn.activations import get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error
@@ -124,8 +124,8 @@ def recovered(model, teacher, X, y, noise):
         resample=False,
     ).fit(X, y)  # fmt: skip
     cosines = match_units(W, oracle.coefs_[0])[1]
-    here, there = penalized_loss(model, X, y), penalized_loss(oracle, X, y)
-    return here <= (1 + 1e-4) * there and np.abs(cosines).min() > 0.999
+    evaluation, there = penalized_loss(model, X, y), penalized_loss(oracle, X, y)
+    return evaluation <= (1 + 1e-4) * there and np.abs(cosines).min() > 0.999
 
 
 def penalized_loss(model, X, y):
@@ -136,7 +136,7 @@ def penalized_loss(model, X, y):
     problem = SquaredLoss(rows, get_activation(model.activation), whitening(rows), alpha=model.alpha_)
     (W, V), (b, c) = model.coefs_, model.intercepts_
     network = inner_network(Network(W, b, V, c), problem, *scale)
-    return problem.evaluate(balanced(network, problem.penalty, problem.activation.degree)).loss
+    return problem.evaluate(min_norm_scaling(network, problem.penalty, problem.activation.degree)).loss
 
 
 def main():

@@ -34,7 +34,7 @@ from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data.rows import ArrayRows, block_threads
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
-from sklearn_onenn._search.starts import pruned_start
+from sklearn_onenn._search.starts import overparameterized_start
 from sklearn_onenn.activations import get_activation
 
 CELLS = [("relu", 20, 5, 20), ("relu", 50, 10, 20), ("relu", 50, 20, 20), ("tanh", 20, 5, 20)]
@@ -131,8 +131,8 @@ class Pruned:
         with block_threads() as executor:
             rows = ArrayRows(X, y[:, None], executor=executor)
             problem = SquaredLoss(rows, get_activation(self.activation), whitening(rows))
-            start = pruned_start(problem, self.k, np.random.RandomState(self.seed))
-        W, b = problem.coordinates.weights_to_rows(start.W, start.b)
+            start = overparameterized_start(problem, self.k, np.random.RandomState(self.seed))
+        W, b = problem.coordinates.weights_to_inputs(start.W, start.b)
         self.model = OneHiddenLayerRegressor(
             self.k, activation=self.activation, init=(W, b, start.V[:, 0]), resample=False
         ).fit(X, y)

@@ -111,13 +111,13 @@ class Rows:
     Subclasses hold the rows, yield the results of blocks from ``_results``, and have
 
     - ``n_rows``, ``n_features``, ``n_outputs``, ``weight_sum`` (the n of every formula), ``dtype``;
-    - ``keeps(n_entries)``: whether functions of a block may keep so many numbers for each row until the
-      next pass, by the index of the block;
+    - ``can_cache(n_entries)``: whether functions of a block may keep so many numbers for each row until
+      the next pass, by the index of the block;
     - ``in_memory()``: all rows as :class:`ArrayRows`;
     - ``samples(sizes, random_state)``: random rows, a list of Rows each within the next, the first one
       :class:`ArrayRows`;
-    - ``some(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the rows
-      themselves are not arrays, of those that were last taken into memory.
+    - ``subsample(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the
+      rows themselves are not arrays, of those that were last taken into memory.
     """
 
     def __init__(self, counter=None):
@@ -194,7 +194,7 @@ class ArrayRows(Rows):
         """Floating type of the rows."""
         return self.X.dtype
 
-    def keeps(self, n_entries):
+    def can_cache(self, n_entries):
         """Whether so many numbers may be kept for each row."""
         return self.n_rows * n_entries <= KEPT_ENTRIES
 
@@ -216,7 +216,7 @@ class ArrayRows(Rows):
             self.X[rows], self.y[rows], weight, executor=self.executor, counter=self._counter
         )
 
-    def counted_anew(self):
+    def with_own_counter(self):
         """The same rows with a count of their own."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(self.X, self.y, weight, executor=self.executor)
@@ -235,7 +235,7 @@ class ArrayRows(Rows):
         """These rows."""
         return self
 
-    def some(self, n_rows):
+    def subsample(self, n_rows):
         """About so many of the rows, evenly spread."""
         step = max(1, self.n_rows // max(n_rows, 1))
         return self if step == 1 else self.take(slice(None, None, step))
@@ -246,7 +246,7 @@ class ArrayRows(Rows):
         The largest is a copy: a random row of each of as many stretches of equal length.
         """
         largest = self.take(stratified_rows(self.n_rows, sizes[-1], random_state))
-        return [largest.some(size) for size in sizes]
+        return [largest.subsample(size) for size in sizes]
 
     def _results(self, function):
         """Results one after another; of each window of blocks every thread gets a run."""

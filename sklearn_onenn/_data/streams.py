@@ -60,7 +60,7 @@ class RowBlocks:
 
 
 @dataclass(frozen=True)
-class Survey:
+class DataSummary:
     """What one pass over a source found.
 
     Attributes
@@ -83,7 +83,7 @@ class Survey:
     y_scale: np.ndarray
 
 
-def survey(blocks, *, center):
+def summarize(blocks, *, center):
     """Sizes, and mean and scale of the targets, in one pass over checked blocks.
 
     Parameters
@@ -101,15 +101,15 @@ def survey(blocks, *, center):
     for X, y, weight in blocks:
         if not sizes:
             n_features, dtype = X.shape[1], X.dtype
-            origin, unit = rough_scale(y, center=center)
+            origin, unit = origin_and_unit(y, center=center)
         sizes.append(X.shape[0])
         sums = sums + target_sums(y, weight, origin, unit)
     if not sizes:
         raise ValueError("factory() must yield at least one (X, y) block, got none.")
-    return surveyed(sizes, n_features, dtype, sums, origin, unit, center=center)
+    return summary_from_sums(sizes, n_features, dtype, sums, origin, unit, center=center)
 
 
-def rough_scale(y, *, center):
+def origin_and_unit(y, *, center):
     """Mean of the targets of the first block, and the largest deviation from it.
 
     Targets are summed about that and in units of this: neither an offset nor a scale costs digits.
@@ -127,7 +127,7 @@ def target_sums(y, weight, origin, unit):
     return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
 
 
-def surveyed(sizes, n_features, dtype, sums, origin, unit, *, center):
+def summary_from_sums(sizes, n_features, dtype, sums, origin, unit, *, center):
     """The survey whose sums of targets over all blocks are these."""
     weight_sum = float(sums[0, 0])
     if not weight_sum > 0:
@@ -138,7 +138,7 @@ def surveyed(sizes, n_features, dtype, sums, origin, unit, *, center):
     constant = scale <= 8 * EPSILON * np.maximum(np.abs(mean), TINY)
     mean = mean if center else np.zeros_like(mean)
     scale = np.where(constant, 1.0, scale)
-    return Survey(tuple(sizes), n_features, len(unit), dtype, weight_sum, mean, scale)
+    return DataSummary(tuple(sizes), n_features, len(unit), dtype, weight_sum, mean, scale)
 
 
 def arrays_of(block, dtype):
@@ -154,7 +154,7 @@ def as_rows(X, dtype):
     return X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
 
 
-class SurveyedRows(Rows):
+class ChunkedRows(Rows):
     """Rows that a survey has seen, part by part, and that are not joined.
 
     The sum over a part is that of :class:`ArrayRows`; these are added in their order. Subclasses have
@@ -176,13 +176,13 @@ class SurveyedRows(Rows):
         self.n_features, self.n_outputs, self.dtype = found.n_features, found.n_outputs, found.dtype
         self._some = None
 
-    def keeps(self, n_entries):
+    def can_cache(self, n_entries):
         """Nothing is kept between passes."""
         return False
 
-    def some(self, n_rows):
+    def subsample(self, n_rows):
         """About so many of the rows that were last taken into memory."""
-        return self._some.some(n_rows)
+        return self._some.subsample(n_rows)
 
     def in_memory(self):
         """All rows as arrays."""
@@ -224,14 +224,14 @@ class SurveyedRows(Rows):
         return replace(self.found, block_rows=tuple(map(len, inside)), weight_sum=weight_sum)
 
 
-class StreamRows(SurveyedRows):
+class StreamRows(ChunkedRows):
     """Rows of a source, read again at every sum; a block of the source is in memory at a time.
 
     Parameters
     ----------
     source : RowBlocks
     found, executor
-        As of :class:`SurveyedRows`.
+        As of :class:`ChunkedRows`.
     """
 
     def __init__(self, source, found, *, executor=None):
@@ -265,7 +265,7 @@ class StreamRows(SurveyedRows):
         )
 
 
-class ArrayParts(SurveyedRows):
+class ArrayParts(ChunkedRows):
     """A sample in parts that are in memory.
 
     Parameters
@@ -273,7 +273,7 @@ class ArrayParts(SurveyedRows):
     parts : list of ArrayRows
         Some may have no rows.
     found, executor, counter
-        As of :class:`SurveyedRows`.
+        As of :class:`ChunkedRows`.
     """
 
     def __init__(self, parts, found, *, executor=None, counter=None):

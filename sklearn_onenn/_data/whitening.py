@@ -55,15 +55,15 @@ class Coordinates:
 
     def project(self, X, U, offset=0.0):
         """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
-        W, b = self.weights_to_rows(U, np.broadcast_to(offset, U.shape[1]))
+        W, b = self.weights_to_inputs(U, np.broadcast_to(offset, U.shape[1]))
         return X @ W.astype(X.dtype) + b.astype(X.dtype)
 
-    def weights_to_rows(self, W, b):
+    def weights_to_inputs(self, W, b):
         """Weights W (r, k), biases b (k,) of the white coordinates as those of the rows."""
         W = self.transform @ W
         return W, b - self.mean @ W
 
-    def weights_from_rows(self, W, b):
+    def weights_from_inputs(self, W, b):
         """Weights W (d, k), biases b (k,) of the rows as those of the white coordinates."""
         return self.inverse @ W, b + self.mean @ W
 
@@ -122,7 +122,7 @@ def mean_and_covariance(rows, *, center=True):
     With ``center=False`` the mean is zero and the covariance is the second moment about it. Sums
     are taken about the mean of some rows, so that an offset does not cancel digits.
     """
-    few = dense(rows.some(MIN_BLOCK_ROWS).X)
+    few = dense(rows.subsample(MIN_BLOCK_ROWS).X)
     origin = few.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
     origin = origin.astype(rows.dtype)
 

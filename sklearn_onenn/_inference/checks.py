@@ -87,17 +87,17 @@ def enough_rows(rows_per_weight):
     )  # fmt: skip
 
 
-def bending_units(here):
+def bending_units(evaluation):
     """Whether every unit is bent on as many rows as determine it.
 
     A unit that is linear on all rows but a few can be exchanged for others with the same outputs
     there. The rows on which a unit with slopes t is bent number (sum t^2)^2 / sum t^4, with t about
     their mean.
     """
-    problem, at_rows = here.problem, here.at_rows
+    problem, input_weights = evaluation.problem, evaluation.input_weights
 
     def sums(block):
-        slopes = problem.activation.derivative(block.X @ at_rows.W + at_rows.b)
+        slopes = problem.activation.derivative(block.X @ input_weights.W + input_weights.b)
         powers = (slopes, slopes**2, slopes**3, slopes**4)
         return np.array([weighted(power, block.weight).sum(axis=0) for power in powers])
 
@@ -114,26 +114,26 @@ def bending_units(here):
     )  # fmt: skip
 
 
-def free_curvature(here, free):
+def free_curvature(evaluation, free):
     """Smallest and largest eigenvalue of the Gauss-Newton matrix in the free weights.
 
     A small matrix is written out; of a larger one Lanczos steps find the smallest eigenvalue up to
     some share of the largest.
     """
     if free.size <= MATRIX_SIZE:
-        values = eigvalsh(gauss_newton_matrix(here.problem, here.network, free))
+        values = eigvalsh(gauss_newton_matrix(evaluation.problem, evaluation.network, free))
         return max(values[0], 0.0), values[-1]
 
     def product(vector):
-        return free.reduce(here.gauss_newton_product(free.expand(vector)))
+        return free.reduce(evaluation.gauss_newton_product(free.expand(vector)))
 
     smallest, largest = extreme_eigenvalues(product, free.size, tol=LANCZOS_TOL)
     return max(smallest, LANCZOS_TOL * largest), largest
 
 
-def determined(here, free):
+def determined(evaluation, free):
     """Whether the rows determine every weight, to first order, as an exact fit needs it."""
-    smallest, largest = free_curvature(here, free)
+    smallest, largest = free_curvature(evaluation, free)
     share = smallest / max(largest, TINY)
     return answer(
         "determined weights", share, SINGULAR, share > SINGULAR,
@@ -145,17 +145,17 @@ def determined(here, free):
 
 def normal_rows(case):
     """How far the inputs are from normal ones."""
-    distance = distance_from_normal(case.problem.rows, case.plan.white)
+    distance = distance_from_normal(case.problem.rows, case.options.white)
     seen = f"Moments of the inputs are within {distance:.1f} standard errors of those of normal ones."
     far = f"A moment of the inputs is {distance:.1f} standard errors from that of normal ones."
     return answer("normal inputs", distance, NORMAL, distance <= NORMAL, seen, far, decisive=False)
 
 
-def usable_activation(here):
+def usable_activation(evaluation):
     """Properties 3.1 to 3.3 at the smallest and the largest weight vector."""
-    sizes = np.linalg.norm(here.network.W, axis=0)
+    sizes = np.linalg.norm(evaluation.network.W, axis=0)
     sizes = np.clip([sizes.min(), sizes.max()], 1e-6, 1e6)
-    found = [here.problem.activation.properties(size) for size in sizes]
+    found = [evaluation.problem.activation.properties(size) for size in sizes]
     rho = min(properties.rho for properties in found)
     violated = sorted({number for properties in found for number in properties.violated})
     seen = f"rho is {rho:.2e} at the scale of the units"
@@ -169,20 +169,22 @@ def usable_activation(here):
 
 def visible_span(case):
     """Whether the second moment shows a direction for every unit, above that of random signs."""
-    k = min(len(case.network.b), case.plan.white.rank)
-    values, null = spectrum_against_signs(case.problem.rows, case.plan.white, case.random_state)
+    k = min(len(case.network.b), case.options.white.rank)
+    values, null = spectrum_against_signs(case.problem.rows, case.options.white, case.random_state)
     ratio = (values[:, k - 1] / np.maximum(null.max(axis=1), TINY)).max()
     seen = f"Eigenvalue {k} of the second moment of y is {ratio:.2g} times what random signs show."
     return answer("visible span", ratio, 1.0, ratio > 1, seen, seen, decisive=False)
 
 
-def hidden_curvature(here):
+def hidden_curvature(evaluation):
     """Smallest and largest eigenvalue of the Gauss-Newton matrix in W."""
-    network = here.network
+    network = evaluation.network
     zero = network.unpack(np.zeros(network.pack().size))
 
     def product(vector):
-        return here.gauss_newton_product(zero._replace(W=vector.reshape(network.W.shape))).W.ravel()
+        return evaluation.gauss_newton_product(
+            zero._replace(W=vector.reshape(network.W.shape))
+        ).W.ravel()
 
     return extreme_eigenvalues(product, network.W.size)
 

@@ -20,7 +20,7 @@ from .._data.rows import weighted
 from .._data.whitening import identity_coordinates
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
-from .._network.symmetries import FreeWeights, balanced, inner_network
+from .._network.symmetries import TangentBasis, inner_network, min_norm_scaling
 
 MAX_WEIGHTS = 5000
 
@@ -59,7 +59,7 @@ def covariance_factor(problem, network, y_mean, y_scale):
     """
     normals = network.V * y_scale
     network = inner_network(network, problem, y_mean, y_scale)
-    free = FreeWeights(
+    free = TangentBasis(
         network, degree=problem.activation.degree, fit_intercept=problem.fit_intercept, normals=normals
     )
     n = problem.rows.weight_sum
@@ -79,7 +79,7 @@ def covariance_factor(problem, network, y_mean, y_scale):
 
 def penalty_matrix(problem, network, free):
     """Hessian of the penalty times n, for units at the scale at which it is smallest."""
-    even = balanced(network, problem.penalty, problem.activation.degree)
+    even = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     k, m = network.V.shape
 
     def squared_ratio(a, b):
@@ -95,12 +95,12 @@ def penalty_matrix(problem, network, free):
 
 def score_matrix(problem, network, free, root):
     """Sum over rows of the squared score, residuals divided by one minus the leverage."""
-    at_rows, n = problem.to_rows(network), problem.rows.weight_sum
+    input_weights, n = problem.to_inputs(network), problem.rows.weight_sum
 
     def sums(block):
         total = 0.0
         for chunk in chunks(block, free.size * network.V.shape[1]):
-            J, R = jacobian(chunk, problem, at_rows, free)
+            J, R = jacobian(chunk, problem, input_weights, free)
             scores = 0.0
             for Q, r in zip(J, R.T, strict=True):
                 leverage = (solve_triangular(root, Q.T, lower=True) ** 2).sum(axis=0) / n
@@ -113,7 +113,7 @@ def score_matrix(problem, network, free, root):
 
 def outer_change(change, coordinates, y_scale):
     """A change of white weights and scaled outputs as one of the caller's."""
-    W, b = coordinates.weights_to_rows(change.W, change.b)
+    W, b = coordinates.weights_to_inputs(change.W, change.b)
     return change._replace(W=W, b=b, V=change.V * y_scale, c=change.c * y_scale)
 
 
@@ -134,7 +134,7 @@ def prediction_std(rows, network, activation, factor):
     factor : array of shape (n_weights, n_free)
     """
     problem = SquaredLoss(rows, activation, identity_coordinates(rows.n_features))
-    every = FreeWeights(network, degree=None, fit_intercept=True)
+    every = TangentBasis(network, degree=None, fit_intercept=True)
 
     def of_block(block):
         parts = []

@@ -11,16 +11,21 @@ import numpy as np
 
 from .._data.floating_point import EPSILON, TINY
 from .._data.whitening import whitening
-from .._network.output_layer import output_equations, rises, solve_outputs, with_fitted_outputs
-from .._network.symmetries import balanced
+from .._network.output_layer import (
+    elimination_costs,
+    output_equations,
+    solve_outputs,
+    with_fitted_outputs,
+)
+from .._network.symmetries import min_norm_scaling
 from .._optimization.gauss_newton import gauss_newton
-from .._search.growing_samples import growing_samples, grown_fit
+from .._search.growing_samples import fit_on_nested_samples, growing_samples
 from .._search.multistart import SAME_LOSS, same_optimum
 from .._search.one_start import moment_start
-from .._search.polish import polish_on_more
-from .._search.progress import Course
+from .._search.polish import continue_on
+from .._search.progress import Trace
 from .._search.stages import exact_loss
-from .._search.starts import repaired_start
+from .._search.starts import residual_directions_start
 from ..activations import ACTIVATIONS
 from .checks import answer, free_curvature
 from .residual_tests import explained, gained, unexplained_by_inputs, unexplained_second_moment
@@ -57,7 +62,7 @@ POLISH_STEPS, POLISH_TOL = 100, 1e-6
 
 
 @dataclass(frozen=True)
-class Case:
+class CertificateContext:
     """A network and the rows that it is judged on.
 
     Attributes
@@ -72,24 +77,26 @@ class Case:
 
     problem: object
     network: object
-    plan: object
+    options: object
     random_state: object
 
     @classmethod
-    def of(cls, problem, network, plan):
+    def of(cls, problem, network, options):
         """The case of a fit; fresh starts have its settings, but not its start."""
-        init = plan.init
+        init = options.init
         if not isinstance(init, str):
             init = "tensor" if problem.activation.properties().rho_positive else "random"
-        plan = replace(plan, init=init, polish=True, n_init="auto", alpha=problem.alpha, n_jobs=None)
-        network = balanced(network, problem.penalty, problem.activation.degree)
-        return cls(problem, network, plan, np.random.RandomState(0))
+        options = replace(
+            options, init=init, polish=True, n_init="auto", alpha=problem.alpha, n_jobs=None
+        )
+        network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
+        return cls(problem, network, options, np.random.RandomState(0))
 
     def halves(self):
         """The problem on two random halves of the rows."""
         rows = self.problem.rows
         order = self.random_state.permutation(rows.n_rows)
-        return [self.problem.on(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
+        return [self.problem.replace(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
 
 
 def exact_checks(case):
@@ -107,11 +114,11 @@ def exact_checks(case):
     ]  # fmt: skip
 
 
-def noisy_checks(case, here, free, rows_per_weight):
+def noisy_checks(case, evaluation, free, rows_per_weight):
     """The checks of a fit that is not exact; those that cost most only where all others pass."""
     found = [
-        enough_signal(here, rows_per_weight),
-        precise(here, free),
+        enough_signal(evaluation, rows_per_weight),
+        precise(evaluation, free),
         every_unit(case),
         no_further_unit(case),
         right_activation(case, free),
@@ -123,9 +130,9 @@ def noisy_checks(case, here, free, rows_per_weight):
     return found
 
 
-def enough_signal(here, rows_per_weight):
+def enough_signal(evaluation, rows_per_weight):
     """Whether a unit that is missing, or one too many, would stand out of the noise."""
-    noise = 2 * here.data_loss / here.problem.rows.n_outputs
+    noise = 2 * evaluation.data_loss / evaluation.problem.rows.n_outputs
     signal = rows_per_weight * max(1 - noise, 0.0) / max(noise, TINY)
     seen = f"{signal:.3g} rows for each weight, times the variance explained over that left"
     return answer(
@@ -137,12 +144,12 @@ def enough_signal(here, rows_per_weight):
     )  # fmt: skip
 
 
-def precise(here, free):
+def precise(evaluation, free):
     """Whether noise leaves the weights determined: their largest error in any direction."""
-    smallest, largest = free_curvature(here, free)
+    smallest, largest = free_curvature(evaluation, free)
     floor = EPSILON * max(largest, TINY)
-    error = np.sqrt(2 * here.data_loss / here.problem.rows.weight_sum / max(smallest, floor))
-    error /= max(np.linalg.norm(here.network.W, axis=0).min(), np.sqrt(floor))
+    error = np.sqrt(2 * evaluation.data_loss / evaluation.problem.rows.weight_sum / max(smallest, floor))
+    error /= max(np.linalg.norm(evaluation.network.W, axis=0).min(), np.sqrt(floor))
     return answer(
         "precise weights", error, IMPRECISE, error < IMPRECISE,
         f"The standard error of the weights is at most {error:.2g} of the smallest weight vector.",
@@ -186,9 +193,9 @@ def no_further_unit(case):
 def with_a_further_unit(case):
     """Networks with a unit more, fitted: from the residual of this one, and from moments."""
     problem, network, random_state = case.problem, case.network, case.random_state
-    starts = [repaired_start(problem, network, random_state, n_more=1)]
-    if case.plan.init == "tensor":
-        starts.append(moment_start(problem, len(network.b) + 1, case.plan, random_state, split=False))
+    starts = [residual_directions_start(problem, network, random_state, n_more=1)]
+    if case.options.init == "tensor":
+        starts.append(moment_start(problem, len(network.b) + 1, case.options, random_state, split=False))
     return [steps(problem, start) for start in starts]
 
 
@@ -210,7 +217,7 @@ def right_activation(case, free):
 
 def no_second_moment(case):
     """Whether the second moment of the residual is that of noise."""
-    score = unexplained_second_moment(case.problem, case.network, case.plan.white, case.random_state)
+    score = unexplained_second_moment(case.problem, case.network, case.options.white, case.random_state)
     return answer(
         "residual spectrum", score, CHANCE, score < CHANCE,
         f"The residual's second moment is that of noise ({score:.1f} standard errors).",
@@ -226,7 +233,7 @@ def no_rival(case):
     for rival in dict.fromkeys(ACTIVATIONS.values()):
         if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
             continue
-        other = problem.on(problem.rows, activation=rival())
+        other = problem.replace(problem.rows, activation=rival())
         fit = steps(other, with_fitted_outputs(other, network.W, network.b))
         scores[rival.name] = explained(problem, network, fit, rival())
         gains[rival.name] = gained(problem, network, fit, rival())
@@ -243,14 +250,14 @@ def no_rival(case):
 
 def same_from_halves(case):
     """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
-    here = case.problem.evaluate(case.network)
+    evaluation = case.problem.evaluate(case.network)
     share = SAME_SHARE * case.network.pack().size / case.problem.rows.weight_sum
     limit, n_same, lower = max(SAME_LOSS, share), 0, -np.inf
     for half in case.halves():
         fit = fresh_fit(case, half)
-        own = replace(fit, network=case.network, objective=here.loss)
+        own = replace(fit, network=case.network, objective=evaluation.loss)
         n_same += same_optimum(fit, own, loss=limit, cosine=SAME_COSINE)
-        lower = max(lower, 1 - fit.objective / here.loss)
+        lower = max(lower, 1 - fit.objective / evaluation.loss)
         if n_same > 0 or lower > SAME_LOSS:
             break
     no = (
@@ -272,18 +279,18 @@ def same_from_halves(case):
 
 def fresh_fit(case, half):
     """A fit on half of the rows from a start of its own, polished on all rows."""
-    rows, plan = half.rows.counted_anew(), case.plan
-    plan = replace(plan, white=whitening(rows), alpha=case.problem.alpha)
-    problem = half.on(rows)
+    rows, options = half.rows.with_own_counter(), case.options
+    options = replace(options, white=whitening(rows), alpha=case.problem.alpha)
+    problem = half.replace(rows)
     samples = growing_samples(rows, len(case.network.b), case.random_state)
-    fit = grown_fit(problem, samples, len(case.network.b), plan, case.random_state)
+    fit = fit_on_nested_samples(problem, samples, len(case.network.b), options, case.random_state)
     polish = replace(fit.polish, alpha=case.problem.alpha)
-    return polish_on_more(case.problem, polish, Course(), max_iter=POLISH_STEPS, tol=POLISH_TOL)
+    return continue_on(case.problem, polish, Trace(), max_iter=POLISH_STEPS, tol=POLISH_TOL)
 
 
 def steps(problem, network):
     """The network after a few Gauss-Newton steps on the rows of the problem."""
-    network = balanced(network, problem.penalty, problem.activation.degree)
+    network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     exact = exact_loss(problem.rows.dtype) if problem.alpha == 0 else 0.0
     return gauss_newton(problem, network, max_iter=REFIT_STEPS, tol=REFIT_TOL, exact_loss=exact).network
 
@@ -291,7 +298,7 @@ def steps(problem, network):
 def least_units(problem, network):
     """The units without which the loss rises least, as far as output weights alone can tell."""
     solution = solve_outputs(*output_equations(problem, network.W, network.b))
-    return np.argsort(rises(*solution[:2]))[:LEFT_OUT]
+    return np.argsort(elimination_costs(*solution[:2]))[:LEFT_OUT]
 
 
 def without(problem, network, unit):

@@ -89,7 +89,7 @@ def gained(problem, smaller, larger, activation=None):
 
 def predictions_of_both(problem, smaller, larger, activation):
     """A function of a block: what the two networks predict there."""
-    first, second = problem.to_rows(smaller), problem.to_rows(larger)
+    first, second = problem.to_inputs(smaller), problem.to_inputs(larger)
     other = activation or problem.activation
 
     def predictions(block):
@@ -119,19 +119,19 @@ def unexplained_by_inputs(problem, network, free):
     float
         The largest over outputs.
     """
-    at_rows = problem.to_rows(network)
-    first, scale = input_scales(problem.rows, at_rows)
+    input_weights = problem.to_inputs(network)
+    first, scale = input_scales(problem.rows, input_weights)
     orders = np.arange(HERMITE_ORDERS)
     length = np.exp(-gammaln(orders + 1) / 2)
     n_along = free.size if free.size <= MATRIX_SIZE else 0
 
     def features(block):
-        u = ((block.X @ at_rows.W + at_rows.b - first) / scale)[:, :, None]
+        u = ((block.X @ input_weights.W + input_weights.b - first) / scale)[:, :, None]
         G = (length * eval_hermitenorm(orders, u) * np.exp(-(u**2) / 4)).reshape(len(u), -1)
         if n_along == 0:
-            R = forward(block.X, at_rows, problem.activation) - block.y
+            R = forward(block.X, input_weights, problem.activation) - block.y
             return [(G, r) for r in R.T]
-        J, R = jacobian(block, problem, at_rows, free)
+        J, R = jacobian(block, problem, input_weights, free)
         return [(np.concatenate([Q, G], axis=1), r) for Q, r in zip(J, R.T, strict=True)]
 
     def sums(block):

@@ -19,7 +19,7 @@ def chunks(block, size):
         yield Block(block.index, block.X[rows], block.y[rows], weight)
 
 
-def jacobian(block, problem, at_rows, free):
+def jacobian(block, problem, input_weights, free):
     """Derivative of every output by the free weights, and the residual F(x) - y.
 
     Parameters
@@ -36,31 +36,31 @@ def jacobian(block, problem, at_rows, free):
     J : array of shape (n_outputs, rows, free.size)
     R : array of shape (rows, n_outputs)
     """
-    at = linearize(block, at_rows, problem.activation)
+    linearization = linearize(block, input_weights, problem.activation)
     z = problem.coordinates.rows(block.X)
-    (n, k), m = at.Phi.shape, at.R.shape[1]
+    (n, k), m = linearization.Phi.shape, linearization.R.shape[1]
     J = np.zeros((m, n, free.size))
     W_end = z.shape[1] * k
     V_start = W_end + (k if free.fit_intercept else 0)
     V_end = V_start + k * free.basis.shape[2]
     for output, Q in enumerate(J):
-        slopes = at.D * at_rows.V[:, output]
+        slopes = linearization.D * input_weights.V[:, output]
         Q[:, :W_end] = (z[:, :, None] * slopes[:, None, :]).reshape(n, -1)
-        Q[:, V_start:V_end] = (at.Phi[:, :, None] * free.basis[:, output]).reshape(n, -1)
+        Q[:, V_start:V_end] = (linearization.Phi[:, :, None] * free.basis[:, output]).reshape(n, -1)
         if free.fit_intercept:
             Q[:, W_end:V_start] = slopes
             Q[:, V_end + output] = 1.0
-    return J, at.R
+    return J, linearization.R
 
 
 def gauss_newton_matrix(problem, network, free):
     """J^T J / n by the free weights, without the penalty."""
-    at_rows = problem.to_rows(network)
+    input_weights = problem.to_inputs(network)
 
     def sums(block):
         total = 0.0
         for chunk in chunks(block, free.size * network.V.shape[1]):
-            for Q in jacobian(chunk, problem, at_rows, free)[0]:
+            for Q in jacobian(chunk, problem, input_weights, free)[0]:
                 total = total + transposed_product(Q, weighted(Q, chunk.weight))
         return total
 

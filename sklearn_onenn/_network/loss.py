@@ -10,8 +10,8 @@ from .network import Network, adjoint, forward, jacobian_product, linearize, ove
 
 def residuals(problem, network):
     """The rows with y - F(x) for targets."""
-    at_rows = problem.to_rows(network)
-    rest = problem.rows.map(lambda block: block.y - forward(block.X, at_rows, problem.activation))
+    input_weights = problem.to_inputs(network)
+    rest = problem.rows.map(lambda block: block.y - forward(block.X, input_weights, problem.activation))
     return problem.rows.with_targets(np.concatenate(rest))
 
 
@@ -36,20 +36,20 @@ class SquaredLoss:
         self.fit_intercept, self.alpha = fit_intercept, alpha
         self.penalty = coordinates.penalty
 
-    def on(self, rows, *, alpha=None, activation=None):
+    def replace(self, rows, *, alpha=None, activation=None):
         """The same loss on other rows, or with another penalty or activation."""
         return SquaredLoss(
             rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
         )  # fmt: skip
 
-    def to_rows(self, network):
+    def to_inputs(self, network):
         """Weights of the white coordinates as weights of the rows, in the type of the rows."""
-        W, b = self.coordinates.weights_to_rows(network.W, network.b)
+        W, b = self.coordinates.weights_to_inputs(network.W, network.b)
         with overflow_allowed():
             return network._replace(W=W, b=b).astype(self.rows.dtype)
 
-    def _gradient_from_rows(self, W, b, V, c):
+    def _gradient_from_inputs(self, W, b, V, c):
         """Sums over rows as the gradient in white coordinates."""
         n = self.rows.weight_sum
         W = self.coordinates.transform.T @ (W - self.coordinates.mean[:, None] * b)
@@ -57,16 +57,16 @@ class SquaredLoss:
             b, c = np.zeros_like(b), np.zeros_like(c)
         return Network(W / n, b / n, V / n, c / n)
 
-    def _penalized_gradient(self, parts, network, at_rows):
+    def _penalized_gradient(self, parts, network, input_weights):
         """Sums over rows and the penalty as the gradient in white coordinates.
 
         P w is T^T (scale^2 T w), and the weights of the rows, T w, are at hand: P need not be read.
         """
         if self.alpha == 0:
-            return self._gradient_from_rows(*parts)
+            return self._gradient_from_inputs(*parts)
         W, b, V, c = parts
-        W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * at_rows.W
-        return self._gradient_from_rows(W, b, V + self.alpha * network.V, c)
+        W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * input_weights.W
+        return self._gradient_from_inputs(W, b, V + self.alpha * network.V, c)
 
     def penalty_value(self, network):
         """alpha / (2 n) (tr W^T P W + |V|^2)."""
@@ -77,11 +77,11 @@ class SquaredLoss:
 
     def data_loss(self, network):
         """1/2 mean |F(x) - y|^2."""
-        at_rows, activation = self.to_rows(network), self.activation
+        input_weights, activation = self.to_inputs(network), self.activation
 
         def squares(block):
             with overflow_allowed():
-                R = forward(block.X, at_rows, activation) - block.y
+                R = forward(block.X, input_weights, activation) - block.y
                 return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
 
         return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
@@ -95,22 +95,24 @@ class SquaredLoss:
             It keeps units and slopes of every block where the rows allow it, so that Gauss-Newton
             products there cost two products with the rows; otherwise they cost three.
         """
-        at_rows, activation = self.to_rows(network), self.activation
-        linear = {} if self.rows.keeps(2 * network.V.shape[0] + network.V.shape[1]) else None
+        input_weights, activation = self.to_inputs(network), self.activation
+        linear = {} if self.rows.can_cache(2 * network.V.shape[0] + network.V.shape[1]) else None
 
         def sums(block):
             with overflow_allowed():
-                at = linearize(block, at_rows, activation)
+                linearization = linearize(block, input_weights, activation)
                 if linear is not None:
-                    linear[block.index] = at
-                squares = np.vdot(at.R, weighted(at.R, block.weight))
-                return squares.astype(np.float64), *adjoint(block, at, at_rows.V, at.R)
+                    linear[block.index] = linearization
+                squares = np.vdot(linearization.R, weighted(linearization.R, block.weight))
+                return squares.astype(np.float64), *adjoint(
+                    block, linearization, input_weights.V, linearization.R
+                )
 
         squares, *parts = self.rows.sum(sums)
         data_loss = 0.5 * float(squares) / self.rows.weight_sum
         with overflow_allowed():
-            gradient = self._penalized_gradient(parts, network, at_rows)
-        return Evaluation(self, network, at_rows, linear, data_loss, gradient)
+            gradient = self._penalized_gradient(parts, network, input_weights)
+        return Evaluation(self, network, input_weights, linear, data_loss, gradient)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Evaluation:
 
     problem: SquaredLoss
     network: Network
-    at_rows: Network
+    input_weights: Network
     linear: object
     data_loss: float
     gradient: Network
@@ -143,34 +145,44 @@ class Evaluation:
 
     def with_alpha(self, alpha):
         """The same under another penalty."""
-        problem = self.problem.on(self.problem.rows, alpha=alpha)
-        change = problem.on(problem.rows, alpha=alpha - self.problem.alpha)
-        nothing = [np.zeros_like(part) for part in self.at_rows]
-        more = change._penalized_gradient(nothing, self.network, self.at_rows)
+        problem = self.problem.replace(self.problem.rows, alpha=alpha)
+        change = problem.replace(problem.rows, alpha=alpha - self.problem.alpha)
+        nothing = [np.zeros_like(part) for part in self.input_weights]
+        more = change._penalized_gradient(nothing, self.network, self.input_weights)
         gradient = self.gradient.unpack(self.gradient.pack() + more.pack())
         return replace(self, problem=problem, gradient=gradient)
 
     def gauss_newton_product(self, direction):
         """(J^T J / n + penalty) applied to a direction, both in white coordinates."""
         problem, linear = self.problem, self.linear
-        step, at_rows, activation = problem.to_rows(direction), self.at_rows, problem.activation
-        V = at_rows.V
+        step, input_weights, activation = (
+            problem.to_inputs(direction),
+            self.input_weights,
+            problem.activation,
+        )
+        V = input_weights.V
 
         def product(block):
-            at = linear[block.index] if linear else linearize(block, at_rows, activation)
+            linearization = (
+                linear[block.index] if linear else linearize(block, input_weights, activation)
+            )
             with overflow_allowed():
-                return adjoint(block, at, V, jacobian_product(block, at, V, step))
+                return adjoint(block, linearization, V, jacobian_product(block, linearization, V, step))
 
         parts = problem.rows.sum(product)
         return problem._penalized_gradient(parts, direction, step)
 
     def transposed_jacobian(self, R):
         """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""
-        problem, linear, V = self.problem, self.linear, self.at_rows.V
+        problem, linear, V = self.problem, self.linear, self.input_weights.V
 
         def product(block):
-            at = linear[block.index] if linear else linearize(block, self.at_rows, problem.activation)
-            return adjoint(block, at, V, block.y)
+            linearization = (
+                linear[block.index]
+                if linear
+                else linearize(block, self.input_weights, problem.activation)
+            )
+            return adjoint(block, linearization, V, block.y)
 
         parts = problem.rows.with_targets(R.astype(problem.rows.dtype)).sum(product)
-        return problem._gradient_from_rows(*parts)
+        return problem._gradient_from_inputs(*parts)

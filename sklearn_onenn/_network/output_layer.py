@@ -20,7 +20,7 @@ def with_fitted_outputs(problem, W, b):
 def output_equations(problem, W, b):
     """Normal equations of the targets on the units W, b and 1 (zeros without an intercept)."""
     k, activation = W.shape[1], problem.activation
-    units = problem.to_rows(Network(W, b, np.eye(k), np.zeros(k)))
+    units = problem.to_inputs(Network(W, b, np.eye(k), np.zeros(k)))
     free = float(problem.fit_intercept)
 
     def sums(block):
@@ -46,6 +46,6 @@ def solve_outputs(gram, cross, condition=CONDITION):
     return solution, diagonal, float(np.vdot(solution, cross))
 
 
-def rises(v, inverse):
+def elimination_costs(v, inverse):
     """Rise of the squared error without each unit, from the answer of :func:`solve_outputs`."""
     return (v[:-1] ** 2).sum(axis=1) / np.maximum(inverse[:-1], TINY)

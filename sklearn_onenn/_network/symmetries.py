@@ -9,7 +9,7 @@ from .network import Network
 DEAD = np.sqrt(np.finfo(np.float32).tiny)
 
 
-def with_output_size(network, size, degree):
+def with_output_norm(network, size, degree):
     """The same network with |v_i| = size in every homogeneous unit that is not dead."""
     length = np.linalg.norm(network.V, axis=1)
     alive = length > 0
@@ -27,7 +27,7 @@ def with_unit_directions(network):
     return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
 
 
-def balanced(network, penalty, degree):
+def min_norm_scaling(network, penalty, degree):
     """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
     v = (network.V**2).sum(axis=1)
@@ -42,7 +42,7 @@ def balanced(network, penalty, degree):
 
 def caller_network(network, problem, y_mean, y_scale):
     """A network of white coordinates and scaled targets, in canonical form for the caller."""
-    W, b = problem.coordinates.weights_to_rows(network.W, network.b)
+    W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
     network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
     network = canonical(network, problem.activation, problem.fit_intercept)
     return network.astype(problem.rows.dtype)
@@ -50,7 +50,7 @@ def caller_network(network, problem, y_mean, y_scale):
 
 def canonical(network, activation, fit_intercept):
     """The same network with outputs of length one or positive where they are free, units in order."""
-    network = with_output_size(network, 1.0, activation.degree)
+    network = with_output_norm(network, 1.0, activation.degree)
     network = with_positive_outputs(network, activation, fit_intercept)
     order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
     return Network(network.W[:, order], network.b[order], network.V[order], network.c)
@@ -58,7 +58,7 @@ def canonical(network, activation, fit_intercept):
 
 def inner_network(network, problem, y_mean, y_scale):
     """A network of the caller in the coordinates of the problem, whose targets are scaled."""
-    W, b = problem.coordinates.weights_from_rows(network.W, network.b)
+    W, b = problem.coordinates.weights_from_inputs(network.W, network.b)
     if not problem.fit_intercept:
         b = np.zeros_like(b)
     return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
@@ -76,7 +76,7 @@ def with_positive_outputs(network, activation, fit_intercept):
     return Network(network.W * sign, network.b * sign, network.V * sign[:, None], c)
 
 
-class FreeWeights:
+class TangentBasis:
     """The weights of a network that may vary when homogeneous units keep the length of v_i.
 
     A vector of them is packed like :meth:`Network.pack`, with the components of v_i across v_i alone in

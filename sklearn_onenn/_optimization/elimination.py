@@ -3,7 +3,12 @@
 import numpy as np
 
 from .._network.network import Network
-from .._network.output_layer import output_equations, rises, solve_outputs, with_fitted_outputs
+from .._network.output_layer import (
+    elimination_costs,
+    output_equations,
+    solve_outputs,
+    with_fitted_outputs,
+)
 from .gauss_newton import gauss_newton
 
 REFIT_STEPS, ELIMINATION_STEPS, PRUNED_STEPS = 8, 4, 30
@@ -26,7 +31,7 @@ def random_start(problem, k, random_state):
     return with_fitted_outputs(problem, W, b)
 
 
-def twice_as_many(problem, k, random_state):
+def fit_overparameterized(problem, k, random_state):
     """Twice as many random units as wanted, fitted: loss and network."""
     return refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)
 
@@ -38,7 +43,7 @@ def leading_directions(slices):
     return vectors[np.arange(len(slices)), :, column].T
 
 
-def enlarged(network, directions):
+def with_directions(network, directions):
     """The network with units along directions (r, j) of length one, in both orientations."""
     k, j = network.W.shape[1], directions.shape[1]
     directions = directions * np.median(np.linalg.norm(network.W, axis=0))
@@ -50,7 +55,7 @@ def enlarged(network, directions):
     )
 
 
-def eliminated(problem, network, k, first, *, goal=np.inf):
+def backward_elimination(problem, network, k, first, *, loss_target=np.inf):
     """Backward elimination to k units, refitted after every few.
 
     Parameters
@@ -68,7 +73,7 @@ def eliminated(problem, network, k, first, *, goal=np.inf):
     loss, network = refit(problem, with_fewer_units(problem, network, first), REFIT_STEPS)
     while network.W.shape[1] > k:
         n_units = network.W.shape[1]
-        n_left = max(k, n_units - max(1, (n_units - k) // 4)) if loss < goal else k
+        n_left = max(k, n_units - max(1, (n_units - k) // 4)) if loss < loss_target else k
         network = with_fewer_units(problem, network, n_left)
         loss, network = refit(problem, network, ELIMINATION_STEPS)
     return loss, network
@@ -82,6 +87,6 @@ def with_fewer_units(problem, network, k):
         v, inverse, _ = solve_outputs(gram[np.ix_(keep, keep)], cross[keep])
         if len(keep) - 1 <= k:
             break
-        keep = np.delete(keep, np.argmin(rises(v, inverse)))
+        keep = np.delete(keep, np.argmin(elimination_costs(v, inverse)))
     units = keep[:-1]
     return Network(network.W[:, units], network.b[units], v[:-1], v[-1])

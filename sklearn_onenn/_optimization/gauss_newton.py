@@ -87,27 +87,27 @@ def gauss_newton(
     -------
     PolishResult
     """
-    here = problem.evaluate(network)
-    losses = [here.data_loss]
+    evaluation = problem.evaluate(network)
+    losses = [evaluation.data_loss]
     if callback is not None:
-        callback(here)
+        callback(evaluation)
     damping, growth, n_iter, reason = 1e-3, 2.0, 0, "max_iter"
     preconditioner, settled, previous = None, True, 0.0
     while n_iter < max_iter:
-        if here.data_loss <= exact_loss:
+        if evaluation.data_loss <= exact_loss:
             reason = "exact fit"
             break
         if preconditioner is None:
-            preconditioner = Preconditioner(here)
+            preconditioner = Preconditioner(evaluation)
             if penalty is not None:
                 alpha, settled = penalty(preconditioner)
-                here = here.with_alpha(alpha)
-                problem, preconditioner = here.problem, preconditioner.at(here)
+                evaluation = evaluation.with_alpha(alpha)
+                problem, preconditioner = evaluation.problem, preconditioner.at(evaluation)
         n_iter += 1
-        step, decrease = damped_step(here, preconditioner, damping, solve_tol)
-        is_last = settled and decrease <= tol * here.loss
-        there = problem.evaluate(here.network.unpack(here.network.pack() + step))
-        if not there.loss < here.loss:  # not finite counts as no descent
+        step, decrease = damped_step(evaluation, preconditioner, damping, solve_tol)
+        is_last = settled and decrease <= tol * evaluation.loss
+        trial = problem.evaluate(evaluation.network.unpack(evaluation.network.pack() + step))
+        if not trial.loss < evaluation.loss:  # not finite counts as no descent
             if is_last:
                 reason = "converged"
                 break
@@ -117,21 +117,21 @@ def gauss_newton(
                 reason = "no descent"
                 break
             continue
-        ratio = (here.loss - there.loss) / decrease
-        if settled and decrease <= NEAR * here.loss:
-            is_last = is_last or next_decrease(decrease, previous, ratio) <= tol * there.loss
+        ratio = (evaluation.loss - trial.loss) / decrease
+        if settled and decrease <= NEAR * evaluation.loss:
+            is_last = is_last or next_decrease(decrease, previous, ratio) <= tol * trial.loss
         previous = decrease
         damping = max(damping * max(0.1, 1 - (2 * ratio - 1) ** 3), 1e-12)
         growth = 2.0
-        here, preconditioner = there, None
-        losses.append(here.data_loss)
-        if callback is not None and callback(here):
+        evaluation, preconditioner = trial, None
+        losses.append(evaluation.data_loss)
+        if callback is not None and callback(evaluation):
             reason = "callback"
             break
         if is_last:
             reason = "converged"
             break
-    return PolishResult(here, losses, n_iter, reason)
+    return PolishResult(evaluation, losses, n_iter, reason)
 
 
 def next_decrease(decrease, previous, ratio):
@@ -155,7 +155,7 @@ def next_decrease(decrease, previous, ratio):
     return decrease * max(share, abs(1 - ratio))
 
 
-def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
+def damped_step(evaluation, preconditioner, damping, solve_tol=SOLVE_TOL):
     """Solve (J^T J / n + damping D) s = -gradient, to a tolerance where the matrix is not at hand.
 
     It may overflow: a preconditioner of some rows, on which a unit is dead, is singular but for a lift.
@@ -167,13 +167,13 @@ def damped_step(here, preconditioner, damping, solve_tol=SOLVE_TOL):
     decrease : float
         Decrease of the loss that the linear model expects.
     """
-    shape = here.network
+    shape = evaluation.network
     solve = preconditioner.solver(damping)
     diagonal = damping * preconditioner.diagonal
-    gradient = here.gradient.pack()
+    gradient = evaluation.gradient.pack()
 
     def product(direction):
-        return here.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
+        return evaluation.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
 
     with overflow_allowed():
         if preconditioner.exact:
@@ -197,9 +197,9 @@ def conjugate_gradients(product, right, solve, *, rtol=SOLVE_TOL, max_iter=SOLVE
     x, r = np.zeros_like(right), right.copy()
     z = solve(r)
     p, rho = z, r @ z
-    goal = rtol**2 * rho
+    loss_target = rtol**2 * rho
     for _ in range(max_iter):
-        if not rho > goal:
+        if not rho > loss_target:
             break
         q = product(p)
         curvature = p @ q

@@ -73,7 +73,7 @@ def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol
     parts = disjoint_parts(problem.rows.n_rows, network.W.size, random_state) if resample else None
     if learning_rate == "auto":
         sample = problem.rows if parts is None else problem.rows.take(parts.pop())
-        learning_rate = 1 / largest_curvature(problem.on(sample).evaluate(network), random_state)
+        learning_rate = 1 / largest_curvature(problem.replace(sample).evaluate(network), random_state)
     start, losses, reason = network, [], "max_iter"
     n_steps = max_iter if parts is None else len(parts)
     if one_pass and parts is None:
@@ -82,15 +82,15 @@ def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol
         if step == n_steps:
             reason = "rows used up"
             break
-        on_part = problem if parts is None else problem.on(problem.rows.take(parts[step]))
-        here = on_part.evaluate(network)
-        losses.append(here.data_loss)
+        on_part = problem if parts is None else problem.replace(problem.rows.take(parts[step]))
+        evaluation = on_part.evaluate(network)
+        losses.append(evaluation.data_loss)
         stop = stopping_reason(losses, parts is None, tol, exact_loss)
-        ends = callback is not None and callback(here)
+        ends = callback is not None and callback(evaluation)
         if stop or ends:
             reason = stop or "callback"
             break
-        network = descend(network, here.gradient, learning_rate)
+        network = descend(network, evaluation.gradient, learning_rate)
     if reason == "diverged":
         network = start
     if parts is not None:
@@ -133,15 +133,15 @@ def stopping_reason(losses, full_sample, tol, exact_loss):
     return None
 
 
-def largest_curvature(here, random_state):
+def largest_curvature(evaluation, random_state):
     """Largest eigenvalue of the Gauss-Newton matrix in W, b and c, by power iteration."""
-    network, curvature = here.network, 1.0
+    network, curvature = evaluation.network, 1.0
     direction = network.unpack(random_state.standard_normal(network.pack().shape))
     for _ in range(POWER_STEPS):
         direction = direction._replace(V=np.zeros_like(network.V))
         length = np.linalg.norm(direction.pack())
         if length == 0:
             return 1.0
-        direction = here.gauss_newton_product(network.unpack(direction.pack() / length))
+        direction = evaluation.gauss_newton_product(network.unpack(direction.pack() / length))
         curvature = np.linalg.norm(direction._replace(V=np.zeros_like(network.V)).pack())
     return curvature or 1.0

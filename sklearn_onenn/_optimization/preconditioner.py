@@ -23,7 +23,7 @@ WHOLE_MATRIX_WEIGHTS = 300
 SPAN_UNITS = 24
 
 # Relative ridge that keeps a matrix summed in single precision definite.
-SINGLE_LIFT = 1e-6
+SINGLE_JITTER = 1e-6
 
 # Rows per column, at least, from which the matrix E[q q^T] is estimated.
 ROWS_PER_COLUMN = 8
@@ -50,29 +50,29 @@ class Preconditioner:
         D of the Levenberg damping, packed like :meth:`Network.pack`.
     """
 
-    def __init__(self, here, matrices=None):
-        problem, network = here.problem, here.network
+    def __init__(self, evaluation, matrices=None):
+        problem, network = evaluation.problem, evaluation.network
         r, k = network.W.shape
-        self.here, self.shape = here, network
+        self.evaluation, self.shape = evaluation, network
         self._matrices = self._data_matrices() if matrices is None else matrices
         self.basis, C, M, self.exact = self._matrices
         s = self.basis.shape[1]
         self.ridge_C, self.ridge_M = self._ridges(problem)
         self.C, self.M = C + self.ridge_C, M + self.ridge_M
-        self.units = floored(self.C.diagonal())
+        self.units = with_floor(self.C.diagonal())
         self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
-        self.outputs = floored(self.inside.unpack(self.M.diagonal()).V)
+        self.outputs = with_floor(self.inside.unpack(self.M.diagonal()).V)
         self._ones = np.ones_like(network.c)
         self.diagonal = self._levenberg(r)
 
     def _data_matrices(self):
         """Basis, C and M without penalty, and whether M is the whole matrix."""
         basis = subspace(self.shape.W)
-        return basis, *normal_matrices(self.here, basis)
+        return basis, *normal_matrices(self.evaluation, basis)
 
-    def at(self, here):
+    def at(self, evaluation):
         """The same under the penalty of an evaluation at the same weights."""
-        return Preconditioner(here, self._matrices)
+        return Preconditioner(evaluation, self._matrices)
 
     def _ridges(self, problem):
         """Shares of the penalty in C and M; across the subspace its mean eigenvalue stands for it."""
@@ -95,10 +95,10 @@ class Preconditioner:
         """Whether the subspace contains span(W), so that the matrix is that of Gaussian rows."""
         return self.basis.shape[1] > 0 or len(self.basis) == 0
 
-    def determined_weights(self):
+    def effective_dof(self):
         """Weights that Gaussian rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
         (r, k), s = self.shape.W.shape, self.basis.shape[1]
-        fixed = 0 if self.here.problem.fit_intercept else k + len(self.shape.c)
+        fixed = 0 if self.evaluation.problem.fit_intercept else k + len(self.shape.c)
         along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)
         return along + (r - s) * (k - trace_of_quotient(self.C, self.ridge_C))
 
@@ -119,19 +119,22 @@ class Preconditioner:
         -------
         float
         """
-        here, rows = self.here, self.here.problem.rows
-        dtype = type_of_sums(here.problem)
-        factor = cholesky(self.M, 0.0).astype(dtype)
+        evaluation, rows = self.evaluation, self.evaluation.problem.rows
+        dtype = type_of_sums(evaluation.problem)
+        factor = jittered_cholesky(self.M, 0.0).astype(dtype)
         n, m = rows.weight_sum, rows.n_outputs
 
         def squares(block):
-            at, z = linearized(here, block, True), here.problem.coordinates.rows(block.X)
+            linearization, z = (
+                linearized(evaluation, block, True),
+                evaluation.problem.coordinates.rows(block.X),
+            )
             z, total = z.astype(dtype), 0.0
             for output in range(m):
-                q = derivatives(here, at, z, output)[0]
+                q = jacobian_rows(evaluation, linearization, z, output)[0]
                 share = (solve_triangular(factor, q.T, lower=True, check_finite=False) ** 2).sum(axis=0)
                 left = np.maximum(1 - counts * weighted(share[:, None], block.weight) / n, least_left)
-                total = total + weighted((at.R[:, [output]] / left) ** 2, block.weight).sum()
+                total = total + weighted((linearization.R[:, [output]] / left) ** 2, block.weight).sum()
             return np.float64(total)
 
         return float(rows.sum(squares)) / n / m
@@ -146,10 +149,10 @@ class Preconditioner:
         """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
         basis, shape, inside = self.basis, self.shape, self.inside
         r, s = basis.shape
-        along = safe_factor(self.M, damping * self._levenberg(s))
+        along = jittered_solver(self.M, damping * self._levenberg(s))
         if s == r:  # the basis is the identity
             return along
-        across = safe_factor(self.C, damping * self.units)
+        across = jittered_solver(self.C, damping * self.units)
 
         def solve(vector):
             right = shape.unpack(vector)
@@ -161,16 +164,16 @@ class Preconditioner:
         return solve
 
 
-def floored(scale):
+def with_floor(scale):
     """Scales with a floor relative to the largest: a dead unit must not make D singular."""
     return scale + 1e-6 * scale.max() + TINY
 
 
-def safe_factor(matrix, diagonal):
+def jittered_solver(matrix, diagonal):
     """Solver of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands."""
     if not np.isfinite(matrix).all():  # no lift will do: such a step is not taken
         return lambda right: np.full_like(right, np.nan)
-    factor = cholesky(matrix, diagonal)
+    factor = jittered_cholesky(matrix, diagonal)
     return lambda right: dpotrs(factor, right, lower=1)[0]
 
 
@@ -178,25 +181,25 @@ def trace_of_quotient(matrix, ridge):
     """tr matrix^{-1} ridge of a semidefinite matrix and a symmetric one."""
     if not np.any(ridge) or not np.isfinite(matrix).all():
         return 0.0
-    inverse = dpotri(cholesky(matrix, 0.0), lower=1)[0]  # the lower half
+    inverse = dpotri(jittered_cholesky(matrix, 0.0), lower=1)[0]  # the lower half
     with overflow_allowed():
         return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
 
 
-def cholesky(matrix, diagonal):
+def jittered_cholesky(matrix, diagonal):
     """Lower factor of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
 
     LAPACK is called directly: for small networks the checks around it cost more than the work.
     """
-    lift = 0.0
+    jitter = 0.0
     scale = EPSILON * max(matrix.trace(), TINY)
     while True:
         lifted = matrix.copy()
-        lifted.flat[:: len(matrix) + 1] += diagonal + lift
+        lifted.flat[:: len(matrix) + 1] += diagonal + jitter
         factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
         if not failed:
             return factor
-        lift = max(10 * lift, scale)
+        jitter = max(10 * jitter, scale)
 
 
 def subspace(W):
@@ -209,7 +212,7 @@ def subspace(W):
     return qr(W, mode="economic")[0]
 
 
-def normal_matrices(here, basis):
+def normal_matrices(evaluation, basis):
     """C (k, k) and M = E[q q^T] of the head of this file, from some of the rows.
 
     The derivative q of an output is taken by the weights along ``basis``, biases and output
@@ -221,34 +224,37 @@ def normal_matrices(here, basis):
     exact : bool
         Whether M is the Gauss-Newton matrix itself.
     """
-    problem, network = here.problem, here.network
+    problem, network = evaluation.problem, evaluation.network
     k, m = network.V.shape
     s = basis.shape[1]
     n_columns = (s + 1) * k + (k + 1) * m
     # Of many rows as many as cost half as much as a product with all, which is 4 n times the weights.
-    rows = problem.rows.some(max(ROWS_PER_COLUMN * n_columns, 2 * problem.rows.n_rows // n_columns))
+    rows = problem.rows.subsample(max(ROWS_PER_COLUMN * n_columns, 2 * problem.rows.n_rows // n_columns))
     all_rows = rows is problem.rows
-    project, shift = problem.coordinates.weights_to_rows(basis, np.zeros(s))
+    project, shift = problem.coordinates.weights_to_inputs(basis, np.zeros(s))
     exact = all_rows and s == len(basis)
     # Single precision is enough for conjugate gradients, and half the work.
     dtype = type_of_sums(problem) if exact else np.float32
 
     def sums(block):
-        at = linearized(here, block, all_rows)
+        linearization = linearized(evaluation, block, all_rows)
         u = (block.X @ project + shift).astype(dtype)
         C, M = 0.0, 0.0
         for output in range(m):
-            q, slopes = (rooted(part, block.weight) for part in derivatives(here, at, u, output))
+            q, slopes = (
+                sqrt_weighted(part, block.weight)
+                for part in jacobian_rows(evaluation, linearization, u, output)
+            )
             M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
         return C, M
 
     C, M = rows.sum(sums)
     if not exact:
-        M.flat[:: n_columns + 1] *= 1 + SINGLE_LIFT
+        M.flat[:: n_columns + 1] *= 1 + SINGLE_JITTER
     return C / rows.weight_sum, M / rows.weight_sum, exact
 
 
-def rooted(array, weight):
+def sqrt_weighted(array, weight):
     """Rows times the roots of their weights: of a matrix and itself BLAS makes half a product."""
     return array if weight is None else array * np.sqrt(weight)
 
@@ -259,22 +265,24 @@ def type_of_sums(problem):
     return problem.rows.dtype if strength >= SINGLE_STRENGTH else np.dtype(np.float64)
 
 
-def linearized(here, block, is_of_problem):
+def linearized(evaluation, block, is_of_problem):
     """The linearization of a block; where it is one of the problem, the one that is kept."""
-    if is_of_problem and here.linear is not None:
-        return here.linear[block.index]
-    return linearize(block, here.at_rows, here.problem.activation)
+    if is_of_problem and evaluation.linear is not None:
+        return evaluation.linear[block.index]
+    return linearize(block, evaluation.input_weights, evaluation.problem.activation)
 
 
-def derivatives(here, at, u, output):
+def jacobian_rows(evaluation, linearization, u, output):
     """q of an output (rows, weights) and its slopes (rows, k), from coordinates u on the subspace."""
-    (k, m), (n, s) = here.network.V.shape, u.shape
+    (k, m), (n, s) = evaluation.network.V.shape, u.shape
     W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
-    free = float(here.problem.fit_intercept)
-    slopes = (at.D * here.at_rows.V[:, output]).astype(u.dtype, order="C")  # as q is
+    free = float(evaluation.problem.fit_intercept)
+    slopes = (linearization.D * evaluation.input_weights.V[:, output]).astype(
+        u.dtype, order="C"
+    )  # as q is
     q = np.zeros((n, V_end + m), u.dtype)
     np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(n, s, k))
     q[:, W_end:V_start] = free * slopes
-    q[:, V_start + output : V_end : m] = at.Phi
+    q[:, V_start + output : V_end : m] = linearization.Phi
     q[:, V_end + output] = free
     return q, slopes

@@ -60,7 +60,7 @@ def has_kink(activation):
     return isinstance(activation, (ReLU, LeakyReLU))
 
 
-def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None, **limits):
+def minimize_smoothed(problem, network, *, widths=WIDTHS, tol=TOL, callback=None, **limits):
     """Minimize on units of falling width, each from the last.
 
     Parameters
@@ -85,7 +85,7 @@ def graduated(problem, network, *, widths=WIDTHS, tol=TOL, callback=None, **limi
     slope = getattr(problem.activation, "slope", 0.0)
     for width in widths:
         network = with_unit_directions(network)
-        smooth = problem.on(problem.rows, activation=SmoothedKink(slope, width))
+        smooth = problem.replace(problem.rows, activation=SmoothedKink(slope, width))
         limits |= {"max_iter": STEPS, "tol": max(TOL, tol), "callback": callback}
         network = gauss_newton(smooth, network, **limits).network
     return network

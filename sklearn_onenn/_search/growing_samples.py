@@ -7,10 +7,10 @@ start of a few steps on a larger sample, and only the last ones read all rows.
 
 from dataclasses import replace
 
-from .._selection.criteria import resolution
-from .multistart import search
-from .polish import STOPPED, polish_on_more, until_stopped
-from .progress import Course
+from .._selection.criteria import statistical_tolerance
+from .multistart import search_starts
+from .polish import STOPPED, continue_on, run_observed
+from .progress import Trace
 
 # Rows for each weight, and their least number, from which the search over starts is done.
 ROWS_PER_WEIGHT = 64
@@ -21,12 +21,12 @@ LEAST_ROWS = 20_000
 GROWTH = 8
 
 # Tolerance, against that of the last steps, of those on a sample that a larger one follows.
-LOOSER = 10.0
+SAMPLE_TOL_FACTOR = 10.0
 
 SAMPLE_BYTES = 2**28
 
 
-def grown_fit(problem, samples, k, plan, random_state):
+def fit_on_nested_samples(problem, samples, k, options, random_state):
     """Search over starts on the first sample, then polish on the larger ones.
 
     Parameters
@@ -45,33 +45,37 @@ def grown_fit(problem, samples, k, plan, random_state):
     """
     first, *larger = samples
     # Where larger samples follow, steps end where they would say nothing of those.
-    on_first = replace(plan, tol=LOOSER * tolerance(first, k, plan)) if larger else plan
-    fit = search(problem.on(first), k, on_first, random_state)
+    on_first = (
+        replace(options, tol=SAMPLE_TOL_FACTOR * tolerance(first, k, options)) if larger else options
+    )
+    fit = search_starts(problem.replace(first), k, on_first, random_state)
     for sample in larger:
-        if not plan.progress.stopped:
+        if not options.progress.stopped:
             is_last = sample is larger[-1]
-            fit = polished_on(problem.on(sample), fit, plan, looser=1.0 if is_last else LOOSER)
-    if plan.progress.stopped:
+            fit = refine_on(
+                problem.replace(sample), fit, options, tol_factor=1.0 if is_last else SAMPLE_TOL_FACTOR
+            )
+    if options.progress.stopped:
         fit = replace(fit, polish=replace(fit.polish, reason=STOPPED))
     return fit
 
 
-def polished_on(problem, fit, plan, *, looser):
+def refine_on(problem, fit, options, *, tol_factor):
     """A fit, polished on a larger sample, up to so many times the tolerance of steps there."""
     rows = problem.rows
-    tol = looser * tolerance(rows, len(fit.start.b), plan)
-    course = Course(f"{rows.n_rows} rows", problem, plan.progress, plan.held_out, before=fit.course)
+    tol = tol_factor * tolerance(rows, len(fit.start.b), options)
+    trace = Trace(f"{rows.n_rows} rows", problem, options.progress, options.held_out, before=fit.trace)
 
     def follow():
-        return polish_on_more(problem, fit.polish, course, max_iter=plan.max_iter, tol=tol)
+        return continue_on(problem, fit.polish, trace, max_iter=options.max_iter, tol=tol)
 
-    polish = until_stopped(follow, problem, course, fit.polish.alpha)
-    return replace(fit, polish=polish, course=course)
+    polish = run_observed(follow, problem, trace, fit.polish.alpha)
+    return replace(fit, polish=polish, trace=trace)
 
 
-def tolerance(rows, k, plan):
+def tolerance(rows, k, options):
     """Tolerance of steps on some of the rows."""
-    return max(plan.tol, resolution(rows, count_weights(rows, k)))
+    return max(options.tol, statistical_tolerance(rows, count_weights(rows, k)))
 
 
 def count_weights(rows, k):

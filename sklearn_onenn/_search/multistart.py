@@ -13,12 +13,12 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from .._data.floating_point import TINY
 from .._data.gaussianity import rows_are_normal
-from .._optimization.elimination import REFIT_TOL, twice_as_many
+from .._optimization.elimination import REFIT_TOL, fit_overparameterized
 from .._optimization.single_precision import in_single_precision
-from .._selection.residual_noise import residual_is_noise, residual_tells_nothing
-from .one_start import DECISIVE, one_start
-from .polish import polish_to_end, until_stopped
-from .progress import Course
+from .._selection.residual_noise import residual_is_noise, residual_test_has_no_power
+from .one_start import REQUIRED_RATIO, one_start
+from .polish import minimize_to_tol, run_observed
+from .progress import Trace
 from .stages import is_exact
 
 MAX_STARTS = 6
@@ -33,7 +33,7 @@ SAME_LOSS = 1e-4
 SAME_COSINE = 0.999
 
 
-def search(problem, k, plan, random_state):
+def search_starts(problem, k, options, random_state):
     """Try starts until one looks recovered, and polish the best to the end.
 
     Parameters
@@ -49,70 +49,72 @@ def search(problem, k, plan, random_state):
     Fit
         With the work of all.
     """
-    n_starts = allowed_starts(problem, k, plan)
+    n_starts = allowed_starts(problem, k, options)
     # One seed a start: the result does not depend on how many run side by side.
     seeds = random_state.randint(np.iinfo(np.int32).max, size=n_starts)
-    path = plan.init if isinstance(plan.init, str) else "given"
-    first = one_start(problem, k, plan, path, seeds[0], name=f"start 1 ({path})")
-    fits = with_further_starts(first, problem, k, plan, seeds[1:])
+    path = options.init if isinstance(options.init, str) else "given"
+    first = one_start(problem, k, options, path, seeds[0], name=f"start 1 ({path})")
+    fits = with_further_starts(first, problem, k, options, seeds[1:])
     best = best_of(fits)
-    problem = problem.on(problem.rows.counted_anew())
-    if plan.polish and plan.held_out is None and not plan.progress.stopped:
-        own_alpha = plan.alpha != "auto" or best is first
-        best = to_end(best, problem, own_alpha, plan)
+    problem = problem.replace(problem.rows.with_own_counter())
+    if options.polish and options.held_out is None and not options.progress.stopped:
+        keep_alpha = options.alpha != "auto" or best is first
+        best = finalize(best, problem, keep_alpha, options)
     rows_read = problem.rows.rows_read + sum(fit.rows_read for fit in fits)
     return replace(best, rows_read=rows_read, n_starts=len(fits))
 
 
-def with_further_starts(first, problem, k, plan, seeds):
+def with_further_starts(first, problem, k, options, seeds):
     """The first start, and as many more as it takes, of those that have seeds."""
     fits = [first]
-    if len(seeds) == 0 or finished(fits, problem, plan):
+    if len(seeds) == 0 or finished(fits, problem, options):
         return fits
-    if out_of_reach(first, problem, k, plan):
+    if cannot_improve(first, problem, k, options):
         return [replace(first, polish=replace(first.polish, recoverable=False))]
-    paths = further_paths(first, problem, k, plan)
+    paths = further_paths(first, problem, k, options)
     starts = [
-        delayed(one_start)(problem, k, plan, path, seed, first.polish, name=f"start {number} ({path})")
+        delayed(one_start)(
+            problem, k, options, path, seed, first.polish, name=f"start {number} ({path})"
+        )
         for number, (seed, path) in enumerate(zip(seeds, paths, strict=False), start=2)
     ]
-    with Parallel(n_jobs=plan.n_jobs, prefer="threads") as parallel:
+    with Parallel(n_jobs=options.n_jobs, prefer="threads") as parallel:
         batch = parallel._effective_n_jobs()
         for begin in range(0, len(starts), batch):
             for fit in parallel(starts[begin : begin + batch]):
-                if plan.progress.stopped or not finished(fits, problem, plan):
+                if options.progress.stopped or not finished(fits, problem, options):
                     fits.append(fit)
-            if finished(fits, problem, plan):
+            if finished(fits, problem, options):
                 break
     return fits
 
 
-def to_end(fit, problem, own_alpha, plan):
+def finalize(fit, problem, keep_alpha, options):
     """The fit, polished to the end."""
-    course = Course("best start", problem, plan.progress, before=fit.course)
+    trace = Trace("best start", problem, options.progress, before=fit.trace)
 
     def follow():
-        limits = {"max_iter": plan.max_iter, "tol": plan.tol}
-        return polish_to_end(problem, fit.polish, own_alpha, course, **limits)
+        limits = {"max_iter": options.max_iter, "tol": options.tol}
+        return minimize_to_tol(problem, fit.polish, keep_alpha, trace, **limits)
 
-    polish = until_stopped(follow, problem, course, fit.polish.alpha)
-    return replace(fit, polish=polish, course=course)
+    polish = run_observed(follow, problem, trace, fit.polish.alpha)
+    return replace(fit, polish=polish, trace=trace)
 
 
-def allowed_starts(problem, k, plan):
+def allowed_starts(problem, k, options):
     """How many starts to try at most."""
-    if not isinstance(plan.init, str):
+    if not isinstance(options.init, str):
         return 1
-    if plan.n_init != "auto":
-        return int(plan.n_init)
+    if options.n_init != "auto":
+        return int(options.n_init)
     # With fewer rows than weights no network can be told from another: the first will do.
     # Without a polish descent decides how far a start gets, not where it would end.
     rank = problem.coordinates.rank
     enough = problem.rows.weight_sum > k * (rank + problem.rows.n_outputs)
-    return MAX_STARTS if plan.polish and rank and enough else 1
+    return MAX_STARTS if options.polish and rank and enough else 1
 
 
-def further_paths(first, problem, k, plan):
+def further_paths(first, problem, k, options):
     """Names of the starts after the first, in order and without end.
 
     What misled the moments once would mislead them again, unless it was chance: where the residual
@@ -120,24 +122,24 @@ def further_paths(first, problem, k, plan):
     """
     again = (
         first.path == "tensor"
-        and plan.n_init == "auto"
+        and options.n_init == "auto"
         and k <= problem.coordinates.rank
         and first.polish.recoverable
         and rows_are_normal(problem.rows, problem.coordinates)
-        and residual_tells_nothing(problem, first.polish.network)
+        and residual_test_has_no_power(problem, first.polish.network)
     )
     return chain(["half"] if again else [], cycle(FURTHER_PATHS))
 
 
-def finished(fits, problem, plan):
+def finished(fits, problem, options):
     """Whether a further start is of no use.
 
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
     network to recover, and a lower loss would say nothing of other rows.
     """
-    if plan.progress.stopped:
+    if options.progress.stopped:
         return True
-    if plan.n_init != "auto" or problem.coordinates.rank == 0:
+    if options.n_init != "auto" or problem.coordinates.rank == 0:
         return False
     best = best_of(fits)
     if is_exact(best.polish.loss, problem.rows.dtype):
@@ -160,17 +162,17 @@ def same_optimum(one, other, *, loss=SAME_LOSS, cosine=SAME_COSINE):
     return bool(cosines[linear_sum_assignment(-cosines)].min() > cosine)
 
 
-def out_of_reach(first, problem, k, plan):
+def cannot_improve(first, problem, k, options):
     """Whether not even twice as many units come to the loss that a further start must have.
 
     So it is asked on rows that are not normal, where many optima are nearly as good as the first.
     """
-    if plan.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
+    if options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
         return False
-    penalized = problem.on(problem.rows, alpha=first.polish.alpha or 0.0)
-    penalized = in_single_precision(penalized, REFIT_TOL, DECISIVE * first.polish.loss)
-    loss = twice_as_many(penalized, k, np.random.RandomState(0))[0]
-    return not loss < DECISIVE * first.polish.loss
+    penalized = problem.replace(problem.rows, alpha=first.polish.alpha or 0.0)
+    penalized = in_single_precision(penalized, REFIT_TOL, REQUIRED_RATIO * first.polish.loss)
+    loss = fit_overparameterized(penalized, k, np.random.RandomState(0))[0]
+    return not loss < REQUIRED_RATIO * first.polish.loss
 
 
 def best_of(fits):

@@ -7,30 +7,30 @@ from sklearn.utils import check_random_state
 
 from .._data.gaussianity import rows_are_normal
 from .._network.output_layer import with_fitted_outputs
-from .._network.symmetries import with_output_size
+from .._network.symmetries import with_output_norm
 from .._optimization.elimination import random_start
 from .._optimization.gradient_descent import ROWS_PER_WEIGHT, gradient_descent
 from .._tensor.initialization import tensor_start
-from .polish import moments_are_in_vain, polish_start, until_stopped
-from .progress import Course, Progress
+from .polish import moments_are_uninformative, polish_start, run_observed
+from .progress import Observers, Trace
 from .stages import Polish, exact_loss
-from .starts import pruned_start, repaired_start
+from .starts import overparameterized_start, residual_directions_start
 
 # On rows that are not normal many optima are nearly as good as the first: a further start must lower the
 # loss to this share of it.
-DECISIVE = 0.5
+REQUIRED_RATIO = 0.5
 
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitOptions:
     """How to fit: the parameters of the estimator that the search over starts reads.
 
     Attributes are named as there; ``init`` may be a :class:`Network` in the coordinates of the problem.
     ``white`` are the coordinates in which the moments take rows for N(0, I).
-    The learning rate is that of targets at unit variance, ``output_size`` the |v_i| that homogeneous
+    The learning rate is that of targets at unit variance, ``output_norm`` the |v_i| that homogeneous
     units have in descent, where v stays. ``held_out`` are rows that stop the polish, or None;
     ``progress`` is told of every step.
     """
@@ -41,7 +41,7 @@ class Plan:
     resample: bool
     polish: bool
     learning_rate: object
-    output_size: float
+    output_norm: float
     max_iter: int
     tol: float
     n_init: object
@@ -49,11 +49,11 @@ class Plan:
     n_jobs: object
     held_out: object = None
     score_function: object = None
-    progress: Progress = field(default_factory=Progress)
+    progress: Observers = field(default_factory=Observers)
 
 
 @dataclass(frozen=True)
-class Fit:
+class StartResult:
     """One start, followed to its end.
 
     Attributes
@@ -73,13 +73,13 @@ class Fit:
 
     start: object
     polish: object
-    course: Course
+    trace: Trace
     path: str
     rows_read: int
     n_starts: int = 1
 
 
-def one_start(problem, k, plan, path, seed, first=None, *, name=""):
+def one_start(problem, k, options, path, seed, first=None, *, name=""):
     """Initialize, descend, polish.
 
     Parameters
@@ -96,75 +96,75 @@ def one_start(problem, k, plan, path, seed, first=None, *, name=""):
     Fit
     """
     random_state = check_random_state(seed)
-    problem = problem.on(problem.rows.counted_anew())
-    fresh, goal = problem, np.inf
-    if first and plan.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
-        goal = DECISIVE * first.loss
-    if path in ("tensor", "half") and needs_no_moments(problem, k, plan):
+    problem = problem.replace(problem.rows.with_own_counter())
+    fresh, loss_target = problem, np.inf
+    if first and options.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
+        loss_target = REQUIRED_RATIO * first.loss
+    if path in ("tensor", "half") and skips_moments(problem, k, options):
         path = "random"
     if path == "given":
-        start = plan.init
+        start = options.init
     elif path == "random":
         start = random_start(problem, k, random_state)
     elif path == "pruned":
-        start = pruned_start(problem, k, random_state, goal=goal)
+        start = overparameterized_start(problem, k, random_state, loss_target=loss_target)
     elif path == "repaired":
-        start = repaired_start(problem, first.network, random_state, goal=goal)
+        start = residual_directions_start(problem, first.network, random_state, loss_target=loss_target)
     elif path == "half":
-        some = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
-        half = problem.on(problem.rows.take(np.sort(some)))
-        start = moment_start(half, k, plan, random_state, split=False)
+        subsample = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
+        half = problem.replace(problem.rows.take(np.sort(subsample)))
+        start = moment_start(half, k, options, random_state, split=False)
     else:
-        own, fresh = own_rows(problem, k, plan, random_state)
-        start = moment_start(own, k, plan, random_state, split=fresh is not own)
+        own, fresh = initialization_split(problem, k, options, random_state)
+        start = moment_start(own, k, options, random_state, split=fresh is not own)
         if fresh is problem and not problem.data_loss(start) <= ZERO_LOSS * start.V.shape[1]:
             # Worse than nothing, as moments of rows far from N(0, I) may be.
             start = with_fitted_outputs(problem, start.W, start.b)
-    start = with_output_size(start, plan.output_size, problem.activation.degree)
-    alpha = plan.alpha if plan.alpha != "auto" else first.alpha if first else None
-    course = Course(name, problem, plan.progress, plan.held_out)
+    start = with_output_norm(start, options.output_norm, problem.activation.degree)
+    alpha = options.alpha if options.alpha != "auto" else first.alpha if first else None
+    trace = Trace(name, problem, options.progress, options.held_out)
 
     def follow():
-        descent = descend_from(start, fresh, plan, course, random_state)
+        descent = descend_from(start, fresh, options, trace, random_state)
         loss = problem.data_loss(descent.network)
-        if not plan.polish:
+        if not options.polish:
             return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
         network = descent.network if loss <= problem.data_loss(start) else start
-        limits = {"max_iter": plan.max_iter, "tol": plan.tol, "goal": goal}
-        return polish_start(problem, network, alpha, course, random_state=random_state, **limits)
+        limits = {"max_iter": options.max_iter, "tol": options.tol, "loss_target": loss_target}
+        return polish_start(problem, network, alpha, trace, random_state=random_state, **limits)
 
-    polish = until_stopped(follow, problem, course, alpha)
-    return Fit(start, polish, course, path, problem.rows.rows_read)
+    polish = run_observed(follow, problem, trace, alpha)
+    return StartResult(start, polish, trace, path, problem.rows.rows_read)
 
 
-def needs_no_moments(problem, k, plan):
+def skips_moments(problem, k, options):
     """Whether the polish makes of random units what it would make of moments.
 
     A score that the user brings is used all the same.
     """
-    if not plan.polish or plan.alpha == 0 or plan.score_function is not None:
+    if not options.polish or options.alpha == 0 or options.score_function is not None:
         return False
-    return moments_are_in_vain(problem, k)
+    return moments_are_uninformative(problem, k)
 
 
-def descend_from(start, problem, plan, course, random_state):
+def descend_from(start, problem, options, trace, random_state):
     """Descent from a start, as far as the plan has it."""
     return gradient_descent(
         problem,
         start,
-        resample=plan.resample,
-        learning_rate=plan.learning_rate,
+        resample=options.resample,
+        learning_rate=options.learning_rate,
         # Before a polish descent reads the rows once: one step where it takes them all.
-        max_iter=plan.max_iter,
-        one_pass=plan.polish,
+        max_iter=options.max_iter,
+        one_pass=options.polish,
         random_state=random_state,
-        tol=plan.tol,
+        tol=options.tol,
         exact_loss=exact_loss(problem.rows.dtype),
-        callback=course.stage("descent", watched=False),
+        callback=trace.stage("descent", watched=False),
     )
 
 
-def own_rows(problem, k, plan, random_state):
+def initialization_split(problem, k, options, random_state):
     """The problem on a part for the initialization, and on the rest for descent.
 
     As in the theorem, with raw moments and fresh parts, where there are rows for that; otherwise both
@@ -173,22 +173,22 @@ def own_rows(problem, k, plan, random_state):
     rows = problem.rows
     least = 2 * ROWS_PER_WEIGHT * k * problem.coordinates.rank
     n_own = rows.n_rows // 2
-    if plan.moments != "raw" or not plan.resample or rows.n_rows - n_own < least:
+    if options.moments != "raw" or not options.resample or rows.n_rows - n_own < least:
         return problem, problem
     order = random_state.permutation(rows.n_rows)
-    return tuple(problem.on(rows.take(np.sort(part))) for part in np.split(order, [n_own]))
+    return tuple(problem.replace(rows.take(np.sort(part))) for part in np.split(order, [n_own]))
 
 
-def moment_start(problem, k, plan, random_state, *, split):
+def moment_start(problem, k, options, random_state, *, split):
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
     start = tensor_start(
-        problem.rows, plan.white, k, problem.activation, plan.moments,
-        split=split, score_function=plan.score_function, random_state=random_state,
+        problem.rows, options.white, k, problem.activation, options.moments,
+        split=split, score_function=options.score_function, random_state=random_state,
     )  # fmt: skip
-    W, b = plan.white.weights_to_rows(start.W, start.b)
+    W, b = options.white.weights_to_inputs(start.W, start.b)
     if not problem.fit_intercept:
         b, start = np.zeros_like(b), start._replace(c=np.zeros_like(start.c))
-    W, b = problem.coordinates.weights_from_rows(W, b)
+    W, b = problem.coordinates.weights_from_inputs(W, b)
     if k > problem.coordinates.rank > 0:
         # Steps that begin with the random units at zero may end before those count.
         return with_fitted_outputs(problem, W, b)

@@ -23,38 +23,38 @@ from .._optimization.gauss_newton import gauss_newton
 from .._optimization.single_precision import in_single_precision
 from .._optimization.smoothing import WIDTHS
 from .._selection.criteria import (
-    LEAST_LEFT,
-    determined_share,
+    MIN_RESIDUAL_DOF,
+    can_interpolate,
+    effective_dof_share,
     predicted_error,
-    resolution,
-    too_few_targets,
+    statistical_tolerance,
 )
-from .._selection.evidence import alpha_of_fit, alpha_of_start, most_probable
-from .._tensor.units import may_lack_a_unit
-from .ensemble import ROUGH_SOLVE_TOL, part_widths, polish_in_parts, polish_whole
-from .progress import Stop
+from .._selection.evidence import alpha_from_fit, initial_alpha, maximize_evidence
+from .._tensor.units import may_be_identified
+from .ensemble import ROUGH_SOLVE_TOL, fit_ensemble, fit_from_small_weights, member_widths
+from .progress import StopFit
 from .stages import (
     ROUGH_TOL,
     Polish,
-    ended,
+    best_on_validation,
     exact_loss,
-    has_few_targets,
     is_exact,
-    past_kinks,
+    is_small_sample,
+    lost_units,
+    minimize_past_kinks,
+    on_all_rows,
     penalized,
-    restored,
-    rough_steps,
-    swept_away,
+    unpenalized_fit,
 )
 
 # A loss that smoothing brought to this share is that of another optimum, with another penalty.
-ELSEWHERE = 0.5
+RESTART_RATIO = 0.5
 
 # Starts are compared at this tolerance; the one that wins is polished to the end.
 SCREENING_TOL = 1e-5
 
 # With a smaller share of the weights determined no network is recovered.
-DETERMINED = 0.65
+MIN_DOF_SHARE = 0.65
 
 # Steps after which few targets tell whether any network is near (of 384 planted ones with 1.5 to 3 rows
 # for each of the d k weights, not normal, ten from moments recover as many as all; from random units ten
@@ -66,7 +66,7 @@ BRIEF_STEPS = 20
 STOPPED = "callback"
 
 
-def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol, goal=np.inf):
+def polish_start(problem, network, alpha, trace, *, random_state, max_iter, tol, loss_target=np.inf):
     """Polish a start to the tolerance at which starts are compared.
 
     Parameters
@@ -93,70 +93,76 @@ def polish_start(problem, network, alpha, course, *, random_state, max_iter, tol
     rows, n_weights, k = problem.rows, network.pack().size, len(network.b)
     limits = {"max_iter": max_iter, "tol": tol}
     anew = {"random_state": random_state, **limits}
-    if alpha != 0 and cannot_determine(problem, k):
-        return polish_in_parts(problem, k, alpha, course, **anew)
-    first_alpha = alpha_of_start(problem.data_loss(network), rows, n_weights)
-    may_be_exact = alpha == 0 or not too_few_targets(rows, n_weights)
+    if alpha != 0 and is_underdetermined(problem, k):
+        return fit_ensemble(problem, k, alpha, trace, **anew)
+    first_alpha = initial_alpha(problem.data_loss(network), rows, n_weights)
+    may_be_exact = alpha == 0 or not can_interpolate(rows, n_weights)
     rough_alpha = 0.0 if may_be_exact else first_alpha if alpha is None else alpha
-    few = alpha != 0 and has_few_targets(rows, n_weights)
-    parted = alpha != 0 and len(part_widths(problem, k)) > 1
-    steps = rough_steps_of_few if few and not rows_are_normal(rows, problem.coordinates) else rough_steps
-    rough = steps(problem.on(rows, alpha=rough_alpha), network, course, **limits)
+    few = alpha != 0 and is_small_sample(rows, n_weights)
+    parted = alpha != 0 and len(member_widths(problem, k)) > 1
+    steps = (
+        rough_steps_of_few if few and not rows_are_normal(rows, problem.coordinates) else unpenalized_fit
+    )
+    rough = steps(problem.replace(rows, alpha=rough_alpha), network, trace, **limits)
     if may_be_exact and is_exact(rough.losses[-1], rows.dtype):
-        return restored(ended(problem, rough, alpha, True), problem, course)
-    if not rough.losses[-1] < goal:
-        return replace(ended(problem, rough, alpha, False), objective=np.inf)
-    near, loosely = None, resolution(rows, n_weights)
+        return best_on_validation(on_all_rows(problem, rough, alpha, True), problem, trace)
+    if not rough.losses[-1] < loss_target:
+        return replace(on_all_rows(problem, rough, alpha, False), objective=np.inf)
+    near, loosely = None, statistical_tolerance(rows, n_weights)
     may_be = looks_recoverable(problem, rough)
     if may_be or not (few or parted):
         least = min(max(tol, loosely), SCREENING_TOL) if may_be else loosely
-        here = in_single_precision(problem, least, rough.losses[-1])
-        near = near_rough(here, rough, alpha, first_alpha, course, may_be, **limits)
+        evaluation = in_single_precision(problem, least, rough.losses[-1])
+        near = penalized_fit(evaluation, rough, alpha, first_alpha, trace, may_be, **limits)
         if is_recoverable(*near):
-            return polish_recoverable(problem, rough, *near, alpha, course, goal=goal, **anew)
+            return polish_recoverable(
+                problem, rough, *near, alpha, trace, loss_target=loss_target, **anew
+            )
     if parted:
         rival = predicted_error(rough.evaluation)
-        parts = polish_in_parts(problem, k, alpha, course, rival=rival, **anew)
+        parts = fit_ensemble(problem, k, alpha, trace, rival=rival, **anew)
         if parts is not None:
             return parts
     if few:
-        return polish_whole(problem, k, alpha, course, **anew)[0]
+        return fit_from_small_weights(problem, k, alpha, trace, **anew)[0]
     single = in_single_precision(problem, loosely)
-    held, network = near or near_rough(single, rough, alpha, first_alpha, course, False, **limits)
+    held, network = near or penalized_fit(single, rough, alpha, first_alpha, trace, False, **limits)
     brief = {"widths": WIDTHS[:1], "max_iter": max_iter, "tol": max(tol, loosely)}
-    last = past_kinks(single.on(single.rows, alpha=held.alpha), network, course, **brief)
-    return restored(ended(problem, last, held.alpha, False), problem, course)
+    last = minimize_past_kinks(single.replace(single.rows, alpha=held.alpha), network, trace, **brief)
+    return best_on_validation(on_all_rows(problem, last, held.alpha, False), problem, trace)
 
 
-def polish_recoverable(problem, rough, held, network, alpha, course, *, goal, max_iter, tol, **anew):
+def polish_recoverable(
+    problem, rough, held, network, alpha, trace, *, loss_target, max_iter, tol, **anew
+):
     """The polish from weights near the rough ones, and their penalty: of a network to recover."""
     limits = {"max_iter": max_iter, "tol": max(tol, SCREENING_TOL)}
-    last = past_kinks(held, network, course, **limits)
-    if last.losses[-1] < ELSEWHERE * rough.losses[-1]:  # so it ends
-        anew |= {"max_iter": max_iter, "tol": tol, "goal": goal}
-        return polish_start(problem, last.network, alpha, course, **anew)
-    return restored(ended(problem, last, held.alpha, True), problem, course)
+    last = minimize_past_kinks(held, network, trace, **limits)
+    if last.losses[-1] < RESTART_RATIO * rough.losses[-1]:  # so it ends
+        anew |= {"max_iter": max_iter, "tol": tol, "loss_target": loss_target}
+        return polish_start(problem, last.network, alpha, trace, **anew)
+    return best_on_validation(on_all_rows(problem, last, held.alpha, True), problem, trace)
 
 
-def rough_steps_of_few(problem, network, course, *, max_iter, **limits):
+def rough_steps_of_few(problem, network, trace, *, max_iter, **limits):
     """Rough steps, but only a few of them where those show no network to recover."""
     brief = limits | {"max_iter": min(max_iter, BRIEF_STEPS), "solve_tol": ROUGH_SOLVE_TOL}
-    rough = rough_steps(in_single_precision(problem, ROUGH_TOL), network, course, **brief)
+    rough = unpenalized_fit(in_single_precision(problem, ROUGH_TOL), network, trace, **brief)
     if not looks_recoverable(problem, rough):
         return rough
-    return rough_steps(problem, rough.network, course, max_iter=max_iter, **limits)
+    return unpenalized_fit(problem, rough.network, trace, max_iter=max_iter, **limits)
 
 
-def near_rough(problem, rough, alpha, first_alpha, course, may_be_recoverable, *, max_iter, **limits):
+def penalized_fit(problem, rough, alpha, first_alpha, trace, may_be_recoverable, *, max_iter, **limits):
     """The problem with its penalty, and the weights near those of the rough steps.
 
     Where there is no network to recover, the search for the penalty takes a few steps: it has settled
     long before the weights have, and steps under a given one cost less.
     """
     if alpha is not None:
-        return problem.on(problem.rows, alpha=alpha), rough.network
+        return problem.replace(problem.rows, alpha=alpha), rough.network
     limits["max_iter"] = max_iter if may_be_recoverable else min(max_iter, BRIEF_STEPS)
-    limits["callback"] = course.stage("evidence")
+    limits["callback"] = trace.stage("evidence")
     return penalized(first_penalty(problem, rough, first_alpha, **limits))
 
 
@@ -166,32 +172,32 @@ def first_penalty(problem, rough, first_alpha, **limits):
     The search begins with that of the variance that the start left. Where this sweeps units away which
     the rows call for, it begins with the one of the fit as it is.
     """
-    probable = most_probable(problem, rough.network, first_alpha=first_alpha, **limits)
-    if swept_away(rough, probable):
-        own = alpha_of_fit(rough.evaluation)
-        again = most_probable(problem, rough.network, first_alpha=own, **limits)
-        if swept_away(again, probable):
+    probable = maximize_evidence(problem, rough.network, first_alpha=first_alpha, **limits)
+    if lost_units(rough, probable):
+        own = alpha_from_fit(rough.evaluation)
+        again = maximize_evidence(problem, rough.network, first_alpha=own, **limits)
+        if lost_units(again, probable):
             return again
     return probable
 
 
-def cannot_determine(problem, k):
+def is_underdetermined(problem, k):
     """Whether there are too few targets to determine the share of the weights that recovery asks for."""
     rows = problem.rows
-    return rows.weight_sum * rows.n_outputs <= DETERMINED * n_weights_of(problem, k)
+    return rows.weight_sum * rows.n_outputs <= MIN_DOF_SHARE * n_weights_of(problem, k)
 
 
-def moments_are_in_vain(problem, k):
+def moments_are_uninformative(problem, k):
     """Whether a polish that finds its penalty ends no better from moments than from random units.
 
     So it is where no network is recovered, and of as many units as are fitted in parts, with few rows
     that are not normal. (With 1.5 to 2.9 rows for each weight 6 of 80 planted networks of 20 and 40
     units are recovered either way; of 80 of 5 units 44 from moments and 33 from random units.)
     """
-    if cannot_determine(problem, k):
+    if is_underdetermined(problem, k):
         return True
-    few = has_few_targets(problem.rows, n_weights_of(problem, k))
-    parted = len(part_widths(problem, k)) > 1
+    few = is_small_sample(problem.rows, n_weights_of(problem, k))
+    parted = len(member_widths(problem, k)) > 1
     return few and parted and not rows_are_normal(problem.rows, problem.coordinates)
 
 
@@ -209,8 +215,8 @@ def looks_recoverable(problem, rough):
     """
     rows, network = problem.rows, rough.network
     left = 1 - network.pack().size / (rows.weight_sum * rows.n_outputs)
-    expected = rough.losses[-1] / max(left, LEAST_LEFT) ** 2
-    return may_lack_a_unit(rows, problem.coordinates, len(network.b), expected)
+    expected = rough.losses[-1] / max(left, MIN_RESIDUAL_DOF) ** 2
+    return may_be_identified(rows, problem.coordinates, len(network.b), expected)
 
 
 def is_recoverable(problem, network):
@@ -218,12 +224,14 @@ def is_recoverable(problem, network):
 
     The rows must determine most of the weights.
     """
-    if determined_share(problem, network) < DETERMINED:
+    if effective_dof_share(problem, network) < MIN_DOF_SHARE:
         return False
-    return may_lack_a_unit(problem.rows, problem.coordinates, len(network.b), problem.data_loss(network))
+    return may_be_identified(
+        problem.rows, problem.coordinates, len(network.b), problem.data_loss(network)
+    )
 
 
-def until_stopped(follow, problem, course, alpha):
+def run_observed(follow, problem, trace, alpha):
     """Where a course ends, by itself or by an observer.
 
     Parameters
@@ -243,17 +251,19 @@ def until_stopped(follow, problem, course, alpha):
     """
     try:
         polish = follow()
-    except Stop:
-        networks = [course.network, course.unsmoothed]
+    except StopFit:
+        networks = [trace.network, trace.last_of_problem]
         loss, network = min(((problem.data_loss(n), n) for n in networks), key=lambda pair: pair[0])
-        objective = loss + problem.on(problem.rows, alpha=alpha or 0.0).penalty_value(network)
-        polish = restored(Polish(network, loss, objective, alpha, True, STOPPED), problem, course)
+        objective = loss + problem.replace(problem.rows, alpha=alpha or 0.0).penalty_value(network)
+        polish = best_on_validation(
+            Polish(network, loss, objective, alpha, True, STOPPED), problem, trace
+        )
         polish = replace(polish, reason=STOPPED)
-    course.end(polish)
+    trace.end(polish)
     return polish
 
 
-def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
+def minimize_to_tol(problem, polish, keep_alpha, trace, *, max_iter, tol):
     """Polish the start that won to the end, with the penalty that its own residuals call for.
 
     Parameters
@@ -272,21 +282,21 @@ def polish_to_end(problem, polish, own_alpha, course, *, max_iter, tol):
     """
     if is_exact(polish.loss, problem.rows.dtype) or not polish.recoverable:
         return polish
-    if own_alpha and tol >= SCREENING_TOL:
+    if keep_alpha and tol >= SCREENING_TOL:
         return polish
     alpha, network = polish.alpha, polish.network
-    if not own_alpha:
-        callback = course.stage("evidence")
-        probable = most_probable(
+    if not keep_alpha:
+        callback = trace.stage("evidence")
+        probable = maximize_evidence(
             problem, network, first_alpha=alpha, max_iter=max_iter, tol=tol, callback=callback
         )
         alpha, network = probable.evaluation.problem.alpha, probable.network
-    penalized, callback = problem.on(problem.rows, alpha=alpha), course.stage("polish")
+    penalized, callback = problem.replace(problem.rows, alpha=alpha), trace.stage("polish")
     last = gauss_newton(penalized, network, max_iter=max_iter, tol=tol, callback=callback)
-    return ended(problem, last, alpha, polish.recoverable)
+    return on_all_rows(problem, last, alpha, polish.recoverable)
 
 
-def polish_on_more(problem, polish, course, *, max_iter, tol):
+def continue_on(problem, polish, trace, *, max_iter, tol):
     """Polish on more rows what was polished on some of them, with the penalty found there.
 
     Parameters
@@ -301,8 +311,10 @@ def polish_on_more(problem, polish, course, *, max_iter, tol):
     -------
     Polish
     """
-    penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0)
+    penalized = problem.replace(problem.rows, alpha=polish.alpha or 0.0)
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
-    limits = {"max_iter": max_iter, "tol": tol, "callback": course.stage("more rows")}
+    limits = {"max_iter": max_iter, "tol": tol, "callback": trace.stage("more rows")}
     last = gauss_newton(penalized, polish.network, exact_loss=exact, **limits)
-    return restored(ended(problem, last, polish.alpha, polish.recoverable), problem, course)
+    return best_on_validation(
+        on_all_rows(problem, last, polish.alpha, polish.recoverable), problem, trace
+    )

@@ -1,6 +1,6 @@
 """The course of a fit: what it reports at every step, to whom, and what ends a stage or the fit.
 
-A stage of a start calls a :class:`Stage` at every step. The :class:`Course` of that start keeps the
+A stage of a start calls a :class:`Stage` at every step. The :class:`Trace` of that start keeps the
 losses, and the network that is best on held-out rows (L. Prechelt, 1998, Early Stopping - But When?,
 doi:10.1007/3-540-49430-8_3). Observers, which all starts share, see every step and may stop the fit.
 """
@@ -11,11 +11,11 @@ from threading import Lock
 PATIENCE = 10
 
 
-class Stop(Exception):
+class StopFit(Exception):
     """An observer asked for the end of the fit."""
 
 
-class Progress:
+class Observers:
     """Who is told of the steps of a fit.
 
     Parameters
@@ -36,16 +36,16 @@ class Progress:
         self.observers, self.n_rows, self.stopped = list(observers), n_rows, False
         self._lock = Lock()
 
-    def tell(self, event, course):
+    def tell(self, event, trace):
         """Tell the observers of an event, one thread at a time; steps end here where one said so."""
         with self._lock:
             for observer in self.observers:
-                self.stopped |= bool(getattr(observer, event)(course))
+                self.stopped |= bool(getattr(observer, event)(trace))
         if self.stopped and event == "step":
-            raise Stop
+            raise StopFit
 
 
-class Course:
+class Trace:
     """The steps of one start, or of the polish that continues it on more rows.
 
     Parameters
@@ -82,14 +82,14 @@ class Course:
 
     def __init__(self, name="", problem=None, progress=None, held_out=None, before=None):
         self.name, self.problem = name, problem
-        self.held_out = None if held_out is None else problem.on(held_out)
+        self.held_out = None if held_out is None else problem.replace(held_out)
         self._read_before = 0 if problem is None else problem.rows.rows_read
-        self.progress = progress or Progress()
+        self.progress = progress or Observers()
         self.losses = list(before.losses) if before else []
         self.held_out_losses = list(before.held_out_losses) if before else []
         self.stages = [*map(list, before.stages)] if before else []
         self.stage_name, self.n_steps = "", 0
-        self.network = self.unsmoothed = self.best = None
+        self.network = self.last_of_problem = self.best = None
 
     @property
     def passes(self):
@@ -137,29 +137,29 @@ class Stage:
     That is so when the held-out loss has not fallen for ``PATIENCE`` steps; another stage may follow.
     """
 
-    def __init__(self, course, watched, smoothed):
-        self.course, self.watched, self.smoothed = course, watched, smoothed
+    def __init__(self, trace, watched, smoothed):
+        self.trace, self.watched, self.smoothed = trace, watched, smoothed
         self._steps_since = 0
 
-    def __call__(self, here):
-        course = self.course
-        course.n_steps += 1
-        course.losses.append(here.data_loss)
-        course.stages[-1][1] += 1
-        course.network = here.network
+    def __call__(self, evaluation):
+        trace = self.trace
+        trace.n_steps += 1
+        trace.losses.append(evaluation.data_loss)
+        trace.stages[-1][1] += 1
+        trace.network = evaluation.network
         if not self.smoothed:
-            course.unsmoothed = here.network
-        ends = self.watched and self._rises(here.network)
-        course.progress.tell("step", course)
+            trace.last_of_problem = evaluation.network
+        ends = self.watched and self._rises(evaluation.network)
+        trace.progress.tell("step", trace)
         return ends
 
     def _rises(self, network):
         """Whether the held-out loss has not fallen for long."""
-        course = self.course
-        loss = course.held_out.data_loss(network)
-        course.held_out_losses.append(loss)
-        if course.best is None or loss < course.best[0]:
-            course.best, self._steps_since = (loss, network), 0
+        trace = self.trace
+        loss = trace.held_out.data_loss(network)
+        trace.held_out_losses.append(loss)
+        if trace.best is None or loss < trace.best[0]:
+            trace.best, self._steps_since = (loss, network), 0
             return False
         self._steps_since += 1
         ends = self._steps_since >= PATIENCE
@@ -181,24 +181,22 @@ class Printer:
     def __init__(self, verbose, unit=1.0):
         self.verbose, self.unit = verbose, unit
 
-    def begin(self, course):
+    def begin(self, trace):
         """Nothing is known yet."""
 
-    def step(self, course):
+    def step(self, trace):
         """One step was taken."""
         if self.verbose > 1:
-            print(self._line(course, f"step {course.n_steps}"))
+            print(self._line(trace, f"step {trace.n_steps}"))
 
-    def end_stage(self, course):
+    def end_stage(self, trace):
         """A stage is over."""
-        print(self._line(course, f"{course.n_steps} steps"))
+        print(self._line(trace, f"{trace.n_steps} steps"))
 
-    def end(self, course):
+    def end(self, trace):
         """A start is over."""
-        print(f"{course.name}: loss {self.unit * course.polish.loss:.3e}, {course.polish.reason}")
+        print(f"{trace.name}: loss {self.unit * trace.polish.loss:.3e}, {trace.polish.reason}")
 
-    def _line(self, course, steps):
-        loss = self.unit * course.losses[-1]
-        return (
-            f"{course.name}, {course.stage_name}: {steps}, {course.passes:.1f} passes, loss {loss:.3e}"
-        )
+    def _line(self, trace, steps):
+        loss = self.unit * trace.losses[-1]
+        return f"{trace.name}, {trace.stage_name}: {steps}, {trace.passes:.1f} passes, loss {loss:.3e}"

@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._network.symmetries import balanced
+from .._network.symmetries import min_norm_scaling
 from .._optimization.gauss_newton import gauss_newton
-from .._optimization.smoothing import WIDTHS, graduated, has_kink
-from .._selection.criteria import explains_more, predicted_error, resolution
+from .._optimization.smoothing import WIDTHS, has_kink, minimize_smoothed
+from .._selection.criteria import bic_prefers, predicted_error, statistical_tolerance
 from .._selection.residual_noise import residual_is_noise
 
 # A fit is exact when its loss is below this share of the variance of y.
@@ -58,35 +58,35 @@ def is_exact(loss, dtype):
     return loss <= max(EXACT, exact_loss(dtype))
 
 
-def rough_steps(problem, network, course, *, tol, **limits):
+def unpenalized_fit(problem, network, trace, *, tol, **limits):
     """Where steps to a loose tolerance end."""
     return gauss_newton(
         problem,
         network,
         tol=max(tol, ROUGH_TOL),
         exact_loss=exact_loss(problem.rows.dtype),
-        callback=course.stage("rough"),
+        callback=trace.stage("rough"),
         **limits,
     )
 
 
-def past_kinks(problem, network, course, *, tol, widths=WIDTHS, **limits):
+def minimize_past_kinks(problem, network, trace, *, tol, widths=WIDTHS, **limits):
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss.
 
     Near the minimum that is wanted those between kinks differ by less than the rows resolve. So where
     the residual is noise, smoothing is for smaller tolerances.
     """
-    rough = tol >= resolution(problem.rows, network.pack().size)
+    rough = tol >= statistical_tolerance(problem.rows, network.pack().size)
     if has_kink(problem.activation) and not (rough and residual_is_noise(problem, network)):
         before = problem.evaluate(network).loss
-        smoothed = course.stage("smoothed", smoothed=True)
-        start = graduated(problem, network, widths=widths, tol=tol, callback=smoothed, **limits)
-        start = balanced(start, problem.penalty, problem.activation.degree)
-        callback = course.stage("polish")
+        smoothed = trace.stage("smoothed", smoothed=True)
+        start = minimize_smoothed(problem, network, widths=widths, tol=tol, callback=smoothed, **limits)
+        start = min_norm_scaling(start, problem.penalty, problem.activation.degree)
+        callback = trace.stage("polish")
         last = gauss_newton(problem, start, tol=tol, callback=callback, **limits)
         if last.evaluation.loss <= before:
             return last
-    callback = course.stage("polish")
+    callback = trace.stage("polish")
     return gauss_newton(problem, network, tol=tol, callback=callback, **limits)
 
 
@@ -95,36 +95,36 @@ def penalized(probable):
     return probable.evaluation.problem, probable.network
 
 
-def swept_away(fit, penalized):
+def lost_units(fit, penalized):
     """Whether a penalty took units of a fit away that the rows call for."""
     rows, n_weights = fit.evaluation.problem.rows, fit.network.pack().size
-    if explains_more(fit.losses[-1], penalized.losses[-1], rows, n_weights):
+    if bic_prefers(fit.losses[-1], penalized.losses[-1], rows, n_weights):
         return True
-    few = has_few_targets(rows, n_weights)
+    few = is_small_sample(rows, n_weights)
     return few and predicted_error(fit.evaluation) < predicted_error(penalized.evaluation)
 
 
-def has_few_targets(rows, n_weights):
+def is_small_sample(rows, n_weights):
     """Whether a fit without penalty is mostly one of the noise, where there is noise."""
     return rows.weight_sum * rows.n_outputs < FEW_TARGETS * n_weights
 
 
-def restored(polish, problem, course):
+def best_on_validation(polish, problem, trace):
     """The polish at the network that was best on held-out rows, where there are any."""
-    if course.best is None:
+    if trace.best is None:
         return polish
-    objective, network = course.best
+    objective, network = trace.best
     loss = problem.data_loss(network)
     reason = "held-out loss rises" if polish.reason == "callback" else polish.reason
     return replace(polish, network=network, loss=loss, objective=objective, reason=reason)
 
 
-def ended(problem, last, alpha, recoverable):
+def on_all_rows(problem, last, alpha, recoverable):
     """The polish of a problem whose last stage, perhaps on its rows in single precision, this was.
 
     With the penalty that further starts take: None while no fit needed one.
     """
-    here = last.evaluation
-    if here.problem.rows is not problem.rows:
-        here = problem.on(problem.rows, alpha=here.problem.alpha).evaluate(last.network)
-    return Polish(last.network, here.data_loss, here.loss, alpha, recoverable, last.reason)
+    evaluation = last.evaluation
+    if evaluation.problem.rows is not problem.rows:
+        evaluation = problem.replace(problem.rows, alpha=evaluation.problem.alpha).evaluate(last.network)
+    return Polish(last.network, evaluation.data_loss, evaluation.loss, alpha, recoverable, last.reason)

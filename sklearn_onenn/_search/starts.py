@@ -4,24 +4,24 @@ import numpy as np
 
 from .._network.loss import residuals
 from .._network.network import Network
-from .._optimization.elimination import eliminated, enlarged, twice_as_many
+from .._optimization.elimination import backward_elimination, fit_overparameterized, with_directions
 from .._tensor.span import AffineFit, unit_span
 from .._tensor.units import ADDED
 
 
-def pruned_start(problem, k, random_state, *, goal=np.inf):
+def overparameterized_start(problem, k, random_state, *, loss_target=np.inf):
     """Twice as many random units as wanted, fitted, then eliminated until k are left.
 
     With less care where the loss of more units is not below a goal.
     """
-    larger = twice_as_many(problem, k, random_state)[1]
-    return eliminated(problem, larger, k, 2 * k, goal=goal)[1]
+    larger = fit_overparameterized(problem, k, random_state)[1]
+    return backward_elimination(problem, larger, k, 2 * k, loss_target=loss_target)[1]
 
 
-def repaired_start(problem, network, random_state, *, n_more=0, goal=np.inf):
+def residual_directions_start(problem, network, random_state, *, n_more=0, loss_target=np.inf):
     """A fit with units along the leading directions of its residual, eliminated to as many as before.
 
-    Or to ``n_more`` than that. The goal is as of :func:`pruned_start`.
+    Or to ``n_more`` than that. The goal is as of :func:`overparameterized_start`.
     """
     k = network.W.shape[1]
     rows = residuals(problem, network)
@@ -33,7 +33,9 @@ def repaired_start(problem, network, random_state, *, n_more=0, goal=np.inf):
     else:
         directions = unit_span(affine, targets, slopes, n_added, random_state)
     first = max(k + n_added, k + n_more)
-    return eliminated(problem, enlarged(network, directions), k + n_more, first, goal=goal)[1]
+    return backward_elimination(
+        problem, with_directions(network, directions), k + n_more, first, loss_target=loss_target
+    )[1]
 
 
 def small_start(problem, k, random_state):

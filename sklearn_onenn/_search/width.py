@@ -15,9 +15,9 @@ import numpy as np
 
 from .._data.gaussianity import rows_are_normal
 from .._network.loss import residuals
-from .._optimization.elimination import eliminated
+from .._optimization.elimination import backward_elimination
 from .._selection.residual_noise import residual_is_noise
-from .ensemble import PART_UNITS
+from .ensemble import MEMBER_UNITS
 from .one_start import one_start
 from .stages import EXACT, is_exact
 
@@ -39,7 +39,7 @@ GAIN = 2.0
 PATIENCE = 1
 
 
-def chosen_width(problem, plan, random_state):
+def choose_width(problem, options, random_state):
     """The number of units.
 
     Parameters
@@ -55,12 +55,12 @@ def chosen_width(problem, plan, random_state):
     network : Network or None
         The fit at which an observer ended the search; None where it came to its end.
     """
-    plan = replace(plan, n_init=1, held_out=None)
+    options = replace(options, n_init=1, held_out=None)
     seed = random_state.randint(np.iinfo(np.int32).max)
     lowest, failures = np.inf, 0
-    for width in ladder(problem):
-        network = fitted(problem, width, plan, seed, name=f"width {width}")
-        if plan.progress.stopped:
+    for width in doubling_widths(problem):
+        network = fitted(problem, width, options, seed, name=f"width {width}")
+        if options.progress.stopped:
             return width, network
         k_left, value, network = after_elimination(problem, network)
         if value >= lowest:
@@ -73,35 +73,35 @@ def chosen_width(problem, plan, random_state):
         if k < width or explained:
             break
     while k > 1:
-        network = fitted(problem, k - 1, plan, seed, name=f"width {k - 1}")
-        if plan.progress.stopped:
+        network = fitted(problem, k - 1, options, seed, name=f"width {k - 1}")
+        if options.progress.stopped:
             return k - 1, network
         k_left, value, network = after_elimination(problem, network)
         if value >= lowest:
             break
         k, lowest, best, explained = k_left, value, network, is_noise(problem, network)
     if not explained:
-        wider = predictive_width(problem, k, plan, random_state)
-        if plan.progress.stopped:
+        wider = cross_validated_width(problem, k, options, random_state)
+        if options.progress.stopped:
             return k, best
         k = wider
     return k, None
 
 
-def fitted(problem, k, plan, seed, *, name):
+def fitted(problem, k, options, seed, *, name):
     """The network of one start."""
-    fit = one_start(problem, k, plan, plan.init, seed, name=name)
+    fit = one_start(problem, k, options, options.init, seed, name=name)
     problem.rows.count(fit.rows_read)
     return fit.polish.network
 
 
-def ladder(problem, targets_per_weight=TARGETS_PER_WEIGHT, *, in_parts=False):
+def doubling_widths(problem, targets_per_weight=TARGETS_PER_WEIGHT, *, in_parts=False):
     """Widths 1, 2, 4, ... that the rows can tell anything about, by themselves or in parts."""
     rows, rank = problem.rows, problem.coordinates.rank
     n_targets = rows.weight_sum * rows.n_outputs
     per_unit = targets_per_weight * (rank + rows.n_outputs + 1)
     largest = max(1, min(MAX_WIDTH, int(n_targets / per_unit)))
-    if in_parts and largest >= PART_UNITS:
+    if in_parts and largest >= MEMBER_UNITS:
         largest = MAX_WIDTH
     return [2**power for power in range(largest.bit_length())]
 
@@ -124,7 +124,7 @@ def after_elimination(problem, network):
     """Width, criterion and network where backward elimination stops to lower the criterion."""
     best = None
     for k in range(network.W.shape[1], 0, -1):
-        loss, network = eliminated(problem, network, k, k)
+        loss, network = backward_elimination(problem, network, k, k)
         value = criterion(problem, network, loss)
         if best is not None and value > best[1]:
             break
@@ -132,7 +132,7 @@ def after_elimination(problem, network):
     return best
 
 
-def predictive_width(problem, k, plan, random_state):
+def cross_validated_width(problem, k, options, random_state):
     """Of this width and wider ones the one that predicts best in cross-validation.
 
     On normal rows, which a network may have made, beyond what chance allows.
@@ -147,17 +147,17 @@ def predictive_width(problem, k, plan, random_state):
         """Of every row, in this order, from a fit without its fold."""
         parts = []
         for i, fold in enumerate(np.array_split(order, FOLDS)):
-            if plan.progress.stopped:
+            if options.progress.stopped:
                 return np.full(rows.n_rows, np.inf)
-            kept = problem.on(rows.take(np.setdiff1d(order, fold)))
-            network = fitted(kept, width, plan, seed, name=f"width {width}, without fold {i + 1}")
-            parts.append((residuals(problem.on(rows.take(fold)), network).y ** 2).sum(axis=1))
+            kept = problem.replace(rows.take(np.setdiff1d(order, fold)))
+            network = fitted(kept, width, options, seed, name=f"width {width}, without fold {i + 1}")
+            parts.append((residuals(problem.replace(rows.take(fold)), network).y ** 2).sum(axis=1))
         return np.concatenate(parts)
 
     lowest, failures = squared_errors(k), 0
-    for wider in [width for width in ladder(problem, WIDEST, in_parts=True) if width > k]:
+    for wider in [width for width in doubling_widths(problem, WIDEST, in_parts=True) if width > k]:
         errors = squared_errors(wider)
-        if plan.progress.stopped:
+        if options.progress.stopped:
             break
         gain = weight * (lowest - errors)
         if gain.mean() > n_errors * gain.std() / np.sqrt(len(gain)):

@@ -19,10 +19,16 @@ and predicts badly there.
 import numpy as np
 
 from .._data.floating_point import EPSILON
-from .._network.symmetries import balanced
+from .._network.symmetries import min_norm_scaling
 from .._optimization.gauss_newton import gauss_newton
 from .._optimization.preconditioner import Preconditioner
-from .criteria import determined_weights, has_trace, noise_variance, resolution, too_few_targets
+from .criteria import (
+    can_interpolate,
+    effective_dof,
+    noise_variance,
+    statistical_tolerance,
+    trace_is_exact,
+)
 
 # t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
 # penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger
@@ -42,7 +48,7 @@ SETTLED = 1.3
 GAMMA_STEPS = 5
 
 
-def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, **limits):
+def maximize_evidence(problem, network, *, first_alpha, max_iter, tol=0.0, **limits):
     """The weights that are most probable under the penalty of largest evidence.
 
     Parameters
@@ -54,7 +60,7 @@ def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, **limits)
         The penalty to begin with.
     max_iter : int
     tol : float
-        As of :func:`gauss_newton`, where it is above the :func:`resolution`.
+        As of :func:`gauss_newton`, where it is above the :func:`statistical_tolerance`.
     **limits
         Others of :func:`gauss_newton`.
 
@@ -64,16 +70,16 @@ def most_probable(problem, network, *, first_alpha, max_iter, tol=0.0, **limits)
         Its evaluation's problem has the penalty.
     """
     return gauss_newton(
-        problem.on(problem.rows, alpha=first_alpha),
-        balanced(network, problem.penalty, problem.activation.degree),
+        problem.replace(problem.rows, alpha=first_alpha),
+        min_norm_scaling(network, problem.penalty, problem.activation.degree),
         max_iter=max_iter,
-        tol=max(tol, resolution(problem.rows, network.pack().size)),
-        penalty=NextAlpha(),
+        tol=max(tol, statistical_tolerance(problem.rows, network.pack().size)),
+        penalty=EvidenceUpdate(),
         **limits,
     )
 
 
-class NextAlpha:
+class EvidenceUpdate:
     """The penalty for a step, and whether it has settled: the ``penalty`` of :func:`gauss_newton`.
 
     Where gamma has to be estimated, which costs more than a step, the last estimate serves for a while.
@@ -83,40 +89,40 @@ class NextAlpha:
         self.gamma, self.alpha, self.steps = None, 0.0, 0
 
     def __call__(self, preconditioner):
-        previous = preconditioner.here.problem.alpha
+        previous = preconditioner.evaluation.problem.alpha
         alpha = updated_alpha(preconditioner, self._estimated)
-        if alpha == 0 or is_near(alpha, previous):
+        if alpha == 0 or are_close_alphas(alpha, previous):
             return alpha, True
         # gamma follows alpha at once, the residual later: whole steps would go to and fro.
         alpha = np.sqrt(previous * alpha)
         return min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE), False
 
     def _estimated(self, preconditioner):
-        if has_trace(preconditioner):
-            return determined_weights(preconditioner)
+        if trace_is_exact(preconditioner):
+            return effective_dof(preconditioner)
         self.steps += 1
-        alpha = preconditioner.here.problem.alpha
-        if self.steps > GAMMA_STEPS or not is_near(alpha, self.alpha):
-            self.gamma, self.alpha, self.steps = determined_weights(preconditioner), alpha, 1
+        alpha = preconditioner.evaluation.problem.alpha
+        if self.steps > GAMMA_STEPS or not are_close_alphas(alpha, self.alpha):
+            self.gamma, self.alpha, self.steps = effective_dof(preconditioner), alpha, 1
         return self.gamma
 
 
-def is_near(alpha, other):
+def are_close_alphas(alpha, other):
     """Whether two penalties are as good as the same."""
     return max(alpha, other) <= SETTLED * min(alpha, other)
 
 
-def alpha_of_start(loss, rows, n_weights):
+def initial_alpha(loss, rows, n_weights):
     """The first penalty, from the data loss of a start and outputs of unit variance."""
-    if too_few_targets(rows, n_weights):  # a low loss says nothing
+    if can_interpolate(rows, n_weights):  # a low loss says nothing
         return MAX_FIRST_ALPHA
     return min(2 * loss / rows.n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
 
 
-def alpha_of_fit(evaluation):
+def alpha_from_fit(evaluation):
     """The penalty that a fit without one calls for."""
     problem, network = evaluation.problem, evaluation.network
-    network = balanced(network, problem.penalty, problem.activation.degree)
+    network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     return updated_alpha(Preconditioner(problem.evaluate(network)))
 
 
@@ -128,11 +134,11 @@ def updated_alpha(preconditioner, estimate=None):
     preconditioner : Preconditioner
         At the fit.
     estimate : callable or None
-        gamma of a preconditioner; None for :func:`determined_weights`.
+        gamma of a preconditioner; None for :func:`effective_dof`.
     """
-    here = preconditioner.here
-    problem, network = here.problem, here.network
-    gamma = (estimate or determined_weights)(preconditioner)
+    evaluation = preconditioner.evaluation
+    problem, network = evaluation.problem, evaluation.network
+    gamma = (estimate or effective_dof)(preconditioner)
     variance = noise_variance(preconditioner, gamma)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     alpha = float(variance * gamma / square) if square > EPSILON else np.nan

@@ -13,7 +13,7 @@ from .._network.loss import residuals
 from .._tensor.span import AffineFit, second_moment
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
-VISIBLE = 3.0
+DETECTABLE = 3.0
 
 
 # With fewer rows for each weight the fit takes structure for noise, or noise for structure.
@@ -39,8 +39,8 @@ def residual_is_noise(problem, network):
     if has_few_rows(problem, network):
         return False
     rows = residuals(problem, network)
-    edges = noise_edges(rows, problem.coordinates.rank)
-    if not are_seen(network, problem.activation, edges):
+    edges = null_edges(rows, problem.coordinates.rank)
+    if not are_detectable(network, problem.activation, edges):
         return False
     affine = AffineFit(rows, problem.coordinates)
     found = [
@@ -50,7 +50,7 @@ def residual_is_noise(problem, network):
     return bool((found < edges).all())
 
 
-def residual_tells_nothing(problem, network):
+def residual_test_has_no_power(problem, network):
     """Whether a unit as weak as the weakest of the network could be missing, unseen in second moments.
 
     So it is with odd units without biases, which have none, and with much noise. With few rows it is not
@@ -58,8 +58,8 @@ def residual_tells_nothing(problem, network):
     """
     if has_few_rows(problem, network):
         return False
-    edges = noise_edges(residuals(problem, network), problem.coordinates.rank)
-    return not are_seen(network, problem.activation, edges)
+    edges = null_edges(residuals(problem, network), problem.coordinates.rank)
+    return not are_detectable(network, problem.activation, edges)
 
 
 def has_few_rows(problem, network):
@@ -67,12 +67,12 @@ def has_few_rows(problem, network):
     return problem.rows.weight_sum < ROWS_PER_WEIGHT * network.pack().size
 
 
-def are_seen(network, activation, edges):
+def are_detectable(network, activation, edges):
     """Whether every unit stands out of the noise in some output."""
-    return bool((second_moments(network, activation) >= VISIBLE * edges).any(axis=1).all())
+    return bool((second_moments(network, activation) >= DETECTABLE * edges).any(axis=1).all())
 
 
-def noise_edges(rows, r):
+def null_edges(rows, r):
     """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases, by output.
 
     A symmetric matrix with entries of standard deviation s has 2 s sqrt(r), and a Tracy-Widom

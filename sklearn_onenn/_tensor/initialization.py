@@ -13,14 +13,14 @@ from .._data.whitening import identity_coordinates, whitening
 from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._network.output_layer import with_fitted_outputs
-from .._network.symmetries import with_output_size
+from .._network.symmetries import with_output_norm
 from ..activations import get_activation
 from .raw_moments import check_activation, raw_moment_start
 from .slices import noise_stack
 from .span import AffineFit, rows_in_span, unit_span
 from .stein_slices import SteinScores, score_stack
 from .stein_span import score_span
-from .units import may_lack_a_unit, units_in_span
+from .units import may_be_identified, recover_units
 
 
 def tensor_initialization(
@@ -129,8 +129,8 @@ def tensor_initialization(
             rows, coordinates, k, activation, moments,
             split=split, score_function=score_function, random_state=random_state,
         )  # fmt: skip
-    start = with_output_size(start, 1.0, activation.degree)
-    W, b = coordinates.weights_to_rows(start.W, start.b)
+    start = with_output_norm(start, 1.0, activation.degree)
+    W, b = coordinates.weights_to_inputs(start.W, start.b)
     return W, b if fit_intercept else np.zeros(k), start.V[:, 0]
 
 
@@ -234,11 +234,11 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     slopes, residuals = affine(rows.y)
     V = np.eye(r) if k == r else unit_span(affine, residuals, slopes, k, random_state)
     projected = rows_in_span(rows, coordinates, V, slopes)
-    start = units_in_span(
+    start = recover_units(
         projected,
         activation,
         lambda rows, step: noise_stack(rows),
-        worth_repair=lambda loss: may_lack_a_unit(rows, coordinates, k, loss),
+        worth_repair=lambda loss: may_be_identified(rows, coordinates, k, loss),
         random_state=random_state,
     )
     return start._replace(W=V @ start.W)
@@ -300,5 +300,5 @@ def score_start(rows, coordinates, k, activation, score_function, *, random_stat
         return score_stack(projected, rows.take(slice(None, None, step)), coordinates, V, scores)
 
     projected = rows_in_span(rows, coordinates, V, slopes)
-    start = units_in_span(projected, activation, stack_of, random_state=random_state)
+    start = recover_units(projected, activation, stack_of, random_state=random_state)
     return start._replace(W=V @ start.W)

@@ -144,7 +144,7 @@ def singular_values(stack):
     return np.sqrt(np.maximum(eigh(joined @ joined.T, eigvals_only=True)[::-1], 0))
 
 
-def noise_edge(k, n_outputs):
+def null_edge(k, n_outputs):
     """Largest singular value that a stack of pure noise is expected to have."""
     K = k * (k + 1) // 2
     return np.sqrt(K) + np.sqrt(n_outputs * (K + k + 1))

@@ -41,9 +41,9 @@ class AffineFit:
 
         second, self.first = rows.sum(gram)
         # About the origin, so that constant columns leave a scale to lift by.
-        lift = 1e-12 * np.trace(second) / len(second) + TINY
+        jitter = 1e-12 * np.trace(second) / len(second) + TINY
         second -= np.outer(self.first, self.first) / rows.weight_sum
-        self._factor = cho_factor(second + lift * np.eye(len(second)))
+        self._factor = cho_factor(second + jitter * np.eye(len(second)))
 
     def __call__(self, targets):
         """Slopes (r, m) in white coordinates, and residuals (rows, m) of targets (rows, m)."""

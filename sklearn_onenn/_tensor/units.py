@@ -8,9 +8,15 @@ from .._data.whitening import identity_coordinates
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._network.output_layer import CONDITION, output_equations, solve_outputs
-from .._optimization.elimination import REFIT_STEPS, eliminated, enlarged, leading_directions, refit
+from .._optimization.elimination import (
+    REFIT_STEPS,
+    backward_elimination,
+    leading_directions,
+    refit,
+    with_directions,
+)
 from .joint_diagonalization import wedge_components
-from .slices import leading_slices, noise_edge, noise_stack, singular_values
+from .slices import leading_slices, noise_stack, null_edge, singular_values
 
 # Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
 # is no network with a unit missing (of five those left at most 0.084) but another function.
@@ -31,7 +37,7 @@ ADDED = 5
 SUSPICIOUS = 0.4
 
 
-def may_lack_a_unit(rows, coordinates, k, loss):
+def may_be_identified(rows, coordinates, k, loss):
     """Whether a fit of k units with this loss may lack a unit of a network, rather than be no network.
 
     Either the rows are such as the theorem wants them, or the fit is nearly exact.
@@ -39,7 +45,7 @@ def may_lack_a_unit(rows, coordinates, k, loss):
     return loss <= NEARLY_EXACT * rows.n_outputs / k or rows_are_normal(rows, coordinates)
 
 
-def units_in_span(rows, activation, stack_of, *, worth_repair=lambda loss: True, random_state):
+def recover_units(rows, activation, stack_of, *, worth_repair=lambda loss: True, random_state):
     """As many units as the span has dimensions, from slices there, refitted and repaired.
 
     Parameters
@@ -62,7 +68,7 @@ def units_in_span(rows, activation, stack_of, *, worth_repair=lambda loss: True,
     stack, sd = stack_of(rows, 1)
     U = wedge_components(leading_slices(stack, k, k), random_state=random_state)
     span = identity_coordinates(k)
-    network = oriented_units(SquaredLoss(rows, activation, span), U)
+    network = fit_signs_and_scales(SquaredLoss(rows, activation, span), U)
 
     n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
     step = max(1, rows.n_rows // n_rows)
@@ -72,10 +78,10 @@ def units_in_span(rows, activation, stack_of, *, worth_repair=lambda loss: True,
     if not worth_repair(loss):
         return network
     power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)
-    return repair(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
+    return replace_units(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
 
 
-def oriented_units(problem, U):
+def fit_signs_and_scales(problem, U):
     """Signs, magnitudes and output weights by regression on phi(s u_i . z) and phi(-s u_i . z).
 
     The orientation with the larger coefficient stays. Homogeneous units take the scale s = 1, which
@@ -96,7 +102,7 @@ def oriented_units(problem, U):
     return best[1]
 
 
-def repair(problem, network, loss, power, stack_of=noise_stack):
+def replace_units(problem, network, loss, power, stack_of=noise_stack):
     """Replace units that a residual shows to be missing or merged; in the span of the units.
 
     Where the slices of the residual show what a missing unit would, or where they could not, the
@@ -121,12 +127,12 @@ def repair(problem, network, loss, power, stack_of=noise_stack):
         The better of the one given and the one repaired.
     """
     k, rows = network.W.shape[1], problem.rows
-    r, edge = rows.n_features, noise_edge(rows.n_features, rows.n_outputs)
+    r, edge = rows.n_features, null_edge(rows.n_features, rows.n_outputs)
     stack, sd = stack_of(residuals(problem, network))
     power = power / max(sd, TINY)
     if singular_values(stack)[0] < SUSPICIOUS * power and power > edge:
         return loss, network
     slices = leading_slices(stack, r, min(ADDED, k, len(stack[0])))
-    larger = enlarged(network, leading_directions(slices))
-    found, smaller = eliminated(problem, larger, k, k + len(slices))
+    larger = with_directions(network, leading_directions(slices))
+    found, smaller = backward_elimination(problem, larger, k, k + len(slices))
     return (found, smaller) if found < loss else (loss, network)

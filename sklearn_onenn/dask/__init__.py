@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._regressor import OneHiddenLayerRegressor
 from .._tensor.initialization import check_score_function
 from .._validation import is_dask_collection
-from .rows import cluster_rows, cluster_survey, predicted
+from .rows import cluster_rows, cluster_summary, predicted
 from .workers import ClusterBlocks, columns_of, imported
 
 __all__ = ["DaskOneHiddenLayerRegressor"]
@@ -167,7 +167,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         """Rows on the workers with targets at unit scale, and that scale."""
         validate_data(self, X.columns, skip_check_array=True)
         check_score_function(self.score_function, X.meta, self.moments)
-        found = cluster_survey(X, type(self)(), center=self.fit_intercept)
+        found = cluster_summary(X, type(self)(), center=self.fit_intercept)
         return cluster_rows(X, found, executor), found.y_mean, found.y_scale
 
     def predict(self, X, return_std=False):

@@ -11,15 +11,22 @@ from functools import partial
 import numpy as np
 
 from .._data.rows import ArrayRows, scaled_rows
-from .._data.streams import SurveyedRows, arrays_of, as_rows, rough_scale, surveyed, target_sums
+from .._data.streams import (
+    ChunkedRows,
+    arrays_of,
+    as_rows,
+    origin_and_unit,
+    summary_from_sums,
+    target_sums,
+)
 from .._validation import checked_block
 
 # The name under which workers hold the rows of the blocks, with scaled targets.
 SCALED = "rows"
 
 
-def cluster_survey(blocks, estimator, *, center):
-    """What :func:`sklearn_onenn._data.streams.survey` finds, on the workers.
+def cluster_summary(blocks, estimator, *, center):
+    """What :func:`sklearn_onenn._data.streams.summarize` finds, on the workers.
 
     Parameters
     ----------
@@ -46,7 +53,7 @@ def cluster_survey(blocks, estimator, *, center):
     for of_block in blocks.map(partial(target_sums_of, dtype=dtype, origin=origin, unit=unit)):
         sums = sums + of_block
     (_, n_features), sizes = blocks.shapes[0], [n_rows for n_rows, _ in blocks.shapes]
-    return surveyed(sizes, n_features, dtype, sums, origin, unit, center=center)
+    return summary_from_sums(sizes, n_features, dtype, sums, origin, unit, center=center)
 
 
 def look(block, shape, *, estimator, center):
@@ -60,7 +67,7 @@ def look(block, shape, *, estimator, center):
             f"X must have the shape {shape} that the Dask array says, got {X.shape}. Give the shape of "
             f"every block where the array is made, as in dask.array.from_delayed(..., shape=...)."
         )
-    return X.dtype, *rough_scale(y, center=center)
+    return X.dtype, *origin_and_unit(y, center=center)
 
 
 def target_sums_of(block, *, dtype, origin, unit):
@@ -75,7 +82,7 @@ def cluster_rows(blocks, found, executor):
     return ClusterRows(blocks, SCALED, found, executor=executor)
 
 
-class ClusterRows(SurveyedRows):
+class ClusterRows(ChunkedRows):
     """Rows on the workers, or a sample of them there.
 
     Parameters
@@ -84,7 +91,7 @@ class ClusterRows(SurveyedRows):
     name : str
         Under which the workers hold these rows.
     found, executor, counter
-        As of :class:`sklearn_onenn._data.streams.SurveyedRows`.
+        As of :class:`sklearn_onenn._data.streams.ChunkedRows`.
     """
 
     def __init__(self, blocks, name, found, *, executor=None, counter=None):

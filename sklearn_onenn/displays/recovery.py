@@ -167,24 +167,24 @@ class ErrorRecord:
         self.truth, self.activation = (W_true, v_true), activation
         self.passes, self.errors, self.weights, self._before = [], [], None, 0.0
 
-    def begin(self, course):
+    def begin(self, trace):
         """A start begins."""
 
-    def step(self, course):
+    def step(self, trace):
         """One step was taken."""
-        W, v = self.weights(course.network)["coefs_"]
+        W, v = self.weights(trace.network)["coefs_"]
         error = np.inf  # of the widths that are tried before the last one
         if W.shape[1] == self.truth[0].shape[1]:
             error = recovery_error(W, v, *self.truth, activation=self.activation)
         self.errors.append(error)
-        self.passes.append(self._before + course.passes)
+        self.passes.append(self._before + trace.passes)
 
-    def end_stage(self, course):
+    def end_stage(self, trace):
         """A stage is over."""
 
-    def end(self, course):
+    def end(self, trace):
         """A start is over."""
-        self._before += course.passes
+        self._before += trace.passes
 
 
 def single_output(estimator):

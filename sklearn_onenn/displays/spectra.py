@@ -14,7 +14,7 @@ from .._data.whitening import whitening
 from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import SquaredLoss
 from .._network.network import Network
-from .._network.symmetries import FreeWeights
+from .._network.symmetries import TangentBasis
 from .._tensor.spectrum import moment_spectrum
 from .._validation import ROWS, target_columns
 from ..activations import get_activation
@@ -203,7 +203,7 @@ class HessianSpectrumDisplay:
                 coordinates,
                 fit_intercept=estimator.fit_intercept,
             )
-            network = Network(*coordinates.weights_from_rows(W, b), V, c)
+            network = Network(*coordinates.weights_from_inputs(W, b), V, c)
             eigenvalues, n_weights = gauss_newton_eigenvalues(problem, network, n_eigenvalues)
         return cls(eigenvalues=eigenvalues, n_weights=n_weights).plot(ax=ax)
 
@@ -235,13 +235,13 @@ class HessianSpectrumDisplay:
 
 def gauss_newton_eigenvalues(problem, network, n_eigenvalues):
     """Eigenvalues of J^T J / n in decreasing order, and its size, without weights that are fixed."""
-    free = FreeWeights(network, degree=None, fit_intercept=problem.fit_intercept)
+    free = TangentBasis(network, degree=None, fit_intercept=problem.fit_intercept)
     if free.size <= max(ALL_EIGENVALUES, n_eigenvalues + 1):
         return eigvalsh(gauss_newton_matrix(problem, network, free))[::-1], free.size
-    here = problem.evaluate(network)
+    evaluation = problem.evaluate(network)
 
     def product(vector):
-        return free.reduce(here.gauss_newton_product(free.expand(vector.ravel())))
+        return free.reduce(evaluation.gauss_newton_product(free.expand(vector.ravel())))
 
     operator = LinearOperator((free.size,) * 2, matvec=product, dtype=np.float64)
     start = np.ones(free.size)

@@ -257,7 +257,7 @@ def test_rows_read_are_counted_over_all_that_were_taken():
     some.sum(gram)
     rows.with_targets(-y).sum(gram)
     assert rows.rows_read == some.rows_read == 40 + 10 + 40
-    anew = rows.counted_anew()
+    anew = rows.with_own_counter()
     anew.sum(gram)
     assert (rows.rows_read, anew.rows_read) == (90, 40)
     assert_array_equal(anew.weight, rows.weight)

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data import targets as targets_module
 from sklearn_onenn._data.rows import dense
-from sklearn_onenn._data.streams import StreamRows, survey
+from sklearn_onenn._data.streams import StreamRows, summarize
 from sklearn_onenn._data.targets import target_scale
 from sklearn_onenn._search import growing_samples as growing_samples_module
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -50,7 +50,7 @@ def test_survey_finds_the_scale_of_the_targets(center, offset, unit):
     y = (offset + rng.standard_normal((100, 2))) * unit
     weight = rng.uniform(size=100)
     blocks = [(np.zeros((10, 3)), y[i : i + 10], weight[i : i + 10]) for i in range(0, 100, 10)]
-    found = survey(blocks, center=center)
+    found = summarize(blocks, center=center)
     mean, scale = target_scale(y, weight, center=center)
     assert_allclose(found.y_mean, mean, rtol=1e-12)
     assert_allclose(found.y_scale, scale, rtol=1e-6)
@@ -60,7 +60,7 @@ def test_survey_finds_the_scale_of_the_targets(center, offset, unit):
 
 def test_survey_of_constant_targets():
     blocks = [(np.zeros((2, 1)), np.full((2, 1), 0.1), None)] * 3
-    found = survey(blocks, center=True)
+    found = summarize(blocks, center=True)
     assert_allclose([found.y_mean[0], found.y_scale[0]], [0.1, 1.0])
 
 
@@ -75,7 +75,7 @@ def test_sums_and_samples_are_those_of_the_rows():
     X, y = planted(100)
     weight = np.random.RandomState(0).uniform(size=100)
     source = in_blocks(30, X, y[:, None], weight)
-    found = survey(source, center=True)
+    found = summarize(source, center=True)
     rows = StreamRows(source, found)
     square, total = rows.sum(gram)
     assert_allclose(square, (X * weight[:, None]).T @ X, rtol=1e-12)
@@ -87,7 +87,7 @@ def test_sums_and_samples_are_those_of_the_rows():
     number = [np.flatnonzero((X == row).all(axis=1))[0] for row in sample.X]
     assert (np.diff(number) > 0).all()
     assert_allclose(sample.y[:, 0], (y[number] - found.y_mean) / found.y_scale)
-    assert rows.some(20) is sample
+    assert rows.subsample(20) is sample
     assert rows.rows_read == 3 * 100
 
 
@@ -99,7 +99,7 @@ def test_samples_in_parts_are_those_of_the_rows(sparse, weights):
     weight = np.random.RandomState(0).uniform(size=300)
     arrays = (csr_array(X) if sparse else X, y[:, None], *([weight] if weights else []))
     source = in_blocks(5, *arrays)
-    rows = StreamRows(source, survey(source, center=True))
+    rows = StreamRows(source, summarize(source, center=True))
     samples = rows.samples([16, 64], np.random.RandomState(0))
     expected = rows.in_memory().samples([16, 64], np.random.RandomState(0))
     assert [sample.n_rows for sample in samples] == [16, 64]

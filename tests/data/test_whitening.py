@@ -150,15 +150,15 @@ def test_a_network_is_the_same_function_in_either_coordinates(kind):
     rng = np.random.RandomState(1)
     z = coordinates.rows(X)
     W, b = rng.standard_normal((coordinates.rank, 3)), rng.standard_normal(3)
-    W_x, b_x = coordinates.weights_to_rows(W, b)
+    W_x, b_x = coordinates.weights_to_inputs(W, b)
     assert W_x.shape == (X.shape[1], 3)
     assert_allclose(X @ W_x + b_x, z @ W + b, atol=1e-10)
-    back = coordinates.weights_from_rows(W_x, b_x)
+    back = coordinates.weights_from_inputs(W_x, b_x)
     assert_allclose(back[0], W, atol=1e-10)
     assert_allclose(back[1], b, atol=1e-10)
     # Also weights that point out of the span of the rows, where these do not see it.
     W_x, b_x = rng.standard_normal((X.shape[1], 3)), rng.standard_normal(3)
-    W, b = coordinates.weights_from_rows(W_x, b_x)
+    W, b = coordinates.weights_from_inputs(W_x, b_x)
     assert_allclose(z @ W + b, X @ W_x + b_x, atol=1e-9)
 
 
@@ -168,7 +168,7 @@ def test_identity_coordinates():
     assert_array_equal(coordinates.rows(X), X)
     assert coordinates.rank == 4
     W, b = np.ones((4, 2)), np.ones(2)
-    for mapped in (coordinates.weights_to_rows(W, b), coordinates.weights_from_rows(W, b)):
+    for mapped in (coordinates.weights_to_inputs(W, b), coordinates.weights_from_inputs(W, b)):
         assert_array_equal(mapped[0], W)
         assert_array_equal(mapped[1], b)
 

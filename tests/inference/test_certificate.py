@@ -12,7 +12,7 @@ from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._inference.checks import bending_units, contraction
-from sklearn_onenn._inference.refits import Case, with_a_further_unit
+from sklearn_onenn._inference.refits import CertificateContext, with_a_further_unit
 from sklearn_onenn._inference.residual_tests import (
     chi_square_score,
     explained,
@@ -22,7 +22,7 @@ from sklearn_onenn._inference.residual_tests import (
     unexplained_second_moment,
 )
 from sklearn_onenn._network.network import forward
-from sklearn_onenn._network.symmetries import FreeWeights
+from sklearn_onenn._network.symmetries import TangentBasis
 from sklearn_onenn._optimization.gauss_newton import gauss_newton
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.certificate import Certificate, Check
@@ -102,8 +102,8 @@ def test_the_unit_that_is_missing_is_found(activation, seed):
     limits = {"max_iter": 200, "tol": 1e-8}
     first = truth._replace(W=truth.W[:, :1], b=truth.b[:1], V=truth.V[:1])
     one = gauss_newton(problem, first, **limits).network
-    plan = OneHiddenLayerRegressor(1)._plan(problem.coordinates, problem, np.zeros(1), np.ones(1))
-    larger = with_a_further_unit(Case.of(problem, one, plan))
+    plan = OneHiddenLayerRegressor(1)._options(problem.coordinates, problem, np.zeros(1), np.ones(1))
+    larger = with_a_further_unit(CertificateContext.of(problem, one, plan))
     best = min(problem.evaluate(network).loss for network in larger)
     assert best < 1.003 * gauss_newton(problem, truth, **limits).evaluation.loss
 
@@ -268,7 +268,7 @@ def test_gain_by_its_formula(weighted):
     problem = gaussian_problem(smaller, 300, Tanh(), noise=0.5, seed=2)
     X, y = problem.rows.X, problem.rows.y
     w = np.random.RandomState(3).uniform(0, 2, (300, 1)) if weighted else np.ones((300, 1))
-    problem = problem.on(ArrayRows(X, y, w.ravel() if weighted else None))
+    problem = problem.replace(ArrayRows(X, y, w.ravel() if weighted else None))
     # The larger one is that with noise, so that the ratio is far from one.
     F, G = (forward(X, network, Tanh()) for network in (larger, smaller))
     ratio = (w * (F - y) ** 2).sum() / (w * (G - y) ** 2).sum()
@@ -302,7 +302,7 @@ def test_gain_of_fitted_noise_is_its_weights_also_where_noise_depends_on_the_row
 def test_scores_of_noise_are_normal_and_those_of_structure_are_not():
     """60 draws of noise that depends on the row: the mean of a standard normal score is 0 +- 0.13."""
     teacher = separated_network(5, 2)
-    free = FreeWeights(teacher, degree=1, fit_intercept=True)
+    free = TangentBasis(teacher, degree=1, fit_intercept=True)
     inputs, spectrum = [], []
     for seed in range(60):
         problem = gaussian_problem(teacher, 500, ReLU(), seed=seed)
@@ -317,8 +317,8 @@ def test_scores_of_noise_are_normal_and_those_of_structure_are_not():
     assert np.max(spectrum) < 4
 
     problem = gaussian_problem(teacher, 500, Tanh(), noise=0.1)
-    network = gauss_newton(problem.on(problem.rows, activation=ReLU()), teacher).network
-    assert unexplained_by_inputs(problem.on(problem.rows, activation=ReLU()), network, free) > 5
+    network = gauss_newton(problem.replace(problem.rows, activation=ReLU()), teacher).network
+    assert unexplained_by_inputs(problem.replace(problem.rows, activation=ReLU()), network, free) > 5
 
 
 def test_spectrum_finds_planted_directions():

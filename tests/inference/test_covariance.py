@@ -18,7 +18,7 @@ from sklearn_onenn._inference import covariance as covariance_module
 from sklearn_onenn._inference.covariance import covariance_factor
 from sklearn_onenn._network.jacobian import gauss_newton_matrix, jacobian
 from sklearn_onenn._network.network import Network, forward
-from sklearn_onenn._network.symmetries import FreeWeights
+from sklearn_onenn._network.symmetries import TangentBasis
 from sklearn_onenn.activations import Identity, ReLU, Tanh, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units
@@ -43,7 +43,7 @@ def fitted(X, y, k=2, **parameters):
 @pytest.mark.parametrize("degree", [None, 1])
 def test_free_weights_are_orthonormal_directions_that_keep_the_length_of_v(m, fit_intercept, degree):
     network = random_network(4, 3, m)
-    free = FreeWeights(network, degree=degree, fit_intercept=fit_intercept)
+    free = TangentBasis(network, degree=degree, fit_intercept=fit_intercept)
     directions = np.array([free.expand(e).pack() for e in np.eye(free.size)])
     assert_allclose(directions @ directions.T, np.eye(free.size), atol=1e-14)
     back = [free.reduce(network.unpack(direction)) for direction in directions]
@@ -60,13 +60,13 @@ def test_free_weights_are_orthonormal_directions_that_keep_the_length_of_v(m, fi
 def test_jacobian_is_the_derivative(activation, m):
     network = random_network(4, 3, m)
     problem = whitened(gaussian_problem(random_network(4, 3, m, seed=1), 40, activation))
-    free = FreeWeights(network, degree=activation.degree, fit_intercept=True)
+    free = TangentBasis(network, degree=activation.degree, fit_intercept=True)
 
     def predictions(change):
         there = network.unpack(network.pack() + free.expand(change).pack())
-        return forward(problem.rows.X, problem.to_rows(there), activation).T.ravel()
+        return forward(problem.rows.X, problem.to_inputs(there), activation).T.ravel()
 
-    J, R = jacobian(problem.rows.block(0), problem, problem.to_rows(network), free)
+    J, R = jacobian(problem.rows.block(0), problem, problem.to_inputs(network), free)
     expected = differences(predictions, np.zeros(free.size))
     assert_allclose(J.reshape(-1, free.size).T, expected, atol=2e-6)
     assert_allclose(R, predictions(np.zeros(free.size)).reshape(m, -1).T - problem.rows.y)
@@ -81,7 +81,7 @@ def test_matrix_is_that_of_the_products(fit_intercept, small_blocks, monkeypatch
     network = random_network(4, 3, 2)
     if not fit_intercept:
         network = without_intercepts(network)
-    free = FreeWeights(network, degree=None, fit_intercept=fit_intercept)
+    free = TangentBasis(network, degree=None, fit_intercept=fit_intercept)
     here = problem.evaluate(network)
     products = [free.reduce(here.gauss_newton_product(free.expand(e))) for e in np.eye(free.size)]
     assert_allclose(gauss_newton_matrix(problem, network, free), products, atol=1e-12)

@@ -101,7 +101,7 @@ def test_gradient_matches_differences(activation, case, small_blocks):
 def test_another_penalty_at_the_same_weights(case, alpha):
     problem, network = problem_and_network(Tanh(), case)
     found = problem.evaluate(network).with_alpha(alpha)
-    expected = problem.on(problem.rows, alpha=alpha).evaluate(network)
+    expected = problem.replace(problem.rows, alpha=alpha).evaluate(network)
     assert found.loss == pytest.approx(expected.loss, rel=1e-12)
     assert_allclose(found.gradient.pack(), expected.gradient.pack(), rtol=1e-10, atol=1e-12)
 
@@ -110,8 +110,8 @@ def test_another_penalty_at_the_same_weights(case, alpha):
 @pytest.mark.parametrize("case", CASES)
 def test_transposed_jacobian_takes_the_residual_to_the_gradient(activation, case, small_blocks):
     problem, network = problem_and_network(activation, case)
-    here = problem.on(problem.rows, alpha=0.0).evaluate(network)
-    R = forward(problem.rows.X, problem.to_rows(network), activation) - problem.rows.y
+    here = problem.replace(problem.rows, alpha=0.0).evaluate(network)
+    R = forward(problem.rows.X, problem.to_inputs(network), activation) - problem.rows.y
     for linear in (here.linear, None):  # units kept from the evaluation, or computed again
         moved = replace(here, linear=linear).transposed_jacobian(R).pack()
         assert_allclose(moved, here.gradient.pack(), rtol=1e-9, atol=1e-12)
@@ -170,13 +170,13 @@ def test_pack_and_unpack_are_inverse():
 
 def test_the_same_loss_on_other_rows_and_with_another_penalty():
     problem, network = problem_and_network(Tanh(), "all")
-    some = problem.on(problem.rows.take(slice(10)))
+    some = problem.replace(problem.rows.take(slice(10)))
     assert some.data_loss(network) == pytest.approx(
-        loss(problem.on(problem.rows.take(slice(10)), alpha=0.0), network), rel=1e-12
+        loss(problem.replace(problem.rows.take(slice(10)), alpha=0.0), network), rel=1e-12
     )
-    assert (some.alpha, problem.on(problem.rows, alpha=7.0).alpha) == (3.0, 7.0)
+    assert (some.alpha, problem.replace(problem.rows, alpha=7.0).alpha) == (3.0, 7.0)
     assert some.fit_intercept
-    assert not problem_and_network(Tanh(), "plain")[0].on(problem.rows).fit_intercept
+    assert not problem_and_network(Tanh(), "plain")[0].replace(problem.rows).fit_intercept
 
 
 @every_activation
@@ -185,10 +185,10 @@ def test_single_precision_rows(activation):
     problem, network = problem_and_network(activation, "all")
     rows = ArrayRows(*(a.astype(np.float32) for a in (problem.rows.X, problem.rows.y)))
     double = ArrayRows(rows.X.astype(float), rows.y.astype(float))
-    at_rows = problem.on(rows).to_rows(network)
-    assert forward(rows.X, at_rows, activation).dtype == np.float32
+    input_weights = problem.replace(rows).to_inputs(network)
+    assert forward(rows.X, input_weights, activation).dtype == np.float32
     direction = random_network(*network.W.shape, 2, seed=3)
-    single, expected = (problem.on(some).evaluate(network) for some in (rows, double))
+    single, expected = (problem.replace(some).evaluate(network) for some in (rows, double))
     for quantity in (lambda here: here.gradient, lambda here: here.gauss_newton_product(direction)):
         found, other = quantity(single).pack(), quantity(expected).pack()
         assert found.dtype == np.float64

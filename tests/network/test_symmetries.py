@@ -11,9 +11,9 @@ from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn._network.symmetries import (
-    balanced,
     caller_network,
-    with_output_size,
+    min_norm_scaling,
+    with_output_norm,
     with_positive_outputs,
     with_unit_directions,
 )
@@ -48,7 +48,7 @@ def spd(d):
 @pytest.mark.parametrize("size", [1.0, 0.3])
 def test_with_output_size(activation, m, size):
     before = with_dead_units(m)
-    after = with_output_size(before, size, activation.degree)
+    after = with_output_norm(before, size, activation.degree)
     assert_same_function(before, after, activation)
     assert_allclose(np.linalg.norm(after.V, axis=1), [size, size, 0, size], rtol=1e-12)
     assert_array_equal(after.W[:, 2], before.W[:, 2])
@@ -74,7 +74,7 @@ def test_balanced_is_the_smallest_of_the_scaled(activation, m):
         W, V = network.W * s, network.V / (s**degree)[:, None]
         return np.vdot(W, P @ W) + np.vdot(V, V)
 
-    after = balanced(before, P, degree)
+    after = min_norm_scaling(before, P, degree)
     assert_same_function(before, after, activation)
     slope = differences(lambda t: penalty(np.r_[t, 0, 0], after), np.zeros(2))
     assert_allclose(slope, 0, atol=1e-6)
@@ -91,14 +91,14 @@ def test_balanced_is_the_smallest_of_the_scaled(activation, m):
 @pytest.mark.parametrize("activation", [a for a in INSTANCES if a not in HOMOGENEOUS], ids=repr)
 def test_others_have_no_scale_to_choose(activation):
     network = random_network(5, 3)
-    assert with_output_size(network, 2.0, activation.degree) is network
-    assert balanced(network, np.eye(5), activation.degree) is network
+    assert with_output_norm(network, 2.0, activation.degree) is network
+    assert min_norm_scaling(network, np.eye(5), activation.degree) is network
 
 
 def test_networks_of_dead_units_stay():
     network = random_network(5, 3)._replace(V=np.zeros((3, 1)))
-    assert with_output_size(network, 1.0, 1) is network
-    assert balanced(network, np.eye(5), 1) is network
+    assert with_output_norm(network, 1.0, 1) is network
+    assert min_norm_scaling(network, np.eye(5), 1) is network
 
 
 @every_activation

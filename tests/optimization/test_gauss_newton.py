@@ -25,7 +25,7 @@ from sklearn_onenn._optimization.gauss_newton import (
     gauss_newton,
     next_decrease,
 )
-from sklearn_onenn._optimization.preconditioner import Preconditioner, safe_factor
+from sklearn_onenn._optimization.preconditioner import Preconditioner, jittered_solver
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -149,10 +149,10 @@ def test_safe_factor_solves_and_lifts_the_semidefinite():
     A = rng.standard_normal((6, 3))
     right = rng.standard_normal(6)
     regular = A @ A.T + np.diag(np.arange(1.0, 7))
-    assert_allclose(safe_factor(A @ A.T, np.arange(1.0, 7))(right), np.linalg.solve(regular, right))
+    assert_allclose(jittered_solver(A @ A.T, np.arange(1.0, 7))(right), np.linalg.solve(regular, right))
     before = A @ A.T
     singular = before.copy()
-    solution = safe_factor(singular, 0.0)(A[:, 0])
+    solution = jittered_solver(singular, 0.0)(A[:, 0])
     assert_array_equal(singular, before)
     assert_allclose(singular @ solution, A[:, 0], rtol=1e-4, atol=1e-4)
 
@@ -241,7 +241,7 @@ def test_converged_is_stationary(activation, alpha, kind):
     left = (1e-4 if smooth else 5e-3) * np.linalg.norm(start)
     assert np.linalg.norm(end) < left
     if alpha:
-        data_gradient = problem.on(problem.rows, alpha=0.0).evaluate(result.network).gradient.pack()
+        data_gradient = problem.replace(problem.rows, alpha=0.0).evaluate(result.network).gradient.pack()
         assert np.linalg.norm(data_gradient) > 3 * left
 
 

@@ -57,7 +57,7 @@ def a_network(problem):
 def test_loss_gradient_and_products_are_the_same(weights, alpha):
     problem = problem_on(table(), weights=weights, alpha=alpha)
     single, network = in_single_precision(problem, TOL), a_network(problem)
-    assert single.rows.dtype == single.evaluate(network).at_rows.W.dtype == np.float32
+    assert single.rows.dtype == single.evaluate(network).input_weights.W.dtype == np.float32
     here, there = problem.evaluate(network), single.evaluate(network)
     assert_allclose(there.loss, here.loss, rtol=ROUNDING)
     assert_allclose(there.gradient.pack(), here.gradient.pack(), atol=ROUNDING)

@@ -16,13 +16,13 @@ from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._search.ensemble import (
-    PART_UNITS,
-    averaged,
-    part_widths,
-    polish_in_parts,
-    polish_whole,
+    MEMBER_UNITS,
+    ensemble_mean,
+    fit_ensemble,
+    fit_from_small_weights,
+    member_widths,
 )
-from sklearn_onenn._search.progress import Course
+from sklearn_onenn._search.progress import Trace
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.scores import GaussianMixtureScore
@@ -38,10 +38,10 @@ def table(n, activation=None):
     return SquaredLoss(rows, activation or Tanh(), whitening(rows)), X[n:], y[n:]
 
 
-def in_parts(problem, k, alpha=None, course=None, **options):
+def in_parts(problem, k, alpha=None, trace=None, **options):
     random_state = np.random.RandomState(0)
-    return polish_in_parts(
-        problem, k, alpha, course or Course(), random_state=random_state, **options, **LIMITS
+    return fit_ensemble(
+        problem, k, alpha, trace or Trace(), random_state=random_state, **options, **LIMITS
     )
 
 
@@ -50,10 +50,10 @@ def in_parts(problem, k, alpha=None, course=None, **options):
 def test_parts_are_alike_and_no_smaller_than_rows_and_units_ask(n, k):
     """Twelve weights a unit: 30 000 rows determine 208 units twelve times, 3000 rows 20.8."""
     problem = gaussian_problem(random_network(10, 1), n, Tanh())
-    widths = part_widths(problem, k)
+    widths = member_widths(problem, k)
     assert sum(widths) == k
     assert max(widths) - min(widths) <= 1
-    least = max(PART_UNITS, n / 12 / 12)
+    least = max(MEMBER_UNITS, n / 12 / 12)
     assert len(widths) == 1 or min(widths) >= int(least)
     assert len(widths) + 1 > k / least
 
@@ -63,34 +63,36 @@ def test_the_average_is_the_mean_of_the_predictions():
     rest = random_network(4, 5, 2, seed=2)
     X = np.random.default_rng(0).standard_normal((50, 4))
     first, second = (forward(X, network, ReLU()) for network in (one, other))
-    both = averaged([one, other], [0.3, 0.3], [rest])
+    both = ensemble_mean([one, other], [0.3, 0.3], [rest])
     assert both.W.shape == (4, 10)
     assert_allclose(forward(X, both, ReLU()), (first + second) / 2)
     # One of twice the loss counts a quarter.
-    assert_allclose(forward(X, averaged([one, other], [0.1, 0.2]), ReLU()), 0.8 * first + 0.2 * second)
-    assert_allclose(forward(X, averaged([one, other], [0.0, 0.2]), ReLU()), first)
+    assert_allclose(
+        forward(X, ensemble_mean([one, other], [0.1, 0.2]), ReLU()), 0.8 * first + 0.2 * second
+    )
+    assert_allclose(forward(X, ensemble_mean([one, other], [0.0, 0.2]), ReLU()), first)
 
 
 @pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
 def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
     problem, X, y = table(120, activation)
-    course, random_state = Course(), np.random.RandomState(0)
-    polish = in_parts(problem, 30, course=course)
+    trace, random_state = Trace(), np.random.RandomState(0)
+    polish = in_parts(problem, 30, trace=trace)
     parts, alpha = [], None
     for _ in range(3):
-        parts.append(polish_whole(problem, 10, alpha, Course(), random_state=random_state, **LIMITS)[0])
+        parts.append(
+            fit_from_small_weights(problem, 10, alpha, Trace(), random_state=random_state, **LIMITS)[0]
+        )
         alpha = parts[0].alpha
-    expected = averaged([part.network for part in parts], [part.loss for part in parts])
+    expected = ensemble_mean([part.network for part in parts], [part.loss for part in parts])
     assert_array_equal(polish.network.pack(), expected.pack())
     assert (polish.alpha, polish.recoverable) == (alpha, False)
-    assert (
-        polish.loss == course.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-12)
-    )
-    assert course.stages[-1] == ["average", 1]
-    assert [name for name, _ in course.stages].count("evidence") == 1
+    assert polish.loss == trace.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-12)
+    assert trace.stages[-1] == ["average", 1]
+    assert [name for name, _ in trace.stages].count("evidence") == 1
     # A mean errs by less than what it is the mean of.
     errors = [
-        ((forward(X, problem.to_rows(network), activation) - y) ** 2).mean()
+        ((forward(X, problem.to_inputs(network), activation) - y) ** 2).mean()
         for network in [polish.network, *(part.network for part in parts)]
     ]
     assert errors[0] < np.mean(errors[1:])
@@ -98,16 +100,16 @@ def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
 
 def test_a_given_penalty_stays():
     problem, _, _ = table(120)
-    course = Course()
-    assert in_parts(problem, 20, 0.7, course).alpha == 0.7
-    assert "evidence" not in dict(course.stages)
+    trace = Trace()
+    assert in_parts(problem, 20, 0.7, trace).alpha == 0.7
+    assert "evidence" not in dict(trace.stages)
 
 
 def test_a_rival_that_promises_less_error_wins():
     problem, _, _ = table(120)
-    course = Course()
-    assert in_parts(problem, 20, course=course, rival=1e-9) is None
-    assert "average" not in dict(course.stages)
+    trace = Trace()
+    assert in_parts(problem, 20, trace=trace, rival=1e-9) is None
+    assert "average" not in dict(trace.stages)
     assert in_parts(problem, 20, rival=1e9) is not None
 
 

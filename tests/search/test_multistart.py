@@ -24,14 +24,20 @@ from sklearn_onenn._search.multistart import (
     MAX_STARTS,
     allowed_starts,
     best_of,
+    cannot_improve,
     finished,
     further_paths,
-    out_of_reach,
     same_optimum,
-    search,
+    search_starts,
 )
-from sklearn_onenn._search.one_start import Fit, Plan, moment_start, one_start, own_rows
-from sklearn_onenn._search.progress import Course
+from sklearn_onenn._search.one_start import (
+    FitOptions,
+    StartResult,
+    initialization_split,
+    moment_start,
+    one_start,
+)
+from sklearn_onenn._search.progress import Trace
 from sklearn_onenn._search.stages import EXACT, Polish
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -45,7 +51,7 @@ def plan_of(problem, **changes):
         "polish": True, "learning_rate": "auto", "output_size": 1.0, "max_iter": 200, "tol": 1e-9,
         "n_init": "auto", "alpha": "auto", "n_jobs": None,
     }  # fmt: skip
-    return Plan(**(parameters | changes))
+    return FitOptions(**(parameters | changes))
 
 
 def planted(n=400, d=4, k=2, activation=None, **options):
@@ -56,7 +62,7 @@ def planted(n=400, d=4, k=2, activation=None, **options):
 
 def fit_of(network, loss, path="tensor"):
     polish = Polish(network, loss, loss, 0.0, True, "converged")
-    return Fit(network, polish, Course(), path, rows_read=10)
+    return StartResult(network, polish, Trace(), path, rows_read=10)
 
 
 # Planted networks that need a path
@@ -104,10 +110,10 @@ def test_no_further_start_where_more_units_would_not_do():
     for targets, fitted, expected in [(y + noise, network, True), (y, merged, False)]:
         problem = SquaredLoss(ArrayRows(X, targets), ReLU(), identity_coordinates(4))
         first = fit_of(fitted, problem.data_loss(fitted))
-        assert out_of_reach(first, problem, fitted.W.shape[1], plan_of(problem)) == expected
+        assert cannot_improve(first, problem, fitted.W.shape[1], plan_of(problem)) == expected
     # Normal rows are asked by their residual.
     normal = planted()
-    assert not out_of_reach(fit_of(separated_network(4, 2), 1e-9), normal, 2, plan_of(normal))
+    assert not cannot_improve(fit_of(separated_network(4, 2), 1e-9), normal, 2, plan_of(normal))
 
 
 # Which starts
@@ -210,12 +216,10 @@ def test_every_path_ends_in_a_stationary_point(activation, path):
     polish = fit.polish
     assert fit.path == path
     assert (
-        polish.loss
-        == fit.course.losses[-1]
-        == pytest.approx(problem.data_loss(polish.network), rel=1e-9)
+        polish.loss == fit.trace.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-9)
     )
     assert fit.rows_read > problem.rows.n_rows
-    penalized = problem.on(problem.rows, alpha=polish.alpha)
+    penalized = problem.replace(problem.rows, alpha=polish.alpha)
     assert polish.objective == pytest.approx(penalized.evaluate(polish.network).loss, rel=1e-9)
     networks = first.network, polish.network
     gradients = [penalized.evaluate(network).gradient.pack() for network in networks]
@@ -228,7 +232,7 @@ def test_every_path_ends_in_a_stationary_point(activation, path):
 def test_given_start_is_where_the_fit_starts():
     """Brought to the size of output weights that descent keeps."""
     problem, given = planted(), perturbed(separated_network(4, 2), 0.3)
-    fit = one_start(problem, 2, plan_of(problem, init=given, output_size=0.5), "given", 0)
+    fit = one_start(problem, 2, plan_of(problem, init=given, output_norm=0.5), "given", 0)
     assert problem.data_loss(fit.start) == pytest.approx(problem.data_loss(given), rel=1e-12)
     assert_allclose(np.abs(fit.start.V), 0.5, rtol=1e-12)
 
@@ -267,10 +271,10 @@ def test_own_rows_are_halves_where_the_theorem_wants_them():
     problem = planted(4000)
     raw = plan_of(problem, moments="raw")
     for plan in (plan_of(problem), replace(raw, resample=False)):
-        assert own_rows(problem, 2, plan, np.random.RandomState(0)) == (problem, problem)
+        assert initialization_split(problem, 2, plan, np.random.RandomState(0)) == (problem, problem)
     few = planted(60)
-    assert own_rows(few, 2, raw, np.random.RandomState(0)) == (few, few)
-    one, other = own_rows(problem, 2, raw, np.random.RandomState(0))
+    assert initialization_split(few, 2, raw, np.random.RandomState(0)) == (few, few)
+    one, other = initialization_split(problem, 2, raw, np.random.RandomState(0))
     assert (one.rows.n_rows, other.rows.n_rows) == (2000, 2000)
     together = np.concatenate([one.rows.X, other.rows.X])
     assert_array_equal(np.sort(together, axis=0), np.sort(problem.rows.X, axis=0))
@@ -283,11 +287,11 @@ def test_own_rows_are_halves_where_the_theorem_wants_them():
 @pytest.mark.parametrize("activation", USABLE, ids=repr)
 def test_an_exact_fit_ends_the_search(activation):
     problem = planted(1000, activation=activation)
-    fit = search(problem, 2, plan_of(problem), np.random.RandomState(0))
+    fit = search_starts(problem, 2, plan_of(problem), np.random.RandomState(0))
     assert (fit.n_starts, fit.path) == (1, "tensor")
     assert fit.polish.loss < EXACT
     # A number is a number.
-    assert search(problem, 2, plan_of(problem, n_init=3), np.random.RandomState(0)).n_starts == 3
+    assert search_starts(problem, 2, plan_of(problem, n_init=3), np.random.RandomState(0)).n_starts == 3
 
 
 def test_a_bad_first_fit_does_not_end_the_search(monkeypatch):
@@ -303,11 +307,11 @@ def test_a_bad_first_fit_does_not_end_the_search(monkeypatch):
         return random_network(4, 2, seed=1)
 
     monkeypatch.setattr(one_start_module, "tensor_start", saddle)
-    fit = search(problem, 2, plan_of(problem), np.random.RandomState(0))
+    fit = search_starts(problem, 2, plan_of(problem), np.random.RandomState(0))
     assert fit.polish.loss < EXACT
     assert fit.n_starts > 1
     assert fit.path != "tensor"
-    one = search(problem, 2, plan_of(problem, n_init=1), np.random.RandomState(0))
+    one = search_starts(problem, 2, plan_of(problem, n_init=1), np.random.RandomState(0))
     assert one.polish.loss > 1e-3
 
 
@@ -315,7 +319,7 @@ def test_noise_ends_the_search():
     """Noise as large as a third of y: the first fit leaves mere noise, and two more change nothing."""
     problem = planted(2000, noise=0.3)
     first, all_of_them = (
-        search(problem, 2, plan_of(problem, n_init=n_init), np.random.RandomState(0))
+        search_starts(problem, 2, plan_of(problem, n_init=n_init), np.random.RandomState(0))
         for n_init in ("auto", 4)
     )
     assert (first.n_starts, all_of_them.n_starts) == (1, 4)
@@ -325,7 +329,7 @@ def test_noise_ends_the_search():
 def test_search_reports_the_work_of_all_starts():
     problem = planted(noise=0.3)
     one, three = (
-        search(problem, 2, plan_of(problem, n_init=n), np.random.RandomState(0)) for n in (1, 3)
+        search_starts(problem, 2, plan_of(problem, n_init=n), np.random.RandomState(0)) for n in (1, 3)
     )
     assert three.rows_read > 2 * one.rows_read
     assert three.polish.objective <= one.polish.objective * (1 + 1e-4)
@@ -335,7 +339,7 @@ def test_search_reports_the_work_of_all_starts():
 def test_starts_side_by_side_are_those_one_after_another(n_init):
     problem = planted(60, noise=0.3, activation=Tanh())
     one, other = (
-        search(problem, 2, plan_of(problem, n_init=n_init, n_jobs=n), np.random.RandomState(0))
+        search_starts(problem, 2, plan_of(problem, n_init=n_init, n_jobs=n), np.random.RandomState(0))
         for n in (None, 3)
     )
     assert_array_equal(one.polish.network.pack(), other.polish.network.pack())
@@ -366,7 +370,7 @@ def test_starts_side_by_side_share_the_threads(small_blocks, monkeypatch, n_jobs
         problem = planted(60, noise=0.3, activation=Tanh())
         problem.rows.executor = executor
         plan = plan_of(problem, n_init=4, n_jobs=n_jobs, max_iter=2)
-        search(problem, 2, plan, np.random.RandomState(0))
+        search_starts(problem, 2, plan, np.random.RandomState(0))
     assert max(seen) == n_threads
     assert set(blas) == {1}
 

@@ -15,40 +15,48 @@ from sklearn_onenn._optimization.smoothing import STEPS
 from sklearn_onenn._search import polish as polish_module
 from sklearn_onenn._search.polish import (
     BRIEF_STEPS,
-    DETERMINED,
+    MIN_DOF_SHARE,
     is_recoverable,
     looks_recoverable,
+    minimize_to_tol,
     polish_start,
-    polish_to_end,
     rough_steps_of_few,
 )
-from sklearn_onenn._search.progress import Course
-from sklearn_onenn._search.stages import EXACT, exact_loss, is_exact, past_kinks, rough_steps
+from sklearn_onenn._search.progress import Trace
+from sklearn_onenn._search.stages import (
+    EXACT,
+    exact_loss,
+    is_exact,
+    minimize_past_kinks,
+    unpenalized_fit,
+)
 from sklearn_onenn._search.starts import small_start
-from sklearn_onenn._selection.criteria import determined_share, resolution
+from sklearn_onenn._selection.criteria import effective_dof_share, statistical_tolerance
 from sklearn_onenn._tensor.units import NEARLY_EXACT
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
 
 LIMITS = {"max_iter": 200, "tol": 1e-9}
 
 
-def started(problem, network, alpha, course, *, seed=0, goal=np.inf):
+def started(problem, network, alpha, trace, *, seed=0, loss_target=np.inf):
     """The polish of a start."""
     random_state = np.random.RandomState(seed)
-    return polish_start(problem, network, alpha, course, random_state=random_state, goal=goal, **LIMITS)
+    return polish_start(
+        problem, network, alpha, trace, random_state=random_state, loss_target=loss_target, **LIMITS
+    )
 
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 
 
 def gradient_size(problem, network, alpha):
-    return np.linalg.norm(problem.on(problem.rows, alpha=alpha).evaluate(network).gradient.pack())
+    return np.linalg.norm(problem.replace(problem.rows, alpha=alpha).evaluate(network).gradient.pack())
 
 
-def assert_is_where_it_says(problem, polish, course):
+def assert_is_where_it_says(problem, polish, trace):
     """Loss and objective are those of the network."""
-    penalized = problem.on(problem.rows, alpha=polish.alpha or 0.0).evaluate(polish.network)
-    assert polish.loss == course.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
+    penalized = problem.replace(problem.rows, alpha=polish.alpha or 0.0).evaluate(polish.network)
+    assert polish.loss == trace.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
     assert polish.objective == pytest.approx(penalized.loss, rel=1e-9)
 
 
@@ -66,15 +74,15 @@ def test_rounding_of_an_exact_fit():
 def test_exact_fits_need_no_penalty(activation):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, activation)
-    course = Course()
-    polish = started(problem, perturbed(truth, 0.1), None, course)
+    trace = Trace()
+    polish = started(problem, perturbed(truth, 0.1), None, trace)
     assert polish.alpha is None
     assert polish.loss < EXACT
-    assert_is_where_it_says(problem, polish, course)
-    assert polish_to_end(problem, polish, True, course, **LIMITS) is polish
-    assert [name for name, _ in course.stages] == ["rough"]
+    assert_is_where_it_says(problem, polish, trace)
+    assert minimize_to_tol(problem, polish, True, trace, **LIMITS) is polish
+    assert [name for name, _ in trace.stages] == ["rough"]
     # One that is given stays.
-    assert started(problem, truth, 0.3, Course()).alpha == 0.3
+    assert started(problem, truth, 0.3, Trace()).alpha == 0.3
 
 
 @every_activation
@@ -83,18 +91,18 @@ def test_noisy_fits_are_penalized_minima(activation):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, activation, noise=0.3)
     start = perturbed(truth, 0.1)
-    course = Course()
-    polish = started(problem, start, None, course)
+    trace = Trace()
+    polish = started(problem, start, None, trace)
     assert polish.alpha > 0
-    assert_is_where_it_says(problem, polish, course)
-    longer = Course(before=course)
-    end = polish_to_end(problem, polish, True, longer, **LIMITS)
+    assert_is_where_it_says(problem, polish, trace)
+    longer = Trace(before=trace)
+    end = minimize_to_tol(problem, polish, True, longer, **LIMITS)
     assert_is_where_it_says(problem, end, longer)
     assert end.alpha == polish.alpha
-    n_iter = len(course.losses)
-    assert longer.losses[:n_iter] == course.losses
+    n_iter = len(trace.losses)
+    assert longer.losses[:n_iter] == trace.losses
     if polish.recoverable:
-        assert longer.stages == [*course.stages, ["polish", len(longer.losses) - n_iter]]
+        assert longer.stages == [*trace.stages, ["polish", len(longer.losses) - n_iter]]
     else:
         assert end is polish
     assert end.objective <= polish.objective <= (1 + 1e-3) * end.objective
@@ -113,9 +121,9 @@ def test_rough_fits_of_rows_that_are_not_normal_are_no_network():
         if skewed:
             X = rng.exponential(size=(1000, 4)) - 1
             y = forward(X, truth, Tanh()) + noise * rng.standard_normal((1000, 1))
-            problem = problem.on(ArrayRows(X, y))
-        assert is_recoverable(problem.on(problem.rows, alpha=0.1), truth) == expected
-        assert not is_recoverable(problem.on(problem.rows, alpha=1e6), truth)
+            problem = problem.replace(ArrayRows(X, y))
+        assert is_recoverable(problem.replace(problem.rows, alpha=0.1), truth) == expected
+        assert not is_recoverable(problem.replace(problem.rows, alpha=1e6), truth)
 
 
 def test_few_rows_that_any_network_fits_begin_anew():
@@ -125,11 +133,11 @@ def test_few_rows_that_any_network_fits_begin_anew():
     problem = gaussian_problem(truth, 40, Tanh())
     planted = forward(X, truth, Tanh())
     for y, expected in [(X[:, :1] + 0.3 * noise, False), (planted + 1e-3 * noise, True)]:
-        own = problem.on(ArrayRows(X, y))
-        rough = rough_steps(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
+        own = problem.replace(ArrayRows(X, y))
+        rough = unpenalized_fit(own, perturbed(truth, 0.1), Trace(), max_iter=200, tol=1e-9)
         assert rough.losses[-1] < NEARLY_EXACT / 3  # by which both may be networks
         assert looks_recoverable(own, rough) == expected
-        early = rough_steps_of_few(own, perturbed(truth, 0.1), Course(), max_iter=200, tol=1e-9)
+        early = rough_steps_of_few(own, perturbed(truth, 0.1), Trace(), max_iter=200, tol=1e-9)
         if expected:
             assert early.losses[-1] < 1.1 * rough.losses[-1]
         else:
@@ -140,16 +148,16 @@ def test_starts_that_miss_the_goal_are_given_up():
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
     loss = problem.data_loss(truth)
-    assert started(problem, truth, None, Course(), goal=0.5 * loss).objective == np.inf
-    assert started(problem, truth, None, Course(), goal=2 * loss).objective < 2 * loss
+    assert started(problem, truth, None, Trace(), loss_target=0.5 * loss).objective == np.inf
+    assert started(problem, truth, None, Trace(), loss_target=2 * loss).objective < 2 * loss
 
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
 def test_given_penalties_stay(alpha):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
-    polish = started(problem, perturbed(truth, 0.1), alpha, Course())
-    end = polish_to_end(problem, polish, True, Course(), **LIMITS)
+    polish = started(problem, perturbed(truth, 0.1), alpha, Trace())
+    end = minimize_to_tol(problem, polish, True, Trace(), **LIMITS)
     assert (polish.alpha, end.alpha) == (alpha, alpha)
     assert gradient_size(problem, end.network, alpha) < 1e-5
 
@@ -158,10 +166,10 @@ def test_penalty_of_another_start_is_replaced_in_the_end():
     """Ten times too large on the way: the network that wins has the penalty of its own residuals."""
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
-    own = started(problem, perturbed(truth, 0.1), None, Course()).alpha
-    other = started(problem, perturbed(truth, 0.1), 10 * own, Course())
+    own = started(problem, perturbed(truth, 0.1), None, Trace()).alpha
+    other = started(problem, perturbed(truth, 0.1), 10 * own, Trace())
     assert other.alpha == 10 * own
-    end = polish_to_end(problem, other, False, Course(), **LIMITS)
+    end = minimize_to_tol(problem, other, False, Trace(), **LIMITS)
     assert end.alpha == pytest.approx(own, rel=0.3)
     assert gradient_size(problem, end.network, end.alpha) < 1e-5
 
@@ -170,20 +178,20 @@ def test_where_smoothing_leads_elsewhere_the_penalty_is_found_anew(monkeypatch):
     """Rough steps end at once, in a network whose penalty is none of the exact fit behind the kinks."""
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, ReLU())
-    rough, near, networks = polish_module.rough_steps, polish_module.near_rough, []
+    rough, near, networks = polish_module.unpenalized_fit, polish_module.penalized_fit, []
 
-    def first_ends_at_once(problem, network, course, **limits):
+    def first_ends_at_once(problem, network, trace, **limits):
         networks.append(network)
-        return rough(problem, network, course, **limits | ({"max_iter": 0} if not networks[1:] else {}))
+        return rough(problem, network, trace, **limits | ({"max_iter": 0} if not networks[1:] else {}))
 
     def first_has_another_penalty(problem, found, *rest, **limits):
         if networks[1:]:
             return near(problem, found, *rest, **limits)
-        return problem.on(problem.rows, alpha=0.1), found.network
+        return problem.replace(problem.rows, alpha=0.1), found.network
 
     monkeypatch.setattr(polish_module, "rough_steps", first_ends_at_once)
     monkeypatch.setattr(polish_module, "near_rough", first_has_another_penalty)
-    polish = started(problem, perturbed(truth, 0.5), None, Course())
+    polish = started(problem, perturbed(truth, 0.5), None, Trace())
     assert len(networks) == 2
     assert polish.reason == "exact fit"
     assert problem.data_loss(networks[1]) > 1e-8  # where the penalty of the first held it
@@ -195,12 +203,14 @@ def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
     truth = random_network(8, 4)
     problem = gaussian_problem(truth, 26, Tanh(), noise=0.3)
     for strength in (1e-6, 1e-2, 1.0):
-        assert determined_share(problem.on(problem.rows, alpha=strength), truth) < 26 / 41 < DETERMINED
-    courses = [Course(), Course()]
+        assert (
+            effective_dof_share(problem.replace(problem.rows, alpha=strength), truth)
+            < 26 / 41
+            < MIN_DOF_SHARE
+        )
+    courses = [Trace(), Trace()]
     starts = [perturbed(truth, size) for size in (0.1, 1.0)]
-    ends = [
-        started(problem, start, alpha, course) for start, course in zip(starts, courses, strict=True)
-    ]
+    ends = [started(problem, start, alpha, trace) for start, trace in zip(starts, courses, strict=True)]
     weights = [end.network.pack() for end in ends]
     if alpha == 0:
         assert np.abs(weights[0] - weights[1]).max() > 0.1
@@ -209,7 +219,7 @@ def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
         small = small_start(problem, 4, np.random.RandomState(0))
         assert courses[0].losses[0] == pytest.approx(problem.data_loss(small), rel=1e-12)
         assert not ends[0].recoverable
-        assert started(problem, truth, alpha, Course(), seed=1).loss != ends[0].loss
+        assert started(problem, truth, alpha, Trace(), seed=1).loss != ends[0].loss
 
 
 @pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
@@ -219,9 +229,9 @@ def test_kinks_are_passed_only_downwards(activation):
     for seed in range(6):
         truth = random_network(5, 3, seed=seed)
         problem = gaussian_problem(truth, 120, activation, noise=0.5, seed=seed)
-        problem = problem.on(problem.rows, alpha=0.5)
+        problem = problem.replace(problem.rows, alpha=0.5)
         rough = gauss_newton(problem, truth, tol=1e-4)
-        found = past_kinks(problem, rough.network, Course(), max_iter=100, tol=1e-9)
+        found = minimize_past_kinks(problem, rough.network, Trace(), max_iter=100, tol=1e-9)
         plain = gauss_newton(problem, rough.network, max_iter=100, tol=1e-9)
         assert found.evaluation.loss <= rough.evaluation.loss
         lower += found.evaluation.loss < (1 - 1e-6) * plain.evaluation.loss
@@ -231,7 +241,7 @@ def test_kinks_are_passed_only_downwards(activation):
 def test_smooth_units_have_no_kinks_to_pass():
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 200, Tanh(), noise=0.3)
-    found = past_kinks(problem, truth, Course(), max_iter=50, tol=1e-9)
+    found = minimize_past_kinks(problem, truth, Trace(), max_iter=50, tol=1e-9)
     expected = gauss_newton(problem, truth, max_iter=50, tol=1e-9)
     assert_array_equal(found.network.pack(), expected.network.pack())
 
@@ -243,10 +253,10 @@ def test_kinks_are_smoothed_unless_the_rows_resolve_no_more(factor, k, smoothed)
     problem = gaussian_problem(truth, 1000, ReLU(), noise=0.1)
     start = truth._replace(W=truth.W[:, :k], b=truth.b[:k], V=truth.V[:k])
     start = gauss_newton(problem, start).network
-    tol = factor * resolution(problem.rows, start.pack().size)
-    course = Course()
-    found = past_kinks(problem, start, course, max_iter=50, tol=tol)
-    assert ("smoothed" in dict(course.stages)) == smoothed
+    tol = factor * statistical_tolerance(problem.rows, start.pack().size)
+    trace = Trace()
+    found = minimize_past_kinks(problem, start, trace, max_iter=50, tol=tol)
+    assert ("smoothed" in dict(trace.stages)) == smoothed
     assert found.evaluation.loss <= problem.evaluate(start).loss
 
 
@@ -255,11 +265,11 @@ def test_fits_of_no_network_are_smoothed_briefly():
     X = np.random.default_rng(0).exponential(size=(300, 2))
     rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:]) / 0.5)
     problem = SquaredLoss(rows, ReLU(), whitening(rows))
-    course, start = Course(), perturbed(random_network(2, 4), 0.5)
-    polish = started(problem, start, None, course)
+    trace, start = Trace(), perturbed(random_network(2, 4), 0.5)
+    polish = started(problem, start, None, trace)
     assert not polish.recoverable
-    assert 2 <= dict(course.stages)["smoothed"] <= STEPS + 1
-    assert_is_where_it_says(problem, polish, course)
+    assert 2 <= dict(trace.stages)["smoothed"] <= STEPS + 1
+    assert_is_where_it_says(problem, polish, trace)
 
 
 def few_targets_of_a_curve(d, n):
@@ -274,13 +284,13 @@ def few_targets_of_a_curve(d, n):
 def test_where_targets_are_few_fits_begin_anew_at_small_weights(n, alpha):
     """Eight units in three columns, 41 weights: the start is no guide, the draw is."""
     problem = few_targets_of_a_curve(3, n)
-    one, other = (started(problem, random_network(3, 8, seed=seed), alpha, Course()) for seed in (0, 1))
+    one, other = (started(problem, random_network(3, 8, seed=seed), alpha, Trace()) for seed in (0, 1))
     assert_array_equal(one.network.pack(), other.network.pack())
     assert not one.recoverable
     small = small_start(problem, 8, np.random.RandomState(0))
     sizes = [gradient_size(problem, network, one.alpha) for network in (small, one.network)]
     assert sizes[1] < 0.05 * sizes[0]
-    drawn = started(problem, random_network(3, 8), alpha, Course(), seed=1)
+    drawn = started(problem, random_network(3, 8), alpha, Trace(), seed=1)
     assert np.abs(drawn.network.pack() - one.network.pack()).max() > 0.1
 
 
@@ -288,9 +298,9 @@ def test_where_targets_are_few_fits_begin_anew_at_small_weights(n, alpha):
 def test_other_fits_come_from_their_start(n, k, alpha):
     """With three targets for each weight, or with no penalty."""
     problem = few_targets_of_a_curve(3, n)
-    one, other = (started(problem, random_network(3, k), alpha, Course(), seed=seed) for seed in (0, 1))
+    one, other = (started(problem, random_network(3, k), alpha, Trace(), seed=seed) for seed in (0, 1))
     assert_array_equal(one.network.pack(), other.network.pack())
-    moved = started(problem, random_network(3, k, seed=1), alpha, Course())
+    moved = started(problem, random_network(3, k, seed=1), alpha, Trace())
     assert np.abs(moved.network.pack() - one.network.pack()).max() > 0.1
 
 

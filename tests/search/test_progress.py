@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._search.progress import PATIENCE, Course, Progress, Stop
+from sklearn_onenn._search.progress import PATIENCE, Observers, StopFit, Trace
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 
@@ -42,7 +42,7 @@ class Falling:
     def __init__(self, losses):
         self.losses, self.rows = iter(losses), SimpleNamespace(rows_read=0)
 
-    def on(self, rows):
+    def replace(self, rows):
         return self
 
     def data_loss(self, network):
@@ -52,34 +52,34 @@ class Falling:
 def test_stages_end_when_the_held_out_loss_has_not_fallen_for_long():
     """After the lowest loss, at step 3, so many steps more; the next stage has its own patience."""
     losses = [3.0, 2.0, 1.0, *[1.5] * 2 * PATIENCE]
-    course = Course("", Falling(losses), held_out="rows")
-    stage = course.stage("rough")
+    trace = Trace("", Falling(losses), held_out="rows")
+    stage = trace.stage("rough")
     answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE + 3)]
     assert answers == [False] * (PATIENCE + 2) + [True]
-    assert course.best == (1.0, 2)
-    stage = course.stage("polish")
+    assert trace.best == (1.0, 2)
+    stage = trace.stage("polish")
     answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE)]
     assert answers == [False] * (PATIENCE - 1) + [True]
-    assert course.stages == [["rough", PATIENCE + 3], ["polish", PATIENCE]]
-    unwatched = course.stage("descent", watched=False)
+    assert trace.stages == [["rough", PATIENCE + 3], ["polish", PATIENCE]]
+    unwatched = trace.stage("descent", watched=False)
     assert not unwatched(SimpleNamespace(data_loss=0.5, network=0))
-    assert len(course.held_out_losses) == 2 * PATIENCE + 3
+    assert len(trace.held_out_losses) == 2 * PATIENCE + 3
 
 
 def test_all_courses_end_when_one_is_stopped():
     """As starts that run side by side do."""
 
     class Once:
-        def begin(self, course):
+        def begin(self, trace):
             return False
 
-        def step(self, course):
-            return course.name == "first"
+        def step(self, trace):
+            return trace.name == "first"
 
-    progress, here = Progress([Once()]), SimpleNamespace(data_loss=1.0, network=None)
-    other = Course("other", None, progress).stage("polish")
+    progress, here = Observers([Once()]), SimpleNamespace(data_loss=1.0, network=None)
+    other = Trace("other", None, progress).stage("polish")
     assert not other(here)
-    with pytest.raises(Stop):
-        Course("first", None, progress).stage("polish")(here)
-    with pytest.raises(Stop):
+    with pytest.raises(StopFit):
+        Trace("first", None, progress).stage("polish")(here)
+    with pytest.raises(StopFit):
         other(here)

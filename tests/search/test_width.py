@@ -11,8 +11,14 @@ from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._search import width as width_module
-from sklearn_onenn._search.one_start import Plan
-from sklearn_onenn._search.width import MAX_WIDTH, WIDEST, criterion, ladder, predictive_width
+from sklearn_onenn._search.one_start import FitOptions
+from sklearn_onenn._search.width import (
+    MAX_WIDTH,
+    WIDEST,
+    criterion,
+    cross_validated_width,
+    doubling_widths,
+)
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -50,7 +56,7 @@ def test_the_fit_is_that_of_the_width():
 
 def test_a_wrong_unit_eliminated_is_no_end(monkeypatch):
     """Of four units the wrong one is dropped, and nothing refitted: three are fitted anew."""
-    usual = width_module.eliminated
+    usual = width_module.backward_elimination
 
     def clumsy(problem, network, k, first):
         if (network.W.shape[1], k) != (4, 3):
@@ -93,7 +99,7 @@ def test_folds_tell_which_width_predicts(monkeypatch):
         return Network(np.zeros((1, k)), np.zeros(k), np.zeros((k, 1)), np.array([constant[k]]))
 
     monkeypatch.setattr(width_module, "fitted", fitted)
-    plan = Plan(*[None] * 12)
+    plan = FitOptions(*[None] * 12)
     constant = {
         1: 3.0,
         2: mean + 0.01,
@@ -103,14 +109,14 @@ def test_folds_tell_which_width_predicts(monkeypatch):
         32: mean,
         64: 0,
     }
-    assert predictive_width(problem, 1, plan, rng) == 4
+    assert cross_validated_width(problem, 1, plan, rng) == 4
     assert tried == [(k, 200) for k in (1, 2, 4, 8, 16) for _ in range(3)]
-    assert predictive_width(problem, 16, plan, rng) == 32
+    assert cross_validated_width(problem, 16, plan, rng) == 32
     # A gain of .0025 where its standard error is .003 counts unless the rows are normal.
     constant = dict.fromkeys(constant, mean + 0.05) | {2: mean}
-    assert predictive_width(problem, 1, plan, rng) == 2
-    normal = problem.on(ArrayRows(rng.standard_normal((300, 1)), rows.y, weight))
-    assert predictive_width(normal, 1, plan, rng) == 1
+    assert cross_validated_width(problem, 1, plan, rng) == 2
+    normal = problem.replace(ArrayRows(rng.standard_normal((300, 1)), rows.y, weight))
+    assert cross_validated_width(normal, 1, plan, rng) == 1
 
 
 def test_of_mere_noise_one_unit():
@@ -137,16 +143,16 @@ def test_given_arrays_tell_the_width():
 
 def test_widths_that_the_rows_can_tell_of():
     """Two targets for each weight: 2 k (d + 1 + 1) of n."""
-    assert ladder(problem_on(1279, 8, ReLU())) == [1, 2, 4, 8, 16, 32]
-    assert ladder(problem_on(100, 8, ReLU())) == [1, 2, 4]
-    assert ladder(problem_on(3, 8, ReLU())) == [1]
-    assert ladder(problem_on(10**6, 8, ReLU()))[-1] == MAX_WIDTH
-    assert ladder(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
+    assert doubling_widths(problem_on(1279, 8, ReLU())) == [1, 2, 4, 8, 16, 32]
+    assert doubling_widths(problem_on(100, 8, ReLU())) == [1, 2, 4]
+    assert doubling_widths(problem_on(3, 8, ReLU())) == [1]
+    assert doubling_widths(problem_on(10**6, 8, ReLU()))[-1] == MAX_WIDTH
+    assert doubling_widths(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
     # In cross-validation one target for each.
-    assert ladder(problem_on(639, 8, ReLU()), WIDEST) == [1, 2, 4, 8, 16, 32]
+    assert doubling_widths(problem_on(639, 8, ReLU()), WIDEST) == [1, 2, 4, 8, 16, 32]
     # Parts of ten units need ten targets for each weight of a unit.
-    assert ladder(problem_on(100, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8, 16, 32, 64]
-    assert ladder(problem_on(99, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8]
+    assert doubling_widths(problem_on(100, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8, 16, 32, 64]
+    assert doubling_widths(problem_on(99, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8]
 
 
 @pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])

@@ -9,23 +9,23 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, jacobian_product, linearize
-from sklearn_onenn._network.symmetries import balanced
+from sklearn_onenn._network.symmetries import min_norm_scaling
 from sklearn_onenn._optimization.gauss_newton import gauss_newton
 from sklearn_onenn._optimization.preconditioner import Preconditioner
 from sklearn_onenn._selection import evidence as evidence_module
 from sklearn_onenn._selection.criteria import (
-    determined_share,
-    determined_weights,
-    explains_more,
+    bic_prefers,
+    effective_dof,
+    effective_dof_share,
     predicted_error,
 )
 from sklearn_onenn._selection.evidence import (
     GAMMA_STEPS,
     SETTLED,
-    NextAlpha,
-    alpha_of_fit,
-    alpha_of_start,
-    most_probable,
+    EvidenceUpdate,
+    alpha_from_fit,
+    initial_alpha,
+    maximize_evidence,
     updated_alpha,
 )
 from sklearn_onenn.activations import ReLU, Tanh
@@ -67,11 +67,11 @@ def update(problem, network):
 
 def left_out_square(problem, network, free, H):
     """Weighted mean of r^2 / (1 - 1.4 h)^2 over targets; h is q^T H^{-1} q by the weight of the row."""
-    rows, at_rows = problem.rows, problem.to_rows(network)
+    rows, input_weights = problem.rows, problem.to_inputs(network)
     block = rows.block(0)
-    at = linearize(block, at_rows, problem.activation)
-    directions = [problem.to_rows(network.unpack(e)) for e in np.eye(len(network.pack()))[free]]
-    J = np.array([jacobian_product(block, at, at_rows.V, e) for e in directions])
+    at = linearize(block, input_weights, problem.activation)
+    directions = [problem.to_inputs(network.unpack(e)) for e in np.eye(len(network.pack()))[free]]
+    J = np.array([jacobian_product(block, at, input_weights.V, e) for e in directions])
     weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[:, 0]
     h = np.einsum("jno,jk,kno->no", J, np.linalg.pinv(H, rcond=1e-12, hermitian=True), J)
     left = np.maximum(1 - 1.4 * weight[:, None] * h, 0.3)
@@ -93,7 +93,7 @@ def test_update_by_dense_matrices(activation, fit_intercept, n):
 def test_left_out_error_of_two_outputs():
     problem = gaussian_problem(random_network(4, 3, 2), 80, Tanh(), noise=0.3)
     network = random_network(4, 3, 2, seed=1)
-    here, size = problem.on(problem.rows, alpha=2.0).evaluate(network), network.pack().size
+    here, size = problem.replace(problem.rows, alpha=2.0).evaluate(network), network.pack().size
     H = 80 * np.array([here.gauss_newton_product(network.unpack(e)).pack() for e in np.eye(size)])
     expected = left_out_square(here.problem, network, np.arange(size), H)
     assert Preconditioner(here).left_out_error(1.4, 0.3) == pytest.approx(expected, rel=1e-9)
@@ -110,7 +110,7 @@ def planted(seed, *, n=4000, d=10, k=3, noise=0.3):
 
 def evidence(problem, start):
     network = gauss_newton(problem, start, max_iter=30, tol=1e-8).network
-    last = most_probable(problem, network, first_alpha=1.0, max_iter=60)
+    last = maximize_evidence(problem, network, first_alpha=1.0, max_iter=60)
     return last.evaluation.problem.alpha, last
 
 
@@ -139,12 +139,12 @@ def test_alpha_falls_with_the_square_of_the_noise():
 def test_alpha_changes_by_a_factor_of_two_at_most():
     """Towards its update, half of the way by its logarithm; all of it, and settled, once it is near."""
     problem, truth = planted(0)
-    best = updated_alpha(Preconditioner(problem.on(problem.rows, alpha=1.0).evaluate(truth)))
+    best = updated_alpha(Preconditioner(problem.replace(problem.rows, alpha=1.0).evaluate(truth)))
     for factor, expected, has_settled in [
         (100, 50, False), (0.01, 0.02, False), (1.96, 1.4, False), (1.2, 1, True),
     ]:  # fmt: skip
-        here = problem.on(problem.rows, alpha=factor * best).evaluate(truth)
-        alpha, settled = NextAlpha()(Preconditioner(here))
+        here = problem.replace(problem.rows, alpha=factor * best).evaluate(truth)
+        alpha, settled = EvidenceUpdate()(Preconditioner(here))
         # The update itself depends a little on the penalty that it updates.
         assert alpha == pytest.approx(expected * best, rel=0.01 if factor < 2 else 1e-12)
         assert settled == has_settled
@@ -155,7 +155,7 @@ def test_network_is_the_most_probable_under_alpha():
     problem, truth = planted(1, n=200, noise=0.5)
     alpha, last = evidence(problem, truth)
     network = last.network
-    penalized = problem.on(problem.rows, alpha=alpha)
+    penalized = problem.replace(problem.rows, alpha=alpha)
     free = gauss_newton(problem, truth, max_iter=30, tol=1e-8).network
     best = gauss_newton(penalized, network, max_iter=30, tol=1e-12).network
 
@@ -173,7 +173,7 @@ def test_alpha_does_not_depend_on_how_units_share_their_scale():
     s = np.array([0.1, 3.0, 20.0])
     other = Network(network.W * s, network.b * s, network.V / s[:, None], network.c)
     alphas = [
-        most_probable(problem, some, first_alpha=1.0, max_iter=1).evaluation.problem.alpha
+        maximize_evidence(problem, some, first_alpha=1.0, max_iter=1).evaluation.problem.alpha
         for some in (network, other)
     ]
     assert alphas[0] > 0
@@ -184,9 +184,9 @@ def test_vanished_weights_are_penalized_as_before():
     """Without a penalty they would come back, for the noise."""
     problem = gaussian_problem(random_network(4, 3), 100, ReLU())
     zero = Network(np.zeros((4, 3)), np.zeros(3), np.zeros((3, 1)), problem.rows.y.mean(axis=0))
-    here = problem.on(problem.rows, alpha=1.0).evaluate(zero)
+    here = problem.replace(problem.rows, alpha=1.0).evaluate(zero)
     assert updated_alpha(Preconditioner(here)) == 1
-    last = most_probable(problem, zero, first_alpha=2.0, max_iter=5)
+    last = maximize_evidence(problem, zero, first_alpha=2.0, max_iter=5)
     assert last.evaluation.problem.alpha == 2
     assert_array_equal(last.network.W, 0)
 
@@ -196,7 +196,7 @@ def test_predicted_error(alpha):
     """loss / (1 - 1.4 gamma / n)^2 with gamma from dense matrices; infinite where all is fitted."""
     truth = random_network(4, 3)
     problem = gaussian_problem(truth, 60, Tanh(), noise=0.3)
-    here = problem.on(problem.rows, alpha=alpha).evaluate(truth)
+    here = problem.replace(problem.rows, alpha=alpha).evaluate(truth)
     units = [truth.unpack(unit) for unit in np.eye(truth.pack().size)]
     H = np.array([here.gauss_newton_product(unit).pack() for unit in units])
     data = np.array([problem.evaluate(truth).gauss_newton_product(unit).pack() for unit in units])
@@ -228,16 +228,16 @@ def test_share_of_determined_weights():
         truth = random_network(4, 3)
         problem = gaussian_problem(truth, 300, activation, noise=0.3)
         size = len(truth.pack())
-        assert determined_share(problem, truth) == 1
+        assert effective_dof_share(problem, truth) == 1
         shares = [
-            determined_share(problem.on(problem.rows, alpha=alpha), truth)
+            effective_dof_share(problem.replace(problem.rows, alpha=alpha), truth)
             for alpha in (1e-6, 1.0, 10.0, 100.0, 1e9)
         ]
         assert shares[0] == pytest.approx(1, abs=1e-4)
         assert np.all(np.diff(shares) < 0)
         # Biases and the output's intercept are not penalized.
         assert shares[-1] == pytest.approx(4 / (size - free), abs=0.01)
-        penalized = problem.on(problem.rows, alpha=10.0)
+        penalized = problem.replace(problem.rows, alpha=10.0)
         here = penalized.evaluate(truth)
         w = np.append(truth.W, truth.V)
         gamma = shares[2] * (size - free)
@@ -252,25 +252,25 @@ def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k, weighte
     """Within 5 %; the Gauss-Newton matrix of Gaussian rows would say half as many again."""
     problem = gaussian_problem(random_network(d, k), n, Tanh(), noise=0.3)
     weight = np.random.RandomState(2).choice([0.0, 0.5, 1.0, 2.0], n) if weighted else None
-    problem = problem.on(ArrayRows(problem.rows.X, problem.rows.y, weight), alpha=3.0)
+    problem = problem.replace(ArrayRows(problem.rows.X, problem.rows.y, weight), alpha=3.0)
     here = problem.evaluate(random_network(d, k, seed=1))
     preconditioner, network = Preconditioner(here), here.network
     units = [network.unpack(unit) for unit in np.eye(network.pack().size)]
     H = np.array([here.gauss_newton_product(unit).pack() for unit in units])
-    without = problem.on(problem.rows, alpha=0.0).evaluate(network)
+    without = problem.replace(problem.rows, alpha=0.0).evaluate(network)
     data = np.array([without.gauss_newton_product(unit).pack() for unit in units])
     gamma = np.trace(np.linalg.solve(H, data))
     assert not preconditioner.exact
-    assert determined_weights(preconditioner) == pytest.approx(gamma, rel=0.05)
-    assert preconditioner.determined_weights() > 1.4 * gamma
+    assert effective_dof(preconditioner) == pytest.approx(gamma, rel=0.05)
+    assert preconditioner.effective_dof() > 1.4 * gamma
 
 
 def test_first_penalty_follows_the_variance_that_the_start_leaves():
     """Of two outputs the mean; a bad start does not silence weak units; fewer targets say nothing."""
     one, two = (ArrayRows(np.zeros((100, 1)), np.zeros((100, m))) for m in (1, 2))
-    assert alpha_of_start(0.05, one, 99) == alpha_of_start(0.1, two, 199) == pytest.approx(2.0)
-    assert alpha_of_start(0.5, one, 99) == alpha_of_start(1e6, one, 99) == 5.0
-    assert alpha_of_start(0.05, one, 100) == alpha_of_start(0.1, two, 200) == 5.0
+    assert initial_alpha(0.05, one, 99) == initial_alpha(0.1, two, 199) == pytest.approx(2.0)
+    assert initial_alpha(0.5, one, 99) == initial_alpha(1e6, one, 99) == 5.0
+    assert initial_alpha(0.05, one, 100) == initial_alpha(0.1, two, 200) == 5.0
 
 
 def test_the_penalty_of_a_fit_without_one():
@@ -279,12 +279,12 @@ def test_the_penalty_of_a_fit_without_one():
     network = gauss_newton(problem, random_network(3, 2, 1, seed=0)).network
     here = problem.evaluate(network)
     p = network.pack().size
-    even = balanced(network, problem.penalty, 1)
+    even = min_norm_scaling(network, problem.penalty, 1)
     square = np.vdot(even.W, problem.penalty @ even.W) + np.vdot(even.V, even.V)
     expected = 2 * here.data_loss / (1 - 1.4 * p / 200) ** 2 * p / square
-    assert_allclose(alpha_of_fit(here), expected, rtol=1e-6)
+    assert_allclose(alpha_from_fit(here), expected, rtol=1e-6)
     other = network._replace(W=network.W * [4, 1], b=network.b * [4, 1], V=network.V / [[4], [1]])
-    assert_allclose(alpha_of_fit(problem.evaluate(other)), expected, rtol=1e-6)
+    assert_allclose(alpha_from_fit(problem.evaluate(other)), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
@@ -293,10 +293,10 @@ def test_what_explains_more(n_outputs):
     n = 100 // n_outputs
     rows = ArrayRows(np.zeros((n, 1)), np.zeros((n, n_outputs)))
     edge = np.exp(20 * np.log(100) / 80)
-    assert explains_more(1.0, 1.01 * edge, rows, 20)
-    assert not explains_more(1.0, 0.99 * edge, rows, 20)
-    assert not explains_more(1.0, 1e300, rows, 100)
-    assert not explains_more(0.0, 1.0, rows, 20)
+    assert bic_prefers(1.0, 1.01 * edge, rows, 20)
+    assert not bic_prefers(1.0, 0.99 * edge, rows, 20)
+    assert not bic_prefers(1.0, 1e300, rows, 100)
+    assert not bic_prefers(0.0, 1.0, rows, 20)
 
 
 def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
@@ -305,23 +305,23 @@ def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
 
     def counted(preconditioner):
         estimates.append(preconditioner.here.problem.alpha)
-        return determined_weights(preconditioner)
+        return effective_dof(preconditioner)
 
     monkeypatch.setattr(evidence_module, "determined_weights", counted)
     network = random_network(40, 9)
     problem = gaussian_problem(network, 200, Tanh(), noise=0.3)
     alphas = [1.0] * (GAMMA_STEPS + 1) + [0.99 * SETTLED] * 2 + [1.1 * SETTLED] * 2 + [1.0]
-    next_alpha = NextAlpha()
+    next_alpha = EvidenceUpdate()
     found = [
-        next_alpha(Preconditioner(problem.on(problem.rows, alpha=alpha).evaluate(network)))[0]
+        next_alpha(Preconditioner(problem.replace(problem.rows, alpha=alpha).evaluate(network)))[0]
         for alpha in alphas
     ]
     assert estimates == [1, 1, 1.1 * SETTLED, 1]
     assert found[0] == found[GAMMA_STEPS - 1] == found[GAMMA_STEPS]
     estimates.clear()
-    small, next_alpha = random_network(4, 3), NextAlpha()
+    small, next_alpha = random_network(4, 3), EvidenceUpdate()
     here = gaussian_problem(small, 200, Tanh(), noise=0.3)
-    preconditioner = Preconditioner(here.on(here.rows, alpha=1.0).evaluate(small))
+    preconditioner = Preconditioner(here.replace(here.rows, alpha=1.0).evaluate(small))
     for _ in range(3):
         next_alpha(preconditioner)
     assert estimates == [1, 1, 1]

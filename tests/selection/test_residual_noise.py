@@ -20,7 +20,7 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._optimization.gauss_newton import gauss_newton
-from sklearn_onenn._selection.residual_noise import noise_edges, residual_is_noise, second_moments
+from sklearn_onenn._selection.residual_noise import null_edges, residual_is_noise, second_moments
 from sklearn_onenn.activations import GELU, ReLU, SquaredReLU, Tanh
 
 
@@ -70,12 +70,12 @@ def test_edge_of_noise(r):
     largest = []
     for _ in range(200):
         z, y = rng.standard_normal((1000, r)), rng.standard_normal(1000)
-        edge = noise_edges(ArrayRows(z, y[:, None]), r)[0]
+        edge = null_edges(ArrayRows(z, y[:, None]), r)[0]
         M2 = ((z.T * y) @ z - y.sum() * np.eye(r)) / 1000
         largest.append(np.abs(np.linalg.eigvalsh(M2)).max() / edge)
     assert np.mean(np.array(largest) > 1) <= 0.04
     assert np.median(largest) > {3: 0.45, 20: 0.75}[r]
-    two = noise_edges(ArrayRows(z, np.column_stack([y, 3 * y])), r)
+    two = null_edges(ArrayRows(z, np.column_stack([y, 3 * y])), r)
     assert_allclose(two, [edge, 3 * edge])
 
 
@@ -131,7 +131,7 @@ def test_the_answer_is_that_of_white_rows():
     rows = ArrayRows(problem.rows.X @ A.T + 5, problem.rows.y)
     skewed = whitened(SquaredLoss(rows, ReLU(), identity_coordinates(10)))
     W, b = np.linalg.solve(A.T, network.W), network.b
-    W, b = skewed.coordinates.weights_from_rows(W, b - 5 * W.sum(axis=0))
+    W, b = skewed.coordinates.weights_from_inputs(W, b - 5 * W.sum(axis=0))
     here = network._replace(W=W, b=b)
     assert skewed.data_loss(here) == pytest.approx(problem.data_loss(network), rel=1e-9)
     assert residual_is_noise(problem, network)
@@ -143,8 +143,8 @@ def test_the_answer_is_that_of_white_rows():
 def test_weights_equal_repeats():
     problem, network = planted(ReLU(), 3, n=2000)
     times = np.full(2000, 2.0)
-    doubled = problem.on(problem.rows.take(np.repeat(np.arange(2000), 2)))
-    weighted = problem.on(ArrayRows(problem.rows.X, problem.rows.y, times))
+    doubled = problem.replace(problem.rows.take(np.repeat(np.arange(2000), 2)))
+    weighted = problem.replace(ArrayRows(problem.rows.X, problem.rows.y, times))
     for other in (network, perturbed(network, 0.03), perturbed(network, 0.1), without_unit(network)):
         assert residual_is_noise(doubled, other) == residual_is_noise(weighted, other)
 

@@ -20,7 +20,7 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization.elimination import random_start, refit
-from sklearn_onenn._search.starts import pruned_start, repaired_start, small_start
+from sklearn_onenn._search.starts import overparameterized_start, residual_directions_start, small_start
 from sklearn_onenn._tensor.initialization import filled, is_informative, tensor_start
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -188,14 +188,14 @@ def test_small_weights_are_drawn_for_columns_at_unit_variance(fit_intercept):
         for rows in (ArrayRows(X, y), ArrayRows(X * [1, 100, 0.01, 1], y))
     )
     start = small_start(problem, 400, np.random.RandomState(0))
-    W = problem.coordinates.scale[:, None] * problem.coordinates.weights_to_rows(start.W, start.b)[0]
+    W = problem.coordinates.scale[:, None] * problem.coordinates.weights_to_inputs(start.W, start.b)[0]
     assert_allclose(W.var(), 2 / 404, rtol=0.05)
     assert_allclose(start.V.var(), 2 / 402, rtol=0.05)
     assert start.b.any() == fit_intercept
     assert not start.c.any()
     other = small_start(scaled, 400, np.random.RandomState(0))
     values = [
-        forward(rows.rows.X, rows.to_rows(network), Tanh())
+        forward(rows.rows.X, rows.to_inputs(network), Tanh())
         for rows, network in ((problem, start), (scaled, other))
     ]
     assert_allclose(*values, atol=1e-9)
@@ -207,7 +207,7 @@ def test_pruned_starts_are_better_than_random_ones(activation):
     counts = np.zeros(2, dtype=int)
     for seed in range(10):
         problem = gaussian_problem(separated_network(6, 3, seed=seed), 360, activation, seed=seed)
-        for i, start in enumerate((pruned_start, random_start)):
+        for i, start in enumerate((overparameterized_start, random_start)):
             found = start(problem, 3, np.random.RandomState(seed))
             assert found.W.shape == (6, 3)
             counts[i] += refit(problem, found, 50)[0] < 1e-10
@@ -232,7 +232,7 @@ def test_repaired_starts_find_what_is_missing(activation, d):
         if loss < 1e-6:
             continue
         stuck += 1
-        found = repaired_start(problem, network, np.random.RandomState(seed))
+        found = residual_directions_start(problem, network, np.random.RandomState(seed))
         assert found.W.shape == (d, 3)
         recovered += refit(problem, found, 30)[0] < 1e-10
     assert stuck >= 2

@@ -75,7 +75,7 @@ def test_start_of_skewed_rows_is_that_of_white_ones(activation):
     for rows in (problem.rows, skewed):
         coordinates = whitening(rows)
         found = started(rows, 2, activation, coordinates=coordinates)
-        W, b = coordinates.weights_to_rows(found.W, found.b)
+        W, b = coordinates.weights_to_inputs(found.W, found.b)
         networks.append(found._replace(W=W, b=b))
     plain, other = networks
     other = other._replace(W=A.T @ other.W)

@@ -11,8 +11,8 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._tensor.hermite import symmetric_matrices, symmetric_pairs
 from sklearn_onenn._tensor.slices import (
     leading_slices,
-    noise_edge,
     noise_stack,
+    null_edge,
     quadratic,
     quadratic_fit,
     singular_values,
@@ -130,7 +130,7 @@ def test_noise_has_variance_one_and_its_own_standard_deviation():
 def test_edge_of_the_noise():
     """20 draws, n = 4000, k = 6: the largest singular value is the edge within a third."""
     largest = [singular_values(noise_stack(noise_rows(4000, 6, seed))[0])[0] for seed in range(20)]
-    assert 0.75 < np.mean(largest) / noise_edge(6, 1) < 1.33
+    assert 0.75 < np.mean(largest) / null_edge(6, 1) < 1.33
 
 
 def test_weights_equal_repeats():

@@ -103,7 +103,7 @@ def spans(score, truth, n, activation, seed, coordinates_of=whitening):
     rng = np.random.RandomState(seed)
     first = unit_span(affine, residuals, slopes, k, rng)
     found = score_span(score, rows, coordinates, slopes, first, rng)
-    units = coordinates.weights_from_rows(truth.W, np.zeros(k))[0]
+    units = coordinates.weights_from_inputs(truth.W, np.zeros(k))[0]
     return [np.degrees(subspace_angles(V, units).max()) for V in (first, found)]
 
 

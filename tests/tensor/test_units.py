@@ -25,14 +25,14 @@ from sklearn_onenn._network.output_layer import output_equations, solve_outputs,
 from sklearn_onenn._optimization import elimination as elimination_module
 from sklearn_onenn._optimization.elimination import (
     REFIT_STEPS,
-    eliminated,
-    enlarged,
+    backward_elimination,
     leading_directions,
     refit,
+    with_directions,
     with_fewer_units,
 )
-from sklearn_onenn._tensor.slices import noise_edge, noise_stack, singular_values
-from sklearn_onenn._tensor.units import SUSPICIOUS, oriented_units, repair
+from sklearn_onenn._tensor.slices import noise_stack, null_edge, singular_values
+from sklearn_onenn._tensor.units import SUSPICIOUS, fit_signs_and_scales, replace_units
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
@@ -118,7 +118,7 @@ def test_oriented_units_are_the_planted_ones(activation, size):
     truth = separated_network(4, 4, size=size)
     problem = gaussian_problem(truth, 400, activation)
     U = truth.W / size * [1, -1, -1, 1]
-    found = oriented_units(problem, U)
+    found = fit_signs_and_scales(problem, U)
     assert problem.data_loss(found) < 1e-16 * problem.rows.y.var()
     assert_array_equal(found.b, 0)
     if activation.symmetry == "none":
@@ -130,7 +130,7 @@ def test_oriented_units_of_noisy_rows_take_the_planted_signs(activation):
     """Noise of the size of y, n = 4000: signs do not hang on rounding."""
     truth = separated_network(3, 3, size=1.0)
     problem = gaussian_problem(truth, 4000, activation, noise=0.5)
-    found = oriented_units(problem, truth.W * [-1, 1, -1])
+    found = fit_signs_and_scales(problem, truth.W * [-1, 1, -1])
     agreement = np.sign(np.sum(found.W * truth.W, axis=0))
     if activation.symmetry == "none":
         assert_array_equal(agreement, 1)
@@ -174,7 +174,7 @@ def test_leading_directions():
 def test_enlarged_has_the_directions_in_both_orientations():
     network = random_network(4, 3)
     directions = np.linalg.qr(np.random.RandomState(0).standard_normal((4, 2)))[0]
-    larger = enlarged(network, directions)
+    larger = with_directions(network, directions)
     assert_array_equal(larger.W[:, :3], network.W)
     assert_array_equal(larger.b, np.append(network.b, np.zeros(4)))
     size = np.median(np.linalg.norm(network.W, axis=0))
@@ -243,7 +243,7 @@ def test_elimination_refits_down_to_the_planted_network(activation):
         b=np.concatenate([other.b, near.b]),
         V=np.zeros((6, 1)),
     )
-    loss, found = eliminated(problem, larger, 3, 6)
+    loss, found = backward_elimination(problem, larger, 3, 6)
     assert found.W.shape == (5, 3)
     assert loss == pytest.approx(problem.data_loss(found), rel=1e-6)
     assert loss < 1e-8 < problem.data_loss(with_fewer_units(problem, larger, 3))
@@ -261,7 +261,7 @@ def test_elimination_without_care_where_more_units_miss_the_goal(monkeypatch, fa
         return refit(problem, network, steps)
 
     monkeypatch.setattr(elimination_module, "refit", counted)
-    found = eliminated(problem, larger, 4, 8, goal=factor * loss)[1]
+    found = backward_elimination(problem, larger, 4, 8, loss_target=factor * loss)[1]
     assert found.W.shape == (5, 4)
     assert len(calls) == n_refits
 
@@ -304,7 +304,7 @@ def test_repair_recovers_planted_networks(activation, how):
         loss, network = broken(truth, problem, how)
         if loss < 1e-6:
             continue
-        found, repaired = repair(problem, network, loss, 0.0)
+        found, repaired = replace_units(problem, network, loss, 0.0)
         assert found == pytest.approx(problem.data_loss(repaired), rel=1e-9)
         assert found <= loss
         recovered.append(found < 1e-4 * loss)
@@ -319,10 +319,10 @@ def test_repair_of_a_good_fit_changes_nothing():
     loss, network = refit(problem, truth, 10)
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
-    assert power / sd > 2 * noise_edge(4, 1) / SUSPICIOUS
-    assert repair(problem, network, loss, power)[1] is network
+    assert power / sd > 2 * null_edge(4, 1) / SUSPICIOUS
+    assert replace_units(problem, network, loss, power)[1] is network
     # Where a unit of such power could not be seen a repair is tried.
-    found, _ = repair(problem, network, loss, 1e-3 * power)
+    found, _ = replace_units(problem, network, loss, 1e-3 * power)
     assert found <= loss
 
 
@@ -335,6 +335,6 @@ def test_a_missing_unit_is_suspicious_to_its_power():
     loss, network = broken(truth, problem, "missing")
     optimum = refit(problem, truth, 10)[0]
     assert loss > 1.2 * optimum
-    found, repaired = repair(problem, network, loss, power)
+    found, repaired = replace_units(problem, network, loss, power)
     assert repaired is not network
     assert found == pytest.approx(optimum, rel=0.02)
