@@ -489,7 +489,7 @@ class OneHiddenLayerRegressor(
         rate, unit = self.learning_rate, np.mean(y_scale**2)
         return FitOptions(
             init=self._given_start(problem, y_mean, y_scale),
-            white=white,
+            moment_coordinates=white,
             moments=self.moments,
             score_function=self.score_function,
             resample=self.resample,

@@ -51,7 +51,7 @@ def normality(rows, coordinates):
         return 0.0, np.zeros(rows.n_features), np.zeros(rows.n_features)
 
     def powers(block):
-        squares = (coordinates.rows(block.X) ** 2).sum(axis=1, keepdims=True)
+        squares = (coordinates.whiten(block.X) ** 2).sum(axis=1, keepdims=True)
         whole = [weighted(squares**power, block.weight).sum() for power in (1, 2)]
         u = (dense(block.X) - coordinates.mean) / coordinates.scale
         square = u * u

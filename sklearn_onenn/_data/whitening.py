@@ -48,7 +48,7 @@ class Coordinates:
         scaled = self.scale[:, None] * self.transform
         return scaled.T @ scaled
 
-    def rows(self, X):
+    def whiten(self, X):
         """White coordinates (m, r) of a block of rows X (m, d)."""
         dtype = X.dtype
         return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)

@@ -145,7 +145,7 @@ def determined(evaluation, free):
 
 def normal_rows(case):
     """How far the inputs are from normal ones."""
-    distance = distance_from_normal(case.problem.rows, case.options.white)
+    distance = distance_from_normal(case.problem.rows, case.options.moment_coordinates)
     seen = f"Moments of the inputs are within {distance:.1f} standard errors of those of normal ones."
     far = f"A moment of the inputs is {distance:.1f} standard errors from that of normal ones."
     return answer("normal inputs", distance, NORMAL, distance <= NORMAL, seen, far, decisive=False)
@@ -169,8 +169,10 @@ def usable_activation(evaluation):
 
 def visible_span(case):
     """Whether the second moment shows a direction for every unit, above that of random signs."""
-    k = min(len(case.network.b), case.options.white.rank)
-    values, null = spectrum_against_signs(case.problem.rows, case.options.white, case.random_state)
+    k = min(len(case.network.b), case.options.moment_coordinates.rank)
+    values, null = spectrum_against_signs(
+        case.problem.rows, case.options.moment_coordinates, case.random_state
+    )
     ratio = (values[:, k - 1] / np.maximum(null.max(axis=1), TINY)).max()
     seen = f"Eigenvalue {k} of the second moment of y is {ratio:.2g} times what random signs show."
     return answer("visible span", ratio, 1.0, ratio > 1, seen, seen, decisive=False)

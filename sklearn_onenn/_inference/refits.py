@@ -217,7 +217,9 @@ def right_activation(case, free):
 
 def no_second_moment(case):
     """Whether the second moment of the residual is that of noise."""
-    score = unexplained_second_moment(case.problem, case.network, case.options.white, case.random_state)
+    score = unexplained_second_moment(
+        case.problem, case.network, case.options.moment_coordinates, case.random_state
+    )
     return answer(
         "residual spectrum", score, CHANCE, score < CHANCE,
         f"The residual's second moment is that of noise ({score:.1f} standard errors).",
@@ -280,7 +282,7 @@ def same_from_halves(case):
 def fresh_fit(case, half):
     """A fit on half of the rows from a start of its own, polished on all rows."""
     rows, options = half.rows.with_own_counter(), case.options
-    options = replace(options, white=whitening(rows), alpha=case.problem.alpha)
+    options = replace(options, moment_coordinates=whitening(rows), alpha=case.problem.alpha)
     problem = half.replace(rows)
     samples = growing_samples(rows, len(case.network.b), case.random_state)
     fit = fit_on_nested_samples(problem, samples, len(case.network.b), options, case.random_state)

@@ -197,7 +197,7 @@ def spectrum_against_signs(rows, coordinates, random_state):
     signs = random_state.choice([-1.0, 1.0], (len(targets), SIGN_DRAWS)).astype(targets.dtype)
 
     def sums(block):
-        z = coordinates.rows(block.X)
+        z = coordinates.whiten(block.X)
         R = weighted(block.y[:, :m], block.weight)
         columns = [R[:, [o]] * block.y[:, m:] for o in range(m)]
         return np.array([second_moment(z, t) for t in np.concatenate([R, *columns], axis=1).T])

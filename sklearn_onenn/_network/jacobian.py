@@ -37,7 +37,7 @@ def jacobian(block, problem, input_weights, free):
     R : array of shape (rows, n_outputs)
     """
     linearization = linearize(block, input_weights, problem.activation)
-    z = problem.coordinates.rows(block.X)
+    z = problem.coordinates.whiten(block.X)
     (n, k), m = linearization.Phi.shape, linearization.R.shape[1]
     J = np.zeros((m, n, free.size))
     W_end = z.shape[1] * k

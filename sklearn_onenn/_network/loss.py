@@ -96,13 +96,13 @@ class SquaredLoss:
             products there cost two products with the rows; otherwise they cost three.
         """
         input_weights, activation = self.to_inputs(network), self.activation
-        linear = {} if self.rows.can_cache(2 * network.V.shape[0] + network.V.shape[1]) else None
+        linearizations = {} if self.rows.can_cache(2 * network.V.shape[0] + network.V.shape[1]) else None
 
         def sums(block):
             with overflow_allowed():
                 linearization = linearize(block, input_weights, activation)
-                if linear is not None:
-                    linear[block.index] = linearization
+                if linearizations is not None:
+                    linearizations[block.index] = linearization
                 squares = np.vdot(linearization.R, weighted(linearization.R, block.weight))
                 return squares.astype(np.float64), *adjoint(
                     block, linearization, input_weights.V, linearization.R
@@ -112,7 +112,7 @@ class SquaredLoss:
         data_loss = 0.5 * float(squares) / self.rows.weight_sum
         with overflow_allowed():
             gradient = self._penalized_gradient(parts, network, input_weights)
-        return Evaluation(self, network, input_weights, linear, data_loss, gradient)
+        return Evaluation(self, network, input_weights, linearizations, data_loss, gradient)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Evaluation:
     problem : SquaredLoss
     network, at_rows : Network
         Weights in white coordinates, and those of the rows in their floating type.
-    linear : dict of int -> Linearization or None
+    linearizations : dict of int -> Linearization or None
         By index of block; None where the rows keep none.
     data_loss : float
         1/2 mean |F(x) - y|^2.
@@ -134,7 +134,7 @@ class Evaluation:
     problem: SquaredLoss
     network: Network
     input_weights: Network
-    linear: object
+    linearizations: dict[int, Linearization] | None
     data_loss: float
     gradient: Network
 
@@ -152,20 +152,19 @@ class Evaluation:
         gradient = self.gradient.unpack(self.gradient.pack() + more.pack())
         return replace(self, problem=problem, gradient=gradient)
 
+    def linearization(self, block):
+        """Units, slopes and residual of one block: kept, or computed again."""
+        if self.linearizations:
+            return self.linearizations[block.index]
+        return linearize(block, self.input_weights, self.problem.activation)
+
     def gauss_newton_product(self, direction):
         """(J^T J / n + penalty) applied to a direction, both in white coordinates."""
-        problem, linear = self.problem, self.linear
-        step, input_weights, activation = (
-            problem.to_inputs(direction),
-            self.input_weights,
-            problem.activation,
-        )
-        V = input_weights.V
+        problem, V = self.problem, self.input_weights.V
+        step = problem.to_inputs(direction)
 
         def product(block):
-            linearization = (
-                linear[block.index] if linear else linearize(block, input_weights, activation)
-            )
+            linearization = self.linearization(block)
             with overflow_allowed():
                 return adjoint(block, linearization, V, jacobian_product(block, linearization, V, step))
 
@@ -174,15 +173,10 @@ class Evaluation:
 
     def transposed_jacobian(self, R):
         """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""
-        problem, linear, V = self.problem, self.linear, self.input_weights.V
+        problem, V = self.problem, self.input_weights.V
 
         def product(block):
-            linearization = (
-                linear[block.index]
-                if linear
-                else linearize(block, self.input_weights, problem.activation)
-            )
-            return adjoint(block, linearization, V, block.y)
+            return adjoint(block, self.linearization(block), V, block.y)
 
         parts = problem.rows.with_targets(R.astype(problem.rows.dtype)).sum(product)
         return problem._gradient_from_inputs(*parts)

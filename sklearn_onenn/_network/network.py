@@ -81,22 +81,22 @@ def linearize(block, network, activation):
     return Linearization(Phi, D, R)
 
 
-def adjoint(block, linear, V, R):
+def adjoint(block, linearization, V, R):
     """Transposed Jacobian of one block on R (rows, n_outputs): the parts of a gradient."""
     R = weighted(R, block.weight)
     G = times_transposed(R, V)
-    G *= linear.D
+    G *= linearization.D
     by_inputs = transposed_product(G, block.X).T
-    return by_inputs, G.sum(axis=0), transposed_product(linear.Phi, R), R.sum(axis=0)
+    return by_inputs, G.sum(axis=0), transposed_product(linearization.Phi, R), R.sum(axis=0)
 
 
-def jacobian_product(block, linear, V, direction):
+def jacobian_product(block, linearization, V, direction):
     """Change (rows, n_outputs) of the predictions of one block along a direction."""
     Q = by_columns(block.X, direction.W)
     Q += direction.b
-    Q *= linear.D
+    Q *= linearization.D
     F = by_columns(Q, V)
-    F += by_columns(linear.Phi, direction.V)
+    F += by_columns(linearization.Phi, direction.V)
     F += direction.c
     return F
 

@@ -102,7 +102,7 @@ def gauss_newton(
             if penalty is not None:
                 alpha, settled = penalty(preconditioner)
                 evaluation = evaluation.with_alpha(alpha)
-                problem, preconditioner = evaluation.problem, preconditioner.at(evaluation)
+                problem, preconditioner = evaluation.problem, preconditioner.under(evaluation)
         n_iter += 1
         step, decrease = damped_step(evaluation, preconditioner, damping, solve_tol)
         is_last = settled and decrease <= tol * evaluation.loss

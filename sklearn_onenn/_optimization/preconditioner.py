@@ -70,7 +70,7 @@ class Preconditioner:
         basis = subspace(self.shape.W)
         return basis, *normal_matrices(self.evaluation, basis)
 
-    def at(self, evaluation):
+    def under(self, evaluation):
         """The same under the penalty of an evaluation at the same weights."""
         return Preconditioner(evaluation, self._matrices)
 
@@ -127,7 +127,7 @@ class Preconditioner:
         def squares(block):
             linearization, z = (
                 linearized(evaluation, block, True),
-                evaluation.problem.coordinates.rows(block.X),
+                evaluation.problem.coordinates.whiten(block.X),
             )
             z, total = z.astype(dtype), 0.0
             for output in range(m):
@@ -267,8 +267,8 @@ def type_of_sums(problem):
 
 def linearized(evaluation, block, is_of_problem):
     """The linearization of a block; where it is one of the problem, the one that is kept."""
-    if is_of_problem and evaluation.linear is not None:
-        return evaluation.linear[block.index]
+    if is_of_problem and evaluation.linearizations is not None:
+        return evaluation.linearizations[block.index]
     return linearize(block, evaluation.input_weights, evaluation.problem.activation)
 
 

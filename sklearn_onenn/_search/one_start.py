@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._data.gaussianity import rows_are_normal
+from .._data.whitening import Coordinates
 from .._network.output_layer import with_fitted_outputs
 from .._network.symmetries import with_output_norm
 from .._optimization.elimination import random_start
@@ -29,14 +30,14 @@ class FitOptions:
     """How to fit: the parameters of the estimator that the search over starts reads.
 
     Attributes are named as there; ``init`` may be a :class:`Network` in the coordinates of the problem.
-    ``white`` are the coordinates in which the moments take rows for N(0, I).
+    ``moment_coordinates`` are those in which the moments take rows for N(0, I).
     The learning rate is that of targets at unit variance, ``output_norm`` the |v_i| that homogeneous
     units have in descent, where v stays. ``held_out`` are rows that stop the polish, or None;
     ``progress`` is told of every step.
     """
 
     init: object
-    white: object
+    moment_coordinates: Coordinates
     moments: str
     resample: bool
     polish: bool
@@ -182,10 +183,10 @@ def initialization_split(problem, k, options, random_state):
 def moment_start(problem, k, options, random_state, *, split):
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
     start = tensor_start(
-        problem.rows, options.white, k, problem.activation, options.moments,
+        problem.rows, options.moment_coordinates, k, problem.activation, options.moments,
         split=split, score_function=options.score_function, random_state=random_state,
     )  # fmt: skip
-    W, b = options.white.weights_to_inputs(start.W, start.b)
+    W, b = options.moment_coordinates.weights_to_inputs(start.W, start.b)
     if not problem.fit_intercept:
         b, start = np.zeros_like(b), start._replace(c=np.zeros_like(start.c))
     W, b = problem.coordinates.weights_from_inputs(W, b)

@@ -194,7 +194,7 @@ def magnitudes(z, r, first, second, activation):
 def white_rows(block, coordinates):
     """White rows (rows, r) and targets times weights (rows,) of a block with one output."""
     t = block.y[:, 0]
-    return coordinates.rows(block.X), t if block.weight is None else t * block.weight[:, 0]
+    return coordinates.whiten(block.X), t if block.weight is None else t * block.weight[:, 0]
 
 
 def unit_vector(random_state, d):

@@ -35,7 +35,7 @@ class AffineFit:
         self.rows, self.coordinates = rows, coordinates
 
         def gram(block):
-            z = coordinates.rows(block.X)
+            z = coordinates.whiten(block.X)
             wz = weighted(z, block.weight)
             return transposed_product(z, wz), wz.sum(axis=0)
 
@@ -99,7 +99,7 @@ def second_moment(affine, targets):
     coordinates, n = affine.coordinates, affine.rows.weight_sum
 
     def sums(block):
-        z = coordinates.rows(block.X)
+        z = coordinates.whiten(block.X)
         square = np.einsum("ij,ij->i", z, z)
         # |z z^T - I|^2 = |z|^4 - 2 |z|^2 + r, for the variance of the mean.
         size = block.y[:, 0] ** 2 * (square**2 - 2 * square + z.shape[1])
@@ -192,7 +192,7 @@ def cubic_span(affine, targets, slopes, k, random_state):
         """Slices M_3(I, u_a, u_b) for the columns of U: (r, k (k + 1) / 2)."""
 
         def of_block(block):
-            z = coordinates.rows(block.X)
+            z = coordinates.whiten(block.X)
             pairs = moments.symmetric_pairs(z @ U.astype(z.dtype))
             return transposed_product(z, pairs * weighted(block.y, block.weight))
 
@@ -217,7 +217,7 @@ def third_moment_slices(rows, coordinates, A):
     """
 
     def of_block(block):
-        z = coordinates.rows(block.X)
+        z = coordinates.whiten(block.X)
         t = weighted(block.y, block.weight)
         along = (z @ A.astype(z.dtype)) * t
         return transposed_product(z, (along[:, :, None] * z[:, None, :]).reshape(len(z), -1))

@@ -51,7 +51,7 @@ def test_white_rows_have_zero_mean_and_unit_covariance():
     """Of the sample, exactly: with so many rows nothing is shrunk."""
     n = 50_000
     X = correlated(n)
-    z = whitening(rows_of(X)).rows(X)
+    z = whitening(rows_of(X)).whiten(X)
     assert_allclose(z.mean(axis=0), 0, atol=1e-12)
     assert_allclose(np.cov(z.T, bias=True), np.eye(4), atol=1e-12)
 
@@ -60,7 +60,7 @@ def test_white_rows_of_another_sample_are_white_too():
     """Means have standard errors of sqrt(2 / n), covariances of up to sqrt(4 / n)."""
     n = 20_000
     coordinates = whitening(rows_of(correlated(n)))
-    z = coordinates.rows(correlated(2 * n)[n:])
+    z = coordinates.whiten(correlated(2 * n)[n:])
     assert np.abs(z.mean(axis=0)).max() < 4 * np.sqrt(2 / n)
     assert np.abs(np.cov(z.T) - np.eye(4)).max() < 4 * np.sqrt(4 / n)
 
@@ -70,7 +70,7 @@ def test_uncentered_coordinates_have_unit_second_moment():
     X = correlated(n)
     coordinates = whitening(rows_of(X), center=False)
     assert_array_equal(coordinates.mean, np.zeros(4))
-    z = coordinates.rows(X)
+    z = coordinates.whiten(X)
     assert np.abs(z.mean(axis=0)).max() > 0.1
     assert_allclose(z.T @ z / n, np.eye(4), atol=1e-12)
 
@@ -88,7 +88,7 @@ def test_coordinates_span_the_directions_in_which_rows_vary(kind):
     coordinates = whitening(rows_of(X))
     assert coordinates.rank == rank
     assert coordinates.transform.shape == coordinates.inverse.T.shape == (X.shape[1], rank)
-    z = coordinates.rows(X)
+    z = coordinates.whiten(X)
     assert_allclose(z.mean(axis=0), 0, atol=1e-10)
     # Uncorrelated, with variances whose mean is one: the spectrum is shrunk to its mean.
     covariance = z.T @ z / len(z)
@@ -105,7 +105,7 @@ def test_units_of_a_column_do_not_matter(scale):
     X = correlated(200)
     units = np.array([scale, 1.0, 1 / scale, 1.0])
     plain, scaled = whitening(rows_of(X)), whitening(rows_of(X * units))
-    assert_allclose(scaled.rows(X * units), plain.rows(X), rtol=1e-9, atol=1e-9)
+    assert_allclose(scaled.whiten(X * units), plain.rows(X), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_an_offset_does_not_cancel_digits(offset, dtype, tolerance):
     precision, expected = (T @ T.T for T in (moved.transform, plain.transform))
     assert_allclose(precision, expected, rtol=0, atol=tolerance)
     assert_allclose(moved.mean - offset, plain.mean, atol=tolerance)
-    z = moved.rows(X + dtype(offset))
+    z = moved.whiten(X + dtype(offset))
     assert np.abs(z.mean(axis=0)).max() < tolerance
 
 
@@ -148,7 +148,7 @@ def test_a_network_is_the_same_function_in_either_coordinates(kind):
     X = correlated(50) if kind == "full rank" else deficient(kind)[0]
     coordinates = whitening(rows_of(X))
     rng = np.random.RandomState(1)
-    z = coordinates.rows(X)
+    z = coordinates.whiten(X)
     W, b = rng.standard_normal((coordinates.rank, 3)), rng.standard_normal(3)
     W_x, b_x = coordinates.weights_to_inputs(W, b)
     assert W_x.shape == (X.shape[1], 3)
@@ -165,7 +165,7 @@ def test_a_network_is_the_same_function_in_either_coordinates(kind):
 def test_identity_coordinates():
     X = correlated(10).astype(np.float32)
     coordinates = identity_coordinates(4)
-    assert_array_equal(coordinates.rows(X), X)
+    assert_array_equal(coordinates.whiten(X), X)
     assert coordinates.rank == 4
     W, b = np.ones((4, 2)), np.ones(2)
     for mapped in (coordinates.weights_to_inputs(W, b), coordinates.weights_from_inputs(W, b)):
@@ -177,9 +177,9 @@ def test_identity_coordinates():
 def test_floating_type_of_the_rows_is_kept(dtype):
     X = correlated(300, dtype=dtype)
     coordinates = whitening(rows_of(X))
-    assert coordinates.rows(X).dtype == dtype
+    assert coordinates.whiten(X).dtype == dtype
     assert coordinates.transform.dtype == np.float64
-    assert_allclose(np.cov(coordinates.rows(X).T), np.eye(4), atol=0.1)
+    assert_allclose(np.cov(coordinates.whiten(X).T), np.eye(4), atol=0.1)
 
 
 # Shrinkage

@@ -45,7 +45,7 @@ def problem_and_network(activation, case, k=3, n=40):
 def loss(problem, network):
     """Loss by its formula, in white rows."""
     rows, activation = problem.rows, problem.activation
-    z = problem.coordinates.rows(rows.X)
+    z = problem.coordinates.whiten(rows.X)
     F = activation.value(z @ network.W + network.b) @ network.V + network.c
     weight = np.ones((len(z), 1)) if rows.weight is None else rows.weight
     penalty = ((unit_scale(problem) @ network.W) ** 2).sum() + (network.V**2).sum()
@@ -121,7 +121,7 @@ def test_transposed_jacobian_takes_the_residual_to_the_gradient(activation, case
 @pytest.mark.parametrize("case", CASES)
 def test_gauss_newton_product_matches_differences(activation, case, small_blocks):
     problem, network = problem_and_network(activation, case)
-    z, n = problem.coordinates.rows(problem.rows.X), problem.rows.weight_sum
+    z, n = problem.coordinates.whiten(problem.rows.X), problem.rows.weight_sum
     weight = np.ones((len(z), 1)) if problem.rows.weight is None else problem.rows.weight
 
     def predictions(w):

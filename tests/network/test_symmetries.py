@@ -131,7 +131,7 @@ def test_caller_network_is_the_same_function_in_canonical_form(activation, fit_i
     mean, scale = 7.0, 3.0
     found = caller_network(network, problem, mean, scale)
     assert found.W.dtype == np.float32
-    white = problem.coordinates.rows(X)
+    white = problem.coordinates.whiten(X)
     expected = mean + scale * forward(white, network, activation)
     # Single precision of weights, offset by biases of a few hundred.
     assert_allclose(forward(X, found.astype(float), activation), expected, rtol=2e-3, atol=2e-3)

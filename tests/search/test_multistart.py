@@ -47,7 +47,7 @@ from sklearn_onenn.metrics import recovery_error
 def plan_of(problem, **changes):
     """The defaults of the estimator."""
     parameters = {
-        "init": "tensor", "white": problem.coordinates, "moments": "residual", "resample": True,
+        "init": "tensor", "moment_coordinates": problem.coordinates, "moments": "residual", "resample": True,
         "polish": True, "learning_rate": "auto", "output_size": 1.0, "max_iter": 200, "tol": 1e-9,
         "n_init": "auto", "alpha": "auto", "n_jobs": None,
     }  # fmt: skip
@@ -261,7 +261,7 @@ def test_moment_start_comes_in_the_coordinates_of_the_problem(fit_intercept):
     problem = SquaredLoss(
         rows, ReLU(), whitening(rows, center=fit_intercept), fit_intercept=fit_intercept
     )
-    plan = plan_of(problem, white=whitening(rows))
+    plan = plan_of(problem, moment_coordinates=whitening(rows))
     start = moment_start(problem, 2, plan, np.random.RandomState(0), split=False)
     assert problem.data_loss(start) < 0.02
     assert (start.b.any(), start.c.any()) == (fit_intercept, fit_intercept)

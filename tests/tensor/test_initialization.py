@@ -169,7 +169,7 @@ def test_random_start_has_unit_directions_and_outputs_in_least_squares(activatio
     start = random_start(problem, 4, np.random.RandomState(1))
     assert_allclose(np.linalg.norm(start.W, axis=0), 1, rtol=1e-12)
     assert start.b.any() == fit_intercept
-    units = activation.value(problem.coordinates.rows(X) @ start.W + start.b)
+    units = activation.value(problem.coordinates.whiten(X) @ start.W + start.b)
     features = np.column_stack([units, np.full(60, float(fit_intercept))])
     expected = features @ least_squares(features, rows.y, rows.weight)
     assert_allclose(units @ start.V + start.c, expected, atol=1e-7)

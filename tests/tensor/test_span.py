@@ -68,7 +68,7 @@ def test_affine_fit_is_least_squares(use_weights, coordinates, small_blocks):
     rows = uneven_rows(use_weights)
     coordinates = coordinates(rows)
     affine = AffineFit(rows, coordinates)
-    z = coordinates.rows(rows.X)
+    z = coordinates.whiten(rows.X)
     features = np.column_stack([np.ones(len(z)), z])
     for y in (rows.y, rows.y**2, rows.X[:, :2]):
         slopes, residuals = affine(y)
@@ -113,7 +113,7 @@ def test_second_moment_by_its_formula(use_weights, small_blocks):
     coordinates = whitening(rows)
     affine = AffineFit(rows, coordinates)
     M2, significance = second_moment(affine, rows.y)
-    z, y = coordinates.rows(rows.X), rows.y[:, 0]
+    z, y = coordinates.whiten(rows.X), rows.y[:, 0]
     w = np.ones(len(z)) if rows.weight is None else rows.weight[:, 0]
     tensors = y[:, None, None] * (z[:, :, None] * z[:, None, :] - np.eye(4))
     assert_allclose(M2, np.average(tensors, axis=0, weights=w), rtol=1e-10, atol=1e-12)
@@ -274,7 +274,7 @@ def test_rows_in_span(dtype):
     coordinates = whitening(rows)
     V, slopes = np.linalg.qr(rng.standard_normal((5, 2)))[0], rng.standard_normal(5)
     found = rows_in_span(rows, coordinates, V, slopes)
-    z = coordinates.rows(rows.X.astype(float))
+    z = coordinates.whiten(rows.X.astype(float))
     tolerance = 1e-10 if dtype == np.float64 else 1e-4
     assert (found.X.dtype, found.y.dtype) == (dtype, dtype)
     assert found.X.flags.c_contiguous

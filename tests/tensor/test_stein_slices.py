@@ -128,13 +128,13 @@ def test_sizes_of_normal_rows_are_those_of_hermite_polynomials():
 def white(rows):
     """The rows in white coordinates, and these."""
     coordinates = whitening(rows)
-    return rows.with_rows(coordinates.rows(rows.X), rows.y), coordinates
+    return rows.with_rows(coordinates.whiten(rows.X), rows.y), coordinates
 
 
 def stack_of(rows, score, coordinates=None):
     """The stack in the span of all directions, in white coordinates, whose signs are arbitrary."""
     coordinates = coordinates or whitening(rows)
-    projected = rows.with_rows(coordinates.rows(rows.X), rows.y)
+    projected = rows.with_rows(coordinates.whiten(rows.X), rows.y)
     scores = SteinScores(score, coordinates.inverse.T)
     return score_stack(projected, rows, coordinates, np.eye(coordinates.rank), scores)
 

@@ -50,7 +50,7 @@ def uneven_problem(activation, *, use_weights=True, fit_intercept=True):
 
 def features(problem, W, b):
     """Units W, b of the white rows, and 1 where there is an intercept."""
-    z = problem.coordinates.rows(problem.rows.X)
+    z = problem.coordinates.whiten(problem.rows.X)
     ones = np.full((len(z), 1), float(problem.fit_intercept))
     return np.concatenate([problem.activation.value(z @ W + b), ones], axis=1)
 
@@ -152,7 +152,7 @@ def test_refit_and_residuals():
     problem = uneven_problem(Tanh())
     network = random_network(3, 2)
     rest = residuals(problem, network)
-    z = problem.coordinates.rows(problem.rows.X)
+    z = problem.coordinates.whiten(problem.rows.X)
     assert_allclose(rest.y, problem.rows.y - forward(z, network, Tanh()), atol=1e-12)
     assert_array_equal(rest.weight, problem.rows.weight)
     n = rest.weight_sum
