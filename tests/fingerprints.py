@@ -136,7 +136,7 @@ from sklearn_onenn.scores import GaussianMixtureScore  # noqa: E402
 
 # Data
 
-# Products outside of a fit, such as the targets of a planted network, have bits that depend on threads.
+# Outside of a fit, as in the targets of a planted network, the bits of large products depend on threads.
 one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 

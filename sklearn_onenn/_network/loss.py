@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._data.rows import weighted
-from .network import Network, adjoint, forward, jacobian_product, linearize, overflow_allowed
+from .network import (
+    Linearization,
+    Network,
+    adjoint,
+    forward,
+    jacobian_product,
+    linearize,
+    overflow_allowed,
+)
 
 
 def residuals(problem, network):

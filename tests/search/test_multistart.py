@@ -47,9 +47,9 @@ from sklearn_onenn.metrics import recovery_error
 def plan_of(problem, **changes):
     """The defaults of the estimator."""
     parameters = {
-        "init": "tensor", "moment_coordinates": problem.coordinates, "moments": "residual", "resample": True,
-        "polish": True, "learning_rate": "auto", "output_size": 1.0, "max_iter": 200, "tol": 1e-9,
-        "n_init": "auto", "alpha": "auto", "n_jobs": None,
+        "init": "tensor", "moment_coordinates": problem.coordinates, "moments": "residual",
+        "resample": True, "polish": True, "learning_rate": "auto", "output_norm": 1.0,
+        "max_iter": 200, "tol": 1e-9, "n_init": "auto", "alpha": "auto", "n_jobs": None,
     }  # fmt: skip
     return FitOptions(**(parameters | changes))
 
