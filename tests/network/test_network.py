@@ -112,8 +112,8 @@ def test_transposed_jacobian_takes_the_residual_to_the_gradient(activation, case
     problem, network = problem_and_network(activation, case)
     here = problem.replace(problem.rows, alpha=0.0).evaluate(network)
     R = forward(problem.rows.X, problem.to_inputs(network), activation) - problem.rows.y
-    for linear in (here.linear, None):  # units kept from the evaluation, or computed again
-        moved = replace(here, linear=linear).transposed_jacobian(R).pack()
+    for kept in (here.linearizations, None):  # units kept from the evaluation, or computed again
+        moved = replace(here, linearizations=kept).transposed_jacobian(R).pack()
         assert_allclose(moved, here.gradient.pack(), rtol=1e-9, atol=1e-12)
 
 
