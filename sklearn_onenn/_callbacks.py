@@ -56,7 +56,7 @@ class FitTask:
 
     def end(self, trace):
         """A start is over; returns whether a callback asks for the end."""
-        return self._observes and self._end(self._starts.pop(trace), trace.polish.network)
+        return self._observes and self._end(self._starts.pop(trace), trace.solution.network)
 
     def end_fit(self):
         """The estimator is fitted."""

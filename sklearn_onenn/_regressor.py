@@ -26,7 +26,8 @@ from ._persistence import VersionStampMixin
 from ._search.growing_samples import fit_on_nested_samples, growing_samples
 from ._search.one_start import FitOptions
 from ._search.progress import Observers, Printer
-from ._search.width import TYPICAL_WIDTH, choose_width
+from ._search.rules import SearchRules
+from ._search.width import choose_width
 from ._tensor.initialization import check_score_function
 from ._validation import (
     ROWS,
@@ -231,6 +232,9 @@ class OneHiddenLayerRegressor(
     True
     """
 
+    # The numbers that the search goes by; a subclass may have others, to try them.
+    _rules = SearchRules()
+
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "activation": [str, Activation],
@@ -345,8 +349,8 @@ class OneHiddenLayerRegressor(
             held_out = held_out_rows(self, *held_out, rows.n_outputs)
             samples = [rows]
             if self.polish:
-                width = TYPICAL_WIDTH if self.k == "auto" else self.k
-                samples = growing_samples(rows, width, random_state)
+                width = self._rules.width.typical_width if self.k == "auto" else self.k
+                samples = growing_samples(rows, width, self._rules.samples, random_state)
             white, coordinates = self._coordinates(rows, samples[0])
             alpha = 0.0 if self.alpha == "auto" else self.alpha
             problem = SquaredLoss(
@@ -501,7 +505,8 @@ class OneHiddenLayerRegressor(
             n_init=self.n_init,
             alpha=self.alpha,
             n_jobs=self.n_jobs,
-            progress=Observers(observers, problem.rows.n_rows),
+            observers=Observers(observers, problem.rows.n_rows),
+            rules=self._rules,
         )
 
     def _width(self, problem, options, random_state):
@@ -535,12 +540,12 @@ class OneHiddenLayerRegressor(
 
     def _store(self, fit, problem, y_mean, y_scale):
         """Fitted attributes, in the units and coordinates of the caller."""
-        polish = fit.polish
-        if not (np.isfinite(polish.loss) and np.isfinite(polish.network.pack()).all()):
+        solution = fit.solution
+        if not (np.isfinite(solution.data_loss) and np.isfinite(solution.network.pack()).all()):
             raise ValueError(
                 "The fit is not finite. Bring the columns of X to unit scale, or lower learning_rate."
             )
-        if polish.reason == "max_iter":
+        if solution.reason == "max_iter":
             warnings.warn(
                 f"{type(self).__name__} did not converge in max_iter={self.max_iter} iterations of a "
                 f"stage; increase max_iter or tol.",
@@ -549,21 +554,21 @@ class OneHiddenLayerRegressor(
             )
         start = caller_network(fit.start, problem, y_mean, y_scale)
         self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
-        vars(self).update(self._weights(polish.network, problem, y_mean, y_scale))
+        vars(self).update(self._weights(solution.network, problem, y_mean, y_scale))
         self.k_ = len(fit.start.b)
         trace, unit = fit.trace, float(np.mean(y_scale**2))
-        self.loss_ = polish.loss * unit
+        self.loss_ = solution.data_loss * unit
         self.loss_curve_ = [loss * unit for loss in trace.losses]
         self.stages_ = [(name, n_iter) for name, n_iter in trace.stages]
         if trace.held_out is not None:
-            self.validation_loss_ = polish.objective * unit
+            self.validation_loss_ = solution.objective * unit
             self.validation_loss_curve_ = [loss * unit for loss in trace.held_out_losses]
         self.n_iter_ = len(trace.losses)
         self.n_passes_ = (fit.rows_read + problem.rows.rows_read) / problem.rows.n_rows
         self.n_starts_ = fit.n_starts
         self.init_path_ = fit.path
-        self.stop_reason_ = polish.reason
-        self.alpha_ = 0.0 if polish.alpha is None else polish.alpha
+        self.stop_reason_ = solution.reason
+        self.alpha_ = 0.0 if solution.alpha is None else solution.alpha
         self._targets_seen = np.concatenate([[problem.rows.weight_sum], y_mean, y_scale])
 
     @staticmethod

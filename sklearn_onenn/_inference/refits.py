@@ -8,9 +8,12 @@ the same optimum.
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import RandomState
 
 from .._data.floating_point import EPSILON, TINY
 from .._data.whitening import whitening
+from .._network.loss import SquaredLoss
+from .._network.network import Network
 from .._network.output_layer import (
     elimination_costs,
     output_equations,
@@ -18,10 +21,10 @@ from .._network.output_layer import (
     with_fitted_outputs,
 )
 from .._network.symmetries import min_norm_scaling
-from .._optimization.gauss_newton import gauss_newton
+from .._optimization.gauss_newton import Stopping, gauss_newton
 from .._search.growing_samples import fit_on_nested_samples, growing_samples
-from .._search.multistart import SAME_LOSS, same_optimum
-from .._search.one_start import moment_start
+from .._search.multistart import same_optimum
+from .._search.one_start import FitOptions, start_from_moments
 from .._search.polish import continue_on
 from .._search.progress import Trace
 from .._search.stages import exact_loss
@@ -54,8 +57,8 @@ LEFT_OUT = 3
 
 REFIT_STEPS, REFIT_TOL = 30, 1e-4
 
-# Optima are the same when losses differ by this share of p / n and directions by these cosines.
-SAME_SHARE, SAME_COSINE = 0.02, 0.999
+# Optima are the same when losses differ by this share of p / n.
+SAME_SHARE = 0.02
 
 # Iterations and tolerance with which a start from half of the rows is polished on all.
 POLISH_STEPS, POLISH_TOL = 100, 1e-6
@@ -70,15 +73,15 @@ class CertificateContext:
     problem : SquaredLoss
         With the penalty of the fit; its targets have unit variance.
     network : Network
-    plan : Plan
+    options : FitOptions
         How a fresh start would be fitted, with the white coordinates of the rows.
     random_state : numpy.random.RandomState
     """
 
-    problem: object
-    network: object
-    options: object
-    random_state: object
+    problem: SquaredLoss
+    network: Network
+    options: FitOptions
+    random_state: RandomState
 
     @classmethod
     def of(cls, problem, network, options):
@@ -195,7 +198,9 @@ def with_a_further_unit(case):
     problem, network, random_state = case.problem, case.network, case.random_state
     starts = [residual_directions_start(problem, network, random_state, n_more=1)]
     if case.options.init == "tensor":
-        starts.append(moment_start(problem, len(network.b) + 1, case.options, random_state, split=False))
+        starts.append(
+            start_from_moments(problem, len(network.b) + 1, case.options, random_state, split=False)
+        )
     return [steps(problem, start) for start in starts]
 
 
@@ -254,25 +259,26 @@ def same_from_halves(case):
     """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
     evaluation = case.problem.evaluate(case.network)
     share = SAME_SHARE * case.network.pack().size / case.problem.rows.weight_sum
-    limit, n_same, lower = max(SAME_LOSS, share), 0, -np.inf
+    rules = case.options.rules.starts
+    limit, n_same, lower = max(rules.same_loss, share), 0, -np.inf
     for half in case.halves():
         fit = fresh_fit(case, half)
         own = replace(fit, network=case.network, objective=evaluation.loss)
-        n_same += same_optimum(fit, own, loss=limit, cosine=SAME_COSINE)
+        n_same += same_optimum(fit, own, replace(rules, same_loss=limit))
         lower = max(lower, 1 - fit.objective / evaluation.loss)
-        if n_same > 0 or lower > SAME_LOSS:
+        if n_same > 0 or lower > rules.same_loss:
             break
     no = (
         "Fresh starts on two halves of the rows lead to other optima: take more rows, or fit again with "
         "more starts (n_init)."
     )
-    if lower > SAME_LOSS:
+    if lower > rules.same_loss:
         no = (
             f"A fresh start on half of the rows leads to a loss that is lower by {lower:.1e} of it: fit "
             f"again with more starts (n_init) or another random_state."
         )
     return answer(
-        "independent starts", n_same, 1, n_same > 0 and lower <= SAME_LOSS,
+        "independent starts", n_same, 1, n_same > 0 and lower <= rules.same_loss,
         "A fresh start on half of the rows leads to the same optimum.",
         no,
         decisive=lower > limit,
@@ -284,17 +290,19 @@ def fresh_fit(case, half):
     rows, options = half.rows.with_own_counter(), case.options
     options = replace(options, moment_coordinates=whitening(rows), alpha=case.problem.alpha)
     problem = half.replace(rows)
-    samples = growing_samples(rows, len(case.network.b), case.random_state)
-    fit = fit_on_nested_samples(problem, samples, len(case.network.b), options, case.random_state)
-    polish = replace(fit.polish, alpha=case.problem.alpha)
-    return continue_on(case.problem, polish, Trace(), max_iter=POLISH_STEPS, tol=POLISH_TOL)
+    k = len(case.network.b)
+    samples = growing_samples(rows, k, options.rules.samples, case.random_state)
+    fit = fit_on_nested_samples(problem, samples, k, options, case.random_state)
+    solution = replace(fit.solution, alpha=case.problem.alpha)
+    return continue_on(case.problem, solution, Trace(), Stopping(POLISH_STEPS, POLISH_TOL))
 
 
 def steps(problem, network):
     """The network after a few Gauss-Newton steps on the rows of the problem."""
     network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     exact = exact_loss(problem.rows.dtype) if problem.alpha == 0 else 0.0
-    return gauss_newton(problem, network, max_iter=REFIT_STEPS, tol=REFIT_TOL, exact_loss=exact).network
+    stopping = Stopping(REFIT_STEPS, REFIT_TOL, exact_loss=exact)
+    return gauss_newton(problem, network, stopping).network
 
 
 def least_units(problem, network):

@@ -9,6 +9,7 @@ from .network import (
     Linearization,
     Network,
     adjoint,
+    count_weights,
     forward,
     jacobian_product,
     linearize,
@@ -50,6 +51,23 @@ class SquaredLoss:
             rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
         )  # fmt: skip
+
+    @property
+    def n_targets(self) -> float:
+        """Targets, a row of weight w counting w times for each output."""
+        return self.rows.weight_sum * self.rows.n_outputs
+
+    def n_weights(self, k: int) -> int:
+        """Weights of a network of k units on these rows."""
+        return count_weights(self.coordinates.rank, k, self.rows.n_outputs)
+
+    def n_identifiable_weights(self, k: int) -> int:
+        """Weights without the scales that homogeneous units share with their output weights."""
+        return self.n_weights(k) - (0 if self.activation.degree is None else k)
+
+    def targets_per_weight(self, k: int) -> float:
+        """The ratio by which samples are small or large for k units."""
+        return self.n_targets / self.n_weights(k)
 
     def to_inputs(self, network):
         """Weights of the white coordinates as weights of the rows, in the type of the rows."""

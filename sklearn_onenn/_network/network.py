@@ -49,6 +49,11 @@ class Network(NamedTuple):
         return Network(*(weights.astype(dtype, copy=False) for weights in self))
 
 
+def count_weights(n_features: int, k: int, n_outputs: int) -> int:
+    """Weights of a network of k units."""
+    return k * (n_features + 1 + n_outputs) + n_outputs
+
+
 def forward(X, network, activation):
     """Predictions (rows, n_outputs) of one block of rows."""
     P = by_columns(X, network.W)

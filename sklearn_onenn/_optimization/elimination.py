@@ -1,7 +1,9 @@
 """Units added and eliminated, with a few Gauss-Newton steps between."""
 
 import numpy as np
+from numpy.random import RandomState
 
+from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._network.output_layer import (
     elimination_costs,
@@ -9,20 +11,22 @@ from .._network.output_layer import (
     solve_outputs,
     with_fitted_outputs,
 )
-from .gauss_newton import gauss_newton
+from .._typing import Array
+from .gauss_newton import Stopping, gauss_newton
 
-REFIT_STEPS, ELIMINATION_STEPS, PRUNED_STEPS = 8, 4, 30
+# Steps after units were taken away from many, from a few, and of an overparameterized network.
+REFIT = Stopping(max_iter=8, tol=1e-3)
+ELIMINATION = Stopping(max_iter=4, tol=1e-3)
+OVERPARAMETERIZED = Stopping(max_iter=30, tol=1e-3)
 
-REFIT_TOL = 1e-3
 
-
-def refit(problem, network, steps):
+def refit(problem: SquaredLoss, network: Network, stopping: Stopping = REFIT) -> tuple[float, Network]:
     """A few Gauss-Newton steps: loss and network."""
-    result = gauss_newton(problem, network, max_iter=steps, tol=REFIT_TOL)
-    return result.losses[-1], result.network
+    solution = gauss_newton(problem, network, stopping)
+    return solution.data_loss, solution.network
 
 
-def random_start(problem, k, random_state):
+def random_start(problem: SquaredLoss, k: int, random_state: RandomState) -> Network:
     """Random directions of length one, in both orientations, and output weights by least squares."""
     r = problem.coordinates.rank
     W = random_state.standard_normal((r, k))
@@ -31,19 +35,21 @@ def random_start(problem, k, random_state):
     return with_fitted_outputs(problem, W, b)
 
 
-def fit_overparameterized(problem, k, random_state):
+def fit_overparameterized(
+    problem: SquaredLoss, k: int, random_state: RandomState
+) -> tuple[float, Network]:
     """Twice as many random units as wanted, fitted: loss and network."""
-    return refit(problem, random_start(problem, 2 * k, random_state), PRUNED_STEPS)
+    return refit(problem, random_start(problem, 2 * k, random_state), OVERPARAMETERIZED)
 
 
-def leading_directions(slices):
+def leading_directions(slices: Array) -> Array:
     """Eigenvector (m, L) of largest absolute eigenvalue of each slice (L, m, m)."""
     values, vectors = np.linalg.eigh(slices)
     column = np.abs(values).argmax(axis=1)
     return vectors[np.arange(len(slices)), :, column].T
 
 
-def with_directions(network, directions):
+def with_directions(network: Network, directions: Array) -> Network:
     """The network with units along directions (r, j) of length one, in both orientations."""
     k, j = network.W.shape[1], directions.shape[1]
     directions = directions * np.median(np.linalg.norm(network.W, axis=0))
@@ -55,14 +61,16 @@ def with_directions(network, directions):
     )
 
 
-def backward_elimination(problem, network, k, first, *, loss_target=np.inf):
+def backward_elimination(
+    problem: SquaredLoss, network: Network, k: int, first: int, *, loss_target: float = np.inf
+) -> tuple[float, Network]:
     """Backward elimination to k units, refitted after every few.
 
     Parameters
     ----------
     first : int
         Units that are kept at first, by their output weights alone.
-    goal : float
+    loss_target : float
         All go at once where the loss is not below this with more than k.
 
     Returns
@@ -70,16 +78,16 @@ def backward_elimination(problem, network, k, first, *, loss_target=np.inf):
     loss : float
     network : Network
     """
-    loss, network = refit(problem, with_fewer_units(problem, network, first), REFIT_STEPS)
+    loss, network = refit(problem, with_fewer_units(problem, network, first))
     while network.W.shape[1] > k:
         n_units = network.W.shape[1]
         n_left = max(k, n_units - max(1, (n_units - k) // 4)) if loss < loss_target else k
         network = with_fewer_units(problem, network, n_left)
-        loss, network = refit(problem, network, ELIMINATION_STEPS)
+        loss, network = refit(problem, network, ELIMINATION)
     return loss, network
 
 
-def with_fewer_units(problem, network, k):
+def with_fewer_units(problem: SquaredLoss, network: Network, k: int) -> Network:
     """Drop the unit that raises the squared error least, until k are left; refit output weights."""
     gram, cross = output_equations(problem, network.W, network.b)
     keep = np.arange(len(cross))

@@ -8,65 +8,27 @@
    one (H. B. Nielsen, 1999, Damping parameter in Marquardt's method, IMM-REP-1999-05).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .._network.network import overflow_allowed
+from .._network.loss import Evaluation, SquaredLoss
+from .._network.network import Network, overflow_allowed
+from .._typing import Array
+from .conjugate_gradients import conjugate_gradients
 from .preconditioner import Preconditioner
 
-# Residual that conjugate gradients may leave, and their number at most.
-SOLVE_TOL, SOLVE_STEPS = 0.03, 40
-
-# Steps that lower the loss by more than this share of it may be anywhere, as before a saddle.
-NEAR = 1e-2
+# Conjugate gradients at most for a step.
+SOLVE_STEPS = 40
 
 
 @dataclass(frozen=True)
-class PolishResult:
-    """Where the polish ended.
+class Stopping:
+    """When a minimization ends.
 
     Attributes
     ----------
-    evaluation : Evaluation
-        The loss and its derivatives at the last accepted weights.
-    losses : list of float
-        Data loss after every accepted step, the start included.
-    n_iter : int
-        Linearizations that were solved.
-    reason : str
-        "exact fit", "converged", "no descent" or "max_iter".
-    """
-
-    evaluation: object
-    losses: list
-    n_iter: int
-    reason: str
-
-    @property
-    def network(self):
-        """The weights reached."""
-        return self.evaluation.network
-
-
-def gauss_newton(
-    problem,
-    network,
-    *,
-    max_iter=100,
-    tol=1e-9,
-    exact_loss=0.0,
-    callback=None,
-    penalty=None,
-    solve_tol=SOLVE_TOL,
-):
-    """Minimize the squared loss from a start.
-
-    Parameters
-    ----------
-    problem : SquaredLoss
-    network : Network
-        Start, in white coordinates.
     max_iter : int
         Bound on the linearizations.
     tol : float
@@ -74,67 +36,189 @@ def gauss_newton(
         minimum, when the next one is: see :func:`next_decrease`.
     exact_loss : float
         Stop when the data loss is not above this: the rounding error of an exact fit.
+    solve_tol : float
+        Residual that conjugate gradients may leave of the linear equations of a step, as a share of
+        their right-hand side in the norm of the preconditioner.
+    near : float
+        Steps that lower the loss by more than this share of it may be anywhere, as before a saddle: the
+        next one is not yet predicted from them.
+    """
+
+    max_iter: int = 100
+    tol: float = 1e-9
+    exact_loss: float = 0.0
+    solve_tol: float = 0.03
+    near: float = 1e-2
+
+    def with_tol(self, tol: float) -> "Stopping":
+        """The same with another tolerance."""
+        return replace(self, tol=tol)
+
+    def within(self, max_iter: int) -> "Stopping":
+        """The same with no more than so many linearizations."""
+        return replace(self, max_iter=min(self.max_iter, max_iter))
+
+
+@dataclass(frozen=True)
+class Damping:
+    """The factor lambda of the Levenberg damping, by the rule of H. B. Nielsen.
+
+    Attributes
+    ----------
+    value : float
+    growth : float
+        Factor of the next rise; it doubles from failure to failure.
+    smallest, largest : float
+        Steps that fail beyond the largest value are no descent.
+    """
+
+    value: float = 1e-3
+    growth: float = 2.0
+    smallest: float = 1e-12
+    largest: float = 1e12
+
+    def raised(self) -> "Damping":
+        """After a step that did not lower the loss."""
+        return replace(self, value=self.value * self.growth, growth=2 * self.growth)
+
+    def lowered(self, ratio: float) -> "Damping":
+        """After a step that lowered the loss by ``ratio`` of what was expected."""
+        value = self.value * max(0.1, 1 - (2 * ratio - 1) ** 3)
+        return replace(self, value=max(value, self.smallest), growth=2.0)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where a minimization ended.
+
+    Attributes
+    ----------
+    network : Network
+    data_loss : float
+        1/2 mean squared residual of the targets as they are scaled, on all rows of the problem.
+    objective : float
+        What fits are compared by: the loss with the penalty, or the loss on held-out rows.
+    alpha : float or None
+        The penalty; None while it is not known, since no fit needed one.
+    reason : str
+        "exact fit", "converged", "no descent", "max_iter", "held-out loss rises" or "callback"; without
+        Gauss-Newton steps why descent ended.
+    may_be_identified : bool
+        Whether it may be the network that generated the rows, or lack little to be that one.
+    n_iter : int
+        Linearizations that were solved.
+    losses : list of float
+        Data loss after every accepted step, the start included.
+    evaluation : Evaluation or None
+        The loss and its derivatives there, where they are at hand.
+    """
+
+    network: Network
+    data_loss: float
+    objective: float
+    alpha: float | None
+    reason: str
+    may_be_identified: bool = True
+    n_iter: int = 0
+    losses: list[float] = field(default_factory=list)
+    evaluation: Evaluation | None = None
+
+    @classmethod
+    def at(cls, evaluation: Evaluation, reason: str, n_iter: int, losses: list[float]) -> "Solution":
+        """The solution whose loss and derivatives these are."""
+        return cls(
+            evaluation.network, evaluation.data_loss, evaluation.loss, evaluation.problem.alpha, reason,
+            n_iter=n_iter, losses=losses, evaluation=evaluation,
+        )  # fmt: skip
+
+    @property
+    def problem(self) -> SquaredLoss:
+        """The problem that was solved, with its penalty."""
+        assert self.evaluation is not None
+        return self.evaluation.problem
+
+
+# Called with an evaluation; a true answer ends the steps.
+Callback = Callable[[Evaluation], bool | None]
+# Called with a preconditioner; returns alpha, and whether it has settled.
+PenaltyUpdate = Callable[[Preconditioner], tuple[float, bool]]
+
+
+def gauss_newton(
+    problem: SquaredLoss,
+    network: Network,
+    stopping: Stopping = Stopping(),
+    *,
+    callback: Callback | None = None,
+    penalty: PenaltyUpdate | None = None,
+) -> Solution:
+    """Minimize the squared loss from a start.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+        Start, in white coordinates.
+    stopping : Stopping
     callback : callable or None
         Called with the :class:`Evaluation` at the start and after every accepted step; a true answer
         stops.
     penalty : callable or None
         Called with the :class:`Preconditioner` of every linearization; returns alpha for the step from
         there, and whether that has settled, without which no step is the last.
-    solve_tol : float
-        How exactly steps solve their linear equations.
 
     Returns
     -------
-    PolishResult
+    Solution
     """
     evaluation = problem.evaluate(network)
     losses = [evaluation.data_loss]
     if callback is not None:
         callback(evaluation)
-    damping, growth, n_iter, reason = 1e-3, 2.0, 0, "max_iter"
     preconditioner, settled, previous = None, True, 0.0
-    while n_iter < max_iter:
-        if evaluation.data_loss <= exact_loss:
+    damping, n_iter, reason = Damping(), 0, "max_iter"
+    while n_iter < stopping.max_iter:
+        if evaluation.data_loss <= stopping.exact_loss:
             reason = "exact fit"
             break
         if preconditioner is None:
-            preconditioner = Preconditioner(evaluation)
-            if penalty is not None:
-                alpha, settled = penalty(preconditioner)
-                evaluation = evaluation.with_alpha(alpha)
-                problem, preconditioner = evaluation.problem, preconditioner.under(evaluation)
+            evaluation, preconditioner, settled = linearized_at(evaluation, penalty)
         n_iter += 1
-        step, decrease = damped_step(evaluation, preconditioner, damping, solve_tol)
-        is_last = settled and decrease <= tol * evaluation.loss
-        trial = problem.evaluate(evaluation.network.unpack(evaluation.network.pack() + step))
+        step, decrease = damped_step(evaluation, preconditioner, damping.value, stopping.solve_tol)
+        is_last = settled and decrease <= stopping.tol * evaluation.loss
+        trial = evaluation.problem.evaluate(network.unpack(evaluation.network.pack() + step))
         if not trial.loss < evaluation.loss:  # not finite counts as no descent
-            if is_last:
-                reason = "converged"
-                break
-            damping *= growth
-            growth *= 2
-            if damping > 1e12:
-                reason = "no descent"
+            damping = damping.raised()
+            if is_last or damping.value > damping.largest:
+                reason = "converged" if is_last else "no descent"
                 break
             continue
         ratio = (evaluation.loss - trial.loss) / decrease
-        if settled and decrease <= NEAR * evaluation.loss:
-            is_last = is_last or next_decrease(decrease, previous, ratio) <= tol * trial.loss
-        previous = decrease
-        damping = max(damping * max(0.1, 1 - (2 * ratio - 1) ** 3), 1e-12)
-        growth = 2.0
+        if settled and decrease <= stopping.near * evaluation.loss:
+            is_last |= next_decrease(decrease, previous, ratio) <= stopping.tol * trial.loss
+        previous, damping = decrease, damping.lowered(ratio)
         evaluation, preconditioner = trial, None
         losses.append(evaluation.data_loss)
-        if callback is not None and callback(evaluation):
-            reason = "callback"
+        stopped = callback is not None and callback(evaluation)
+        if stopped or is_last:
+            reason = "callback" if stopped else "converged"
             break
-        if is_last:
-            reason = "converged"
-            break
-    return PolishResult(evaluation, losses, n_iter, reason)
+    return Solution.at(evaluation, reason, n_iter, losses)
 
 
-def next_decrease(decrease, previous, ratio):
+def linearized_at(
+    evaluation: Evaluation, penalty: PenaltyUpdate | None
+) -> tuple[Evaluation, Preconditioner, bool]:
+    """Evaluation and preconditioner under the penalty of the next step, and whether that settled."""
+    preconditioner = Preconditioner(evaluation)
+    if penalty is None:
+        return evaluation, preconditioner, True
+    alpha, settled = penalty(preconditioner)
+    evaluation = evaluation.with_alpha(alpha)
+    return evaluation, preconditioner.under(evaluation), settled
+
+
+def next_decrease(decrease: float, previous: float, ratio: float) -> float:
     """What the step after this one may be expected to lower the loss by.
 
     Near a minimum decreases fall at least in proportion, and by as much as the linear model is wrong;
@@ -155,7 +239,9 @@ def next_decrease(decrease, previous, ratio):
     return decrease * max(share, abs(1 - ratio))
 
 
-def damped_step(evaluation, preconditioner, damping, solve_tol=SOLVE_TOL):
+def damped_step(
+    evaluation: Evaluation, preconditioner: Preconditioner, damping: float, solve_tol: float
+) -> tuple[Array, float]:
     """Solve (J^T J / n + damping D) s = -gradient, to a tolerance where the matrix is not at hand.
 
     It may overflow: a preconditioner of some rows, on which a unit is dead, is singular but for a lift.
@@ -172,43 +258,16 @@ def damped_step(evaluation, preconditioner, damping, solve_tol=SOLVE_TOL):
     diagonal = damping * preconditioner.diagonal
     gradient = evaluation.gradient.pack()
 
-    def product(direction):
+    def product(direction: Array) -> Array:
         return evaluation.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
 
     with overflow_allowed():
         if preconditioner.exact:
             step, residual = solve(-gradient), 0.0
         else:
-            step, residual = conjugate_gradients(product, -gradient, solve, rtol=solve_tol)
+            step, residual = conjugate_gradients(
+                product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
+            )
         # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
         curvature = -gradient - residual - diagonal * step
         return step, -(gradient @ step) - 0.5 * (curvature @ step)
-
-
-def conjugate_gradients(product, right, solve, *, rtol=SOLVE_TOL, max_iter=SOLVE_STEPS):
-    """Preconditioned conjugate gradients from zero.
-
-    Stops when the residual is ``rtol`` of the right-hand side in the norm of the preconditioner.
-
-    Returns
-    -------
-    solution, residual : arrays
-    """
-    x, r = np.zeros_like(right), right.copy()
-    z = solve(r)
-    p, rho = z, r @ z
-    loss_target = rtol**2 * rho
-    for _ in range(max_iter):
-        if not rho > loss_target:
-            break
-        q = product(p)
-        curvature = p @ q
-        if not curvature > 0:
-            break
-        length = rho / curvature
-        x += length * p
-        r -= length * q
-        z = solve(r)
-        rho, previous = r @ z, rho
-        p = z + (rho / previous) * p
-    return x, r

@@ -7,10 +7,16 @@ rows once. With too few rows for two parts every step takes all of them.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.random import RandomState
 
 from .._data.floating_point import TINY
+from .._network.loss import Evaluation, SquaredLoss
+from .._network.network import Network
+from .._typing import Array
+from .gauss_newton import Callback
 
 # A part must still see every weight: rows of a part for each weight in W.
 ROWS_PER_WEIGHT = 4
@@ -34,15 +40,26 @@ class DescentResult:
         "rows used up", "converged", "exact fit", "diverged" or "max_iter".
     """
 
-    network: object
-    losses: list
-    parts: list
+    network: Network
+    losses: list[float]
+    parts: list[Array] | None
     learning_rate: float
     reason: str
 
 
-def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol, one_pass=False,
-                     exact_loss=0.0, random_state=None, callback=None):  # fmt: skip
+def gradient_descent(
+    problem: SquaredLoss,
+    network: Network,
+    *,
+    resample: bool,
+    learning_rate: float | Literal["auto"],
+    max_iter: int,
+    tol: float,
+    random_state: RandomState,
+    one_pass: bool = False,
+    exact_loss: float = 0.0,
+    callback: Callback | None = None,
+) -> DescentResult:
     """Gradient descent on W (and on b and c where the model has them), v fixed.
 
     Parameters
@@ -75,9 +92,7 @@ def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol
         sample = problem.rows if parts is None else problem.rows.take(parts.pop())
         learning_rate = 1 / largest_curvature(problem.replace(sample).evaluate(network), random_state)
     start, losses, reason = network, [], "max_iter"
-    n_steps = max_iter if parts is None else len(parts)
-    if one_pass and parts is None:
-        n_steps = 1
+    n_steps = len(parts) if parts is not None else 1 if one_pass else max_iter
     for step in range(max_iter):
         if step == n_steps:
             reason = "rows used up"
@@ -93,26 +108,27 @@ def gradient_descent(problem, network, *, resample, learning_rate, max_iter, tol
         network = descend(network, evaluation.gradient, learning_rate)
     if reason == "diverged":
         network = start
-    if parts is not None:
-        parts = parts[: len(losses)]
-    return DescentResult(network, losses, parts, learning_rate, reason)
+    used = None if parts is None else parts[: len(losses)]
+    return DescentResult(network, losses, used, learning_rate, reason)
 
 
-def disjoint_parts(n_rows, n_weights, random_state):
-    """Random disjoint parts of at least ``ROWS_PER_WEIGHT`` rows a weight.
+def disjoint_parts(
+    n_rows: int, n_weights: int, random_state: RandomState, rows_per_weight: int = ROWS_PER_WEIGHT
+) -> list[Array] | None:
+    """Random disjoint parts of at least ``rows_per_weight`` rows for each weight.
 
     Returns
     -------
     parts : list of index arrays, or None when there are too few rows for two
     """
-    n_parts = n_rows // (ROWS_PER_WEIGHT * max(n_weights, 1))  # none where rows do not vary
+    n_parts = n_rows // (rows_per_weight * max(n_weights, 1))  # none where rows do not vary
     if n_parts < 2:
         return None
     # Sorted within a part: rows are then read in the order in which they lie in memory.
     return [np.sort(part) for part in np.array_split(random_state.permutation(n_rows), n_parts)]
 
 
-def descend(network, gradient, learning_rate):
+def descend(network: Network, gradient: Network, learning_rate: float) -> Network:
     """One step on everything but v."""
     return network._replace(
         W=network.W - learning_rate * gradient.W,
@@ -121,7 +137,7 @@ def descend(network, gradient, learning_rate):
     )
 
 
-def stopping_reason(losses, full_sample, tol, exact_loss):
+def stopping_reason(losses: list[float], full_sample: bool, tol: float, exact_loss: float) -> str | None:
     """Why descent should stop now, or None."""
     loss = losses[-1]
     if not np.isfinite(loss) or loss > 1e6 * (losses[0] + TINY):
@@ -133,7 +149,7 @@ def stopping_reason(losses, full_sample, tol, exact_loss):
     return None
 
 
-def largest_curvature(evaluation, random_state):
+def largest_curvature(evaluation: Evaluation, random_state: RandomState) -> float:
     """Largest eigenvalue of the Gauss-Newton matrix in W, b and c, by power iteration."""
     network, curvature = evaluation.network, 1.0
     direction = network.unpack(random_state.standard_normal(network.pack().shape))

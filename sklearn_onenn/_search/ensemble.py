@@ -1,139 +1,141 @@
-"""The polish of few rows that have no network to recover: begun anew, in parts that are averaged.
+"""The polish of few rows that have no network to recover: begun anew, in members that are averaged.
 
 Nothing tells one optimum there from another: neither the loss, nor the penalized loss, nor the penalty.
-The mean of several predicts better than any one, and a network of k units can hold it: parts of at
+The mean of several predicts better than any one, and a network of k units can hold it: members of at
 least ten units, as many as the rows determine well, are fitted to the targets one by one, each from
 small weights of its own, and share the outputs. (Ensembles of networks that differ by their first
 weights alone: L. K. Hansen, P. Salamon, 1990, doi:10.1109/34.58871.)
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
+from .._network.loss import SquaredLoss
 from .._network.network import Network
+from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
-from .._optimization.smoothing import WIDTHS
 from .._selection.criteria import predicted_error, statistical_tolerance
 from .._selection.evidence import maximize_evidence
 from .progress import StopFit
+from .rules import EnsembleRules
 from .stages import (
-    Polish,
+    PenalizedFit,
+    PolishTask,
     best_on_validation,
     lost_units,
+    minimize_loosely,
     minimize_past_kinks,
     on_all_rows,
-    penalized,
-    unpenalized_fit,
 )
 from .starts import small_start
 
-# A part has at least so many units, and more while it has so many targets for each weight.
-MEMBER_UNITS, MEMBER_TARGETS = 10, 12
 
-# The penalty while small weights grow to units: one from the residual, large at first, would not let
-# them. (.03, .1 and .3 are alike with 20 and 50 units on three tables; with 5 to 20 units on 20 to 150
-# rows of a curve .3 is worse than either.)
-SMALL_ALPHA = 0.1
-
-# Where there is no one optimum to look for, small weights need grow no further than to this tolerance,
-# and steps need not go exactly where their linear model is minimal. (Tables of 10 to 104 columns are
-# predicted as well as with .02 and .03, or better.)
-GROWTH_TOL, ROUGH_SOLVE_TOL = 0.1, 0.1
-
-
-def fit_ensemble(problem, k, alpha, trace, *, rival=np.inf, random_state, **limits):
-    """The polish of few rows that have no network to recover.
+def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
+    """Members from small weights, averaged; a single one where the rows determine no more.
 
     Parameters
     ----------
-    problem : SquaredLoss
-    k : int
-    alpha : float or None
-        The penalty; None to find it in the first part.
-    course : Course
+    task : PolishTask
+        Its network gives the number of units; a penalty that is not known is found in the first member.
     rival : float
         Mean squared error on other rows that another fit promises.
-    random_state : numpy.random.RandomState
-        Draws the small weights.
-    **limits
-        ``max_iter`` and ``tol`` of :func:`sklearn_onenn._optimization.gauss_newton.gauss_newton`.
 
     Returns
     -------
-    Polish or None
-        None where the first part promises no less error than the rival.
+    Solution or None
+        None where the first member promises no less error than the rival.
     """
-    widths, parts, best_before = member_widths(problem, k), [], trace.best
-    limits |= {"random_state": random_state}
+    problem, trace = task.problem, task.trace
+    widths = member_widths(problem, task.k, task.rules.ensemble)
     if len(widths) == 1:
-        return fit_from_small_weights(problem, k, alpha, trace, **limits)[0]
-    try:
-        for width in widths:
-            trace.best = None  # on held-out rows, of this part
-            part, last = fit_from_small_weights(problem, width, alpha, trace, **limits)
-            if not parts and np.isfinite(rival) and not predicted_error(last.evaluation) < rival:
-                trace.best = best_before
-                return None
-            parts.append(part)
-            alpha = part.alpha
-        ends = [(part.network, part.loss) for part in parts]
-    except StopFit:  # the average has to tell of itself, and ends there
-        ends = [(part.network, part.loss) for part in parts] or [(trace.last_of_problem, 1.0)]
-    rest = [small_start(problem, width, random_state) for width in widths[len(ends) :]]
-    network = ensemble_mean(*zip(*ends, strict=True), rest)
-    evaluation, trace.best = (
-        problem.replace(problem.rows, alpha=alpha or 0.0).evaluate(network),
-        best_before,
-    )
-    trace.stage("average")(evaluation)
-    reason = "max_iter" if any(part.reason == "max_iter" for part in parts) else parts[-1].reason
-    average = Polish(network, evaluation.data_loss, evaluation.loss, alpha, False, reason)
-    return best_on_validation(average, problem, trace)
+        return fit_from_small_weights(task, task.k)
+    members: list[Solution] = []
+    with trace.best_of_its_own():  # on held-out rows
+        try:
+            for width in widths:
+                trace.best = None  # of this member
+                member = fit_from_small_weights(task, width)
+                if not members and not promises_less(member, rival, task):
+                    return None
+                members.append(replace(member, evaluation=None))
+                task = replace(task, alpha=member.alpha)
+            ends = [(member.network, member.data_loss) for member in members]
+        except StopFit:  # the mean has to tell of itself, and ends there
+            ends = [(member.network, member.data_loss) for member in members]
+            ends = ends or [(trace.last_of_problem, 1.0)]
+    rest = [small_start(problem, width, task.random_state) for width in widths[len(ends) :]]
+    network = ensemble_mean(*zip(*ends, strict=True), rest=rest)
+    evaluation = problem.replace(problem.rows, alpha=task.alpha or 0.0).evaluate(network)
+    trace.stage("ensemble mean")(evaluation)
+    unfinished = any(member.reason == "max_iter" for member in members)
+    mean = Solution.at(evaluation, "max_iter" if unfinished else members[-1].reason, 0, [])
+    mean = replace(mean, alpha=task.alpha, may_be_identified=False)
+    return best_on_validation(mean, problem, trace)
 
 
-def member_widths(problem, k):
-    """Units of each part of a network of k units."""
-    rows = problem.rows
-    weights_of_a_unit = problem.coordinates.rank + rows.n_outputs + 1
-    n_targets = rows.weight_sum * rows.n_outputs
-    width = max(MEMBER_UNITS, n_targets / (MEMBER_TARGETS * weights_of_a_unit))
+def promises_less(member: Solution, rival: float, task: PolishTask) -> bool:
+    """Whether the first member promises a smaller error on other rows than the rival does."""
+    if not np.isfinite(rival):
+        return True
+    assert member.evaluation is not None
+    return predicted_error(member.evaluation, task.rules.polish.evidence.criteria) < rival
+
+
+def member_widths(problem: SquaredLoss, k: int, rules: EnsembleRules) -> list[int]:
+    """Units of each member of an ensemble of k units."""
+    weights_of_a_unit = problem.n_weights(1) - problem.rows.n_outputs
+    width = max(rules.member_units, problem.n_targets / (rules.member_targets * weights_of_a_unit))
     return [len(part) for part in np.array_split(np.arange(k), max(1, int(k / width)))]
 
 
-def ensemble_mean(networks, losses, rest=()):
+def ensemble_mean(
+    networks: Sequence[Network], losses: Sequence[float], *, rest: Sequence[Network] = ()
+) -> Network:
     """One network that is the mean of several, with the units of others, which have no outputs.
 
     They count by the inverse square of their losses: alike, unless one was caught in a poor optimum.
     """
-    shares = (np.min(losses) / np.asarray(losses)) ** 2 if np.min(losses) > 0 else np.equal(losses, 0)
+    lowest = np.min(losses)
+    counts = (lowest / np.asarray(losses)) ** 2 if lowest > 0 else np.equal(losses, 0)
     parts = [
         network._replace(V=share * network.V, c=share * network.c)
-        for network, share in zip(networks, shares / np.sum(shares), strict=True)
+        for network, share in zip(networks, counts / np.sum(counts), strict=True)
     ]
     parts += [network._replace(V=0.0 * network.V, c=0.0 * network.c) for network in rest]
     W, b, V, c = zip(*parts, strict=True)
     return Network(np.concatenate(W, axis=1), np.concatenate(b), np.concatenate(V), np.sum(c, axis=0))
 
 
-def fit_from_small_weights(problem, k, alpha, trace, *, tol, random_state, **limits):
-    """The same of all units at once: the polish, and the last stage of it."""
-    small = small_start(problem, k, random_state)
-    limits |= {
-        "solve_tol": ROUGH_SOLVE_TOL,
-        "tol": max(tol, statistical_tolerance(problem.rows, small.pack().size)),
-    }
-    single = in_single_precision(problem, limits["tol"])
-    held, network = grow(single, small, alpha, trace, **limits)
-    last = minimize_past_kinks(held, network, trace, widths=WIDTHS[:1], **limits)
-    return best_on_validation(on_all_rows(problem, last, held.alpha, False), problem, trace), last
+def fit_from_small_weights(task: PolishTask, k: int) -> Solution:
+    """k units that grow from small weights under a penalty, fitted with the one of largest evidence."""
+    problem, rules = task.problem, task.rules.polish
+    small = small_start(problem, k, task.random_state)
+    resolved = statistical_tolerance(problem, k, rules.evidence.criteria)
+    stopping = replace(
+        task.stopping, tol=max(task.stopping.tol, resolved), solve_tol=rules.rough_solve_tol
+    )
+    task = replace(task, problem=in_single_precision(problem, stopping.tol), stopping=stopping)
+    fit = grow(task, small)
+    last = minimize_past_kinks(fit, task.trace, stopping, rules.smoothing.first_width())
+    solution = on_all_rows(problem, last, fit.problem.alpha, may_be_identified=False)
+    return best_on_validation(solution, problem, task.trace)
 
 
-def grow(problem, small, alpha, trace, **limits):
-    """The problem with its penalty, and weights that were never fitted without one: from small ones."""
-    first_alpha = SMALL_ALPHA if alpha is None else min(alpha, SMALL_ALPHA)
+def grow(task: PolishTask, small: Network) -> PenalizedFit:
+    """The problem with its penalty, and weights that grew from small ones, never without a penalty."""
+    problem, alpha, rules = task.problem, task.alpha, task.rules.ensemble
+    first_alpha = rules.small_alpha if alpha is None else min(alpha, rules.small_alpha)
     held = problem.replace(problem.rows, alpha=first_alpha)
-    start = unpenalized_fit(held, small, trace, **limits | {"tol": GROWTH_TOL})
+    stopping = task.stopping.with_tol(rules.growth_tol)
+    grown = minimize_loosely(
+        held, small, stopping, task.rules.polish.loose_tol, task.trace.stage("growth")
+    )
     if alpha is not None:
-        return problem.replace(problem.rows, alpha=alpha), start.network
-    limits["callback"] = trace.stage("evidence")
-    probable = maximize_evidence(problem, start.network, first_alpha=first_alpha, **limits)
-    return penalized(start if lost_units(start, probable) else probable)
+        return PenalizedFit(problem.replace(problem.rows, alpha=alpha), grown.network)
+    probable = maximize_evidence(
+        problem, grown.network, first_alpha, task.stopping,
+        callback=task.trace.stage("evidence"), rules=task.rules.polish.evidence,
+    )  # fmt: skip
+    return PenalizedFit.of(grown if lost_units(grown, probable, task.rules.polish) else probable)

@@ -7,26 +7,23 @@ start of a few steps on a larger sample, and only the last ones read all rows.
 
 from dataclasses import replace
 
+from numpy.random import RandomState
+
+from .._data.rows import Rows
+from .._network.loss import SquaredLoss
+from .._network.network import count_weights
+from .._optimization.gauss_newton import Solution, Stopping
 from .._selection.criteria import statistical_tolerance
 from .multistart import search_starts
+from .one_start import FitOptions, StartResult
 from .polish import STOPPED, continue_on, run_observed
 from .progress import Trace
-
-# Rows for each weight, and their least number, from which the search over starts is done.
-ROWS_PER_WEIGHT = 64
-
-LEAST_ROWS = 20_000
-
-# Factor from one sample to the next, and the bytes of X that a sample beyond the first may copy.
-GROWTH = 8
-
-# Tolerance, against that of the last steps, of those on a sample that a larger one follows.
-SAMPLE_TOL_FACTOR = 10.0
-
-SAMPLE_BYTES = 2**28
+from .rules import SampleRules
 
 
-def fit_on_nested_samples(problem, samples, k, options, random_state):
+def fit_on_nested_samples(
+    problem: SquaredLoss, samples: list[Rows], k: int, options: FitOptions, random_state: RandomState
+) -> StartResult:
     """Search over starts on the first sample, then polish on the larger ones.
 
     Parameters
@@ -35,65 +32,63 @@ def fit_on_nested_samples(problem, samples, k, options, random_state):
     samples : list of Rows
         As of :func:`growing_samples`.
     k : int
-    plan : Plan
+    options : FitOptions
     random_state : numpy.random.RandomState
 
     Returns
     -------
-    Fit
+    StartResult
         Its ``rows_read`` counts those of the search alone.
     """
-    first, *larger = samples
+    first, *larger = (problem.replace(sample) for sample in samples)
     # Where larger samples follow, steps end where they would say nothing of those.
-    on_first = (
-        replace(options, tol=SAMPLE_TOL_FACTOR * tolerance(first, k, options)) if larger else options
-    )
-    fit = search_starts(problem.replace(first), k, on_first, random_state)
+    factor = options.rules.samples.tol_factor
+    on_first = replace(options, tol=factor * tolerance(first, k, options)) if larger else options
+    fit = search_starts(first, k, on_first, random_state)
     for sample in larger:
-        if not options.progress.stopped:
+        if not options.observers.stopped:
             is_last = sample is larger[-1]
-            fit = refine_on(
-                problem.replace(sample), fit, options, tol_factor=1.0 if is_last else SAMPLE_TOL_FACTOR
-            )
-    if options.progress.stopped:
-        fit = replace(fit, polish=replace(fit.polish, reason=STOPPED))
+            fit = refine_on(sample, fit, options, tol_factor=1.0 if is_last else factor)
+    if options.observers.stopped:
+        fit = replace(fit, solution=replace(fit.solution, reason=STOPPED))
     return fit
 
 
-def refine_on(problem, fit, options, *, tol_factor):
+def refine_on(
+    problem: SquaredLoss, fit: StartResult, options: FitOptions, *, tol_factor: float
+) -> StartResult:
     """A fit, polished on a larger sample, up to so many times the tolerance of steps there."""
-    rows = problem.rows
-    tol = tol_factor * tolerance(rows, len(fit.start.b), options)
-    trace = Trace(f"{rows.n_rows} rows", problem, options.progress, options.held_out, before=fit.trace)
+    stopping = Stopping(
+        max_iter=options.max_iter, tol=tol_factor * tolerance(problem, len(fit.start.b), options)
+    )
+    name = f"{problem.rows.n_rows} rows"
+    trace = Trace(name, problem, options.observers, options.held_out, before=fit.trace)
 
-    def follow():
-        return continue_on(problem, fit.polish, trace, max_iter=options.max_iter, tol=tol)
+    def follow() -> Solution:
+        return continue_on(problem, fit.solution, trace, stopping)
 
-    polish = run_observed(follow, problem, trace, fit.polish.alpha)
-    return replace(fit, polish=polish, trace=trace)
+    solution = run_observed(follow, problem, trace, fit.solution.alpha)
+    return replace(fit, solution=solution, trace=trace)
 
 
-def tolerance(rows, k, options):
+def tolerance(problem: SquaredLoss, k: int, options: FitOptions) -> float:
     """Tolerance of steps on some of the rows."""
-    return max(options.tol, statistical_tolerance(rows, count_weights(rows, k)))
+    criteria = options.rules.polish.evidence.criteria
+    return max(options.tol, statistical_tolerance(problem, k, criteria))
 
 
-def count_weights(rows, k):
-    """Weights of a network of k units."""
-    return k * (rows.n_features + rows.n_outputs + 1) + rows.n_outputs
-
-
-def growing_samples(rows, k, random_state):
+def growing_samples(rows: Rows, k: int, rules: SampleRules, random_state: RandomState) -> list[Rows]:
     """Rows for the search over starts, larger samples of them, and last all rows.
 
     Where the rows are few for that all of them, in memory, are the only sample.
     """
-    size = max(ROWS_PER_WEIGHT * count_weights(rows, k), LEAST_ROWS)
+    n_weights = count_weights(rows.n_features, k, rows.n_outputs)
+    size = max(int(rules.rows_per_weight * n_weights), rules.least_rows)
     if 2 * size >= rows.n_rows:
         return [rows.in_memory()]
-    largest = max(size, SAMPLE_BYTES // (max(rows.n_features, 1) * rows.dtype.itemsize))
+    largest = max(size, rules.sample_bytes // (max(rows.n_features, 1) * rows.dtype.itemsize))
     sizes = []
     while size <= largest and 2 * size <= rows.n_rows:
         sizes.append(size)
-        size *= GROWTH
+        size *= rules.growth
     return [*rows.samples(sizes, random_state), rows]

@@ -4,36 +4,36 @@ The loss after the polish of a start is what counts. The first start is the tens
 Further ones are taken only while the fit does not look recovered.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, cycle
 
 import numpy as np
+from numpy.random import RandomState
 from scipy.optimize import linear_sum_assignment
 from sklearn.utils.parallel import Parallel, delayed
 
 from .._data.floating_point import TINY
 from .._data.gaussianity import rows_are_normal
-from .._optimization.elimination import REFIT_TOL, fit_overparameterized
+from .._network.loss import SquaredLoss
+from .._optimization.elimination import OVERPARAMETERIZED, fit_overparameterized
+from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.residual_noise import residual_is_noise, residual_test_has_no_power
-from .one_start import REQUIRED_RATIO, one_start
+from .one_start import FitOptions, StartResult, one_start
 from .polish import minimize_to_tol, run_observed
 from .progress import Trace
+from .rules import StartRules
 from .stages import is_exact
 
-MAX_STARTS = 6
-
-FURTHER_PATHS = "repaired", "pruned", "random"
-
-DEPENDENT = "tensor", "repaired"
-
-# Two starts end in the same optimum when their losses and directions agree so well.
-SAME_LOSS = 1e-4
-
-SAME_COSINE = 0.999
+FURTHER_PATHS = "residual directions", "overparameterized", "random"
+# A fit and the one along whose residual it was repaired are one witness.
+DEPENDENT = "tensor", "residual directions"
 
 
-def search_starts(problem, k, options, random_state):
+def search_starts(
+    problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
+) -> StartResult:
     """Try starts until one looks recovered, and polish the best to the end.
 
     Parameters
@@ -41,12 +41,12 @@ def search_starts(problem, k, options, random_state):
     problem : SquaredLoss
         Its targets have unit variance.
     k : int
-    plan : Plan
+    options : FitOptions
     random_state : numpy.random.RandomState
 
     Returns
     -------
-    Fit
+    StartResult
         With the work of all.
     """
     n_starts = allowed_starts(problem, k, options)
@@ -57,24 +57,26 @@ def search_starts(problem, k, options, random_state):
     fits = with_further_starts(first, problem, k, options, seeds[1:])
     best = best_of(fits)
     problem = problem.replace(problem.rows.with_own_counter())
-    if options.polish and options.held_out is None and not options.progress.stopped:
-        keep_alpha = options.alpha != "auto" or best is first
-        best = finalize(best, problem, keep_alpha, options)
+    if options.polish and options.held_out is None and not options.observers.stopped:
+        keep_alpha = options.alpha != "auto" or best is fits[0]
+        best = finalize(best, problem, options, keep_alpha=keep_alpha)
     rows_read = problem.rows.rows_read + sum(fit.rows_read for fit in fits)
     return replace(best, rows_read=rows_read, n_starts=len(fits))
 
 
-def with_further_starts(first, problem, k, options, seeds):
+def with_further_starts(
+    first: StartResult, problem: SquaredLoss, k: int, options: FitOptions, seeds: Sequence[int]
+) -> list[StartResult]:
     """The first start, and as many more as it takes, of those that have seeds."""
     fits = [first]
     if len(seeds) == 0 or finished(fits, problem, options):
         return fits
-    if cannot_improve(first, problem, k, options):
-        return [replace(first, polish=replace(first.polish, recoverable=False))]
+    if cannot_improve(first.solution, problem, k, options):
+        return [replace(first, is_final=True)]
     paths = further_paths(first, problem, k, options)
     starts = [
         delayed(one_start)(
-            problem, k, options, path, seed, first.polish, name=f"start {number} ({path})"
+            problem, k, options, path, seed, first.solution, name=f"start {number} ({path})"
         )
         for number, (seed, path) in enumerate(zip(seeds, paths, strict=False), start=2)
     ]
@@ -82,26 +84,31 @@ def with_further_starts(first, problem, k, options, seeds):
         batch = parallel._effective_n_jobs()
         for begin in range(0, len(starts), batch):
             for fit in parallel(starts[begin : begin + batch]):
-                if options.progress.stopped or not finished(fits, problem, options):
+                if options.observers.stopped or not finished(fits, problem, options):
                     fits.append(fit)
             if finished(fits, problem, options):
                 break
     return fits
 
 
-def finalize(fit, problem, keep_alpha, options):
+def finalize(
+    fit: StartResult, problem: SquaredLoss, options: FitOptions, *, keep_alpha: bool
+) -> StartResult:
     """The fit, polished to the end."""
-    trace = Trace("best start", problem, options.progress, before=fit.trace)
+    trace = Trace("best start", problem, options.observers, before=fit.trace)
 
-    def follow():
-        limits = {"max_iter": options.max_iter, "tol": options.tol}
-        return minimize_to_tol(problem, fit.polish, keep_alpha, trace, **limits)
+    def follow() -> Solution:
+        if fit.is_final:
+            return fit.solution
+        return minimize_to_tol(
+            problem, fit.solution, trace, options.stopping, options.rules.polish, keep_alpha=keep_alpha
+        )
 
-    polish = run_observed(follow, problem, trace, fit.polish.alpha)
-    return replace(fit, polish=polish, trace=trace)
+    solution = run_observed(follow, problem, trace, fit.solution.alpha)
+    return replace(fit, solution=solution, trace=trace)
 
 
-def allowed_starts(problem, k, options):
+def allowed_starts(problem: SquaredLoss, k: int, options: FitOptions) -> int:
     """How many starts to try at most."""
     if not isinstance(options.init, str):
         return 1
@@ -111,10 +118,12 @@ def allowed_starts(problem, k, options):
     # Without a polish descent decides how far a start gets, not where it would end.
     rank = problem.coordinates.rank
     enough = problem.rows.weight_sum > k * (rank + problem.rows.n_outputs)
-    return MAX_STARTS if options.polish and rank and enough else 1
+    return options.rules.starts.max_starts if options.polish and rank and enough else 1
 
 
-def further_paths(first, problem, k, options):
+def further_paths(
+    first: StartResult, problem: SquaredLoss, k: int, options: FitOptions
+) -> Iterator[str]:
     """Names of the starts after the first, in order and without end.
 
     What misled the moments once would mislead them again, unless it was chance: where the residual
@@ -124,57 +133,57 @@ def further_paths(first, problem, k, options):
         first.path == "tensor"
         and options.n_init == "auto"
         and k <= problem.coordinates.rank
-        and first.polish.recoverable
+        and first.solution.may_be_identified
         and rows_are_normal(problem.rows, problem.coordinates)
-        and residual_test_has_no_power(problem, first.polish.network)
+        and residual_test_has_no_power(problem, first.solution.network)
     )
-    return chain(["half"] if again else [], cycle(FURTHER_PATHS))
+    return chain(["half sample"] if again else [], cycle(FURTHER_PATHS))
 
 
-def finished(fits, problem, options):
+def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions) -> bool:
     """Whether a further start is of no use.
 
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
     network to recover, and a lower loss would say nothing of other rows.
     """
-    if options.progress.stopped:
+    if options.observers.stopped:
         return True
     if options.n_init != "auto" or problem.coordinates.rank == 0:
         return False
     best = best_of(fits)
-    if is_exact(best.polish.loss, problem.rows.dtype):
+    if is_exact(best.solution.data_loss, problem.rows.dtype) or not best.solution.may_be_identified:
         return True
-    if not best.polish.recoverable or residual_is_noise(problem, best.polish.network):
+    if residual_is_noise(problem, best.solution.network):
         return True
-    # A repaired fit and the one that it repairs are one witness.
     others = [fit for fit in fits if fit is not best]
     if best.path in DEPENDENT:
         others = [fit for fit in others if fit.path not in DEPENDENT]
-    return any(same_optimum(fit.polish, best.polish) for fit in others)
+    rules = options.rules.starts
+    return any(same_optimum(fit.solution, best.solution, rules) for fit in others)
 
 
-def same_optimum(one, other, *, loss=SAME_LOSS, cosine=SAME_COSINE):
-    """Whether two fits have the same loss and, matched, the same directions."""
-    if abs(one.objective - other.objective) > loss * max(one.objective, other.objective):
+def same_optimum(one: Solution, other: Solution, rules: StartRules) -> bool:
+    """Whether two solutions have the same objective and, matched, the same directions."""
+    if abs(one.objective - other.objective) > rules.same_loss * max(one.objective, other.objective):
         return False
     A, B = (W / np.maximum(np.linalg.norm(W, axis=0), TINY) for W in (one.network.W, other.network.W))
     cosines = np.abs(A.T @ B)
-    return bool(cosines[linear_sum_assignment(-cosines)].min() > cosine)
+    return bool(cosines[linear_sum_assignment(-cosines)].min() > rules.same_cosine)
 
 
-def cannot_improve(first, problem, k, options):
+def cannot_improve(first: Solution, problem: SquaredLoss, k: int, options: FitOptions) -> bool:
     """Whether not even twice as many units come to the loss that a further start must have.
 
     So it is asked on rows that are not normal, where many optima are nearly as good as the first.
     """
     if options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
         return False
-    penalized = problem.replace(problem.rows, alpha=first.polish.alpha or 0.0)
-    penalized = in_single_precision(penalized, REFIT_TOL, REQUIRED_RATIO * first.polish.loss)
-    loss = fit_overparameterized(penalized, k, np.random.RandomState(0))[0]
-    return not loss < REQUIRED_RATIO * first.polish.loss
+    target = options.rules.polish.required_ratio * first.data_loss
+    penalized = problem.replace(problem.rows, alpha=first.alpha or 0.0)
+    penalized = in_single_precision(penalized, OVERPARAMETERIZED.tol, target)
+    return not fit_overparameterized(penalized, k, np.random.RandomState(0))[0] < target
 
 
-def best_of(fits):
-    """The fit of lowest loss."""
-    return min(fits, key=lambda fit: fit.polish.objective)
+def best_of(fits: list[StartResult]) -> StartResult:
+    """The fit of lowest objective."""
+    return min(fits, key=lambda fit: fit.solution.objective)

@@ -1,25 +1,29 @@
 """One start, followed to its end: initialized, descended, polished."""
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
 from .._data.gaussianity import rows_are_normal
+from .._data.rows import Rows
 from .._data.whitening import Coordinates
+from .._network.loss import SquaredLoss
+from .._network.network import Network
 from .._network.output_layer import with_fitted_outputs
 from .._network.symmetries import with_output_norm
 from .._optimization.elimination import random_start
-from .._optimization.gradient_descent import ROWS_PER_WEIGHT, gradient_descent
+from .._optimization.gauss_newton import Solution, Stopping
+from .._optimization.gradient_descent import ROWS_PER_WEIGHT, DescentResult, gradient_descent
 from .._tensor.initialization import tensor_start
-from .polish import moments_are_uninformative, polish_start, run_observed
+from .polish import polish_start, run_observed
 from .progress import Observers, Trace
-from .stages import Polish, exact_loss
+from .regimes import moments_are_uninformative
+from .rules import SearchRules
+from .stages import PolishTask, exact_loss
 from .starts import overparameterized_start, residual_directions_start
-
-# On rows that are not normal many optima are nearly as good as the first: a further start must lower the
-# loss to this share of it.
-REQUIRED_RATIO = 0.5
 
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
@@ -29,28 +33,46 @@ ZERO_LOSS = 0.5
 class FitOptions:
     """How to fit: the parameters of the estimator that the search over starts reads.
 
-    Attributes are named as there; ``init`` may be a :class:`Network` in the coordinates of the problem.
-    ``moment_coordinates`` are those in which the moments take rows for N(0, I).
-    The learning rate is that of targets at unit variance, ``output_norm`` the |v_i| that homogeneous
-    units have in descent, where v stays. ``held_out`` are rows that stop the polish, or None;
-    ``progress`` is told of every step.
+    Attributes are named as there, but for these.
+
+    Attributes
+    ----------
+    init : str or Network
+        A network in the coordinates of the problem.
+    moment_coordinates : Coordinates
+        In which the moments take rows for N(0, I).
+    learning_rate : float or "auto"
+        For targets at unit variance.
+    output_norm : float
+        The |v_i| that homogeneous units have in descent, where v stays.
+    held_out : Rows or None
+        Rows that stop the polish.
+    observers : Observers
+        Told of every step.
+    rules : SearchRules
     """
 
-    init: object
+    init: str | Network
     moment_coordinates: Coordinates
     moments: str
     resample: bool
     polish: bool
-    learning_rate: object
+    learning_rate: float | Literal["auto"]
     output_norm: float
     max_iter: int
     tol: float
-    n_init: object
-    alpha: object
-    n_jobs: object
-    held_out: object = None
-    score_function: object = None
-    progress: Observers = field(default_factory=Observers)
+    n_init: int | Literal["auto"]
+    alpha: float | Literal["auto"]
+    n_jobs: int | None
+    held_out: Rows | None = None
+    score_function: Any = None
+    observers: Observers = field(default_factory=Observers)
+    rules: SearchRules = SearchRules()
+
+    @property
+    def stopping(self) -> Stopping:
+        """When a stage on all rows ends."""
+        return Stopping(max_iter=self.max_iter, tol=self.tol)
 
 
 @dataclass(frozen=True)
@@ -61,95 +83,140 @@ class StartResult:
     ----------
     start : Network
         In white coordinates, as all networks here.
-    polish : Polish
-        Where it ended; without polish, where descent ended.
-    course : Course
+    solution : Solution
+        Where it ended: the polish or, without one, descent.
+    trace : Trace
         The losses of all stages.
     path : str
-        "tensor", "half", "random", "given", "repaired" or "pruned".
+        "tensor", "half sample", "random", "given", "residual directions" or "overparameterized".
     rows_read : int
     n_starts : int
         Starts that were tried in all.
+    is_final : bool
+        Whether neither a further start nor a further step would pay.
     """
 
-    start: object
-    polish: object
+    start: Network
+    solution: Solution
     trace: Trace
     path: str
     rows_read: int
     n_starts: int = 1
+    is_final: bool = False
 
 
-def one_start(problem, k, options, path, seed, first=None, *, name=""):
+def one_start(
+    problem: SquaredLoss,
+    k: int,
+    options: FitOptions,
+    path: str,
+    seed: int,
+    first: Solution | None = None,
+    *,
+    name: str = "",
+) -> StartResult:
     """Initialize, descend, polish.
 
     Parameters
     ----------
+    problem : SquaredLoss
+    k : int
+    options : FitOptions
     path : str
+        As of :class:`StartResult`.
     seed : int
-    first : Polish
-        Where the first start ended, for the path that repairs it, and for its penalty.
+    first : Solution or None
+        Where the first start ended, for the path along its residual, and for its penalty.
     name : str
         For those who watch.
 
     Returns
     -------
-    Fit
+    StartResult
     """
     random_state = check_random_state(seed)
     problem = problem.replace(problem.rows.with_own_counter())
-    fresh, loss_target = problem, np.inf
-    if first and options.n_init == "auto" and not rows_are_normal(problem.rows, problem.coordinates):
-        loss_target = REQUIRED_RATIO * first.loss
-    if path in ("tensor", "half") and skips_moments(problem, k, options):
+    target = loss_target(problem, first, options)
+    if path in ("tensor", "half sample") and skips_moments(problem, k, options):
         path = "random"
-    if path == "given":
-        start = options.init
-    elif path == "random":
-        start = random_start(problem, k, random_state)
-    elif path == "pruned":
-        start = overparameterized_start(problem, k, random_state, loss_target=loss_target)
-    elif path == "repaired":
-        start = residual_directions_start(problem, first.network, random_state, loss_target=loss_target)
-    elif path == "half":
-        subsample = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
-        half = problem.replace(problem.rows.take(np.sort(subsample)))
-        start = moment_start(half, k, options, random_state, split=False)
-    else:
-        own, fresh = initialization_split(problem, k, options, random_state)
-        start = moment_start(own, k, options, random_state, split=fresh is not own)
-        if fresh is problem and not problem.data_loss(start) <= ZERO_LOSS * start.V.shape[1]:
-            # Worse than nothing, as moments of rows far from N(0, I) may be.
-            start = with_fitted_outputs(problem, start.W, start.b)
+    start, fresh = initialize(problem, k, options, path, first, target, random_state)
     start = with_output_norm(start, options.output_norm, problem.activation.degree)
-    alpha = options.alpha if options.alpha != "auto" else first.alpha if first else None
-    trace = Trace(name, problem, options.progress, options.held_out)
+    alpha = None if options.alpha == "auto" else options.alpha
+    if options.alpha == "auto" and first is not None:
+        alpha = first.alpha
+    trace = Trace(name, problem, options.observers, options.held_out)
 
-    def follow():
+    def follow() -> Solution:
         descent = descend_from(start, fresh, options, trace, random_state)
         loss = problem.data_loss(descent.network)
         if not options.polish:
-            return Polish(descent.network, loss, loss, 0.0, True, descent.reason)
+            return Solution(descent.network, loss, loss, 0.0, descent.reason)
         network = descent.network if loss <= problem.data_loss(start) else start
-        limits = {"max_iter": options.max_iter, "tol": options.tol, "loss_target": loss_target}
-        return polish_start(problem, network, alpha, trace, random_state=random_state, **limits)
+        return polish_start(
+            PolishTask(
+                problem, network, alpha, trace, random_state,
+                options.stopping, loss_target=target, rules=options.rules,
+            )
+        )  # fmt: skip
 
-    polish = run_observed(follow, problem, trace, alpha)
-    return StartResult(start, polish, trace, path, problem.rows.rows_read)
+    solution = run_observed(follow, problem, trace, alpha)
+    return StartResult(start, solution, trace, path, problem.rows.rows_read)
 
 
-def skips_moments(problem, k, options):
+def loss_target(problem: SquaredLoss, first: Solution | None, options: FitOptions) -> float:
+    """The loss below which a further start is worth its polish."""
+    if first is None or options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
+        return np.inf
+    return options.rules.polish.required_ratio * first.data_loss
+
+
+def initialize(
+    problem: SquaredLoss,
+    k: int,
+    options: FitOptions,
+    path: str,
+    first: Solution | None,
+    target: float,
+    random_state: RandomState,
+) -> tuple[Network, SquaredLoss]:
+    """The start of a path, and the problem on the rows that descent may take."""
+    if path == "given":
+        assert isinstance(options.init, Network)
+        return options.init, problem
+    if path == "random":
+        return random_start(problem, k, random_state), problem
+    if path == "overparameterized":
+        return overparameterized_start(problem, k, random_state, loss_target=target), problem
+    if path == "residual directions":
+        assert first is not None
+        start = residual_directions_start(problem, first.network, random_state, loss_target=target)
+        return start, problem
+    if path == "half sample":
+        chosen = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
+        half = problem.replace(problem.rows.take(np.sort(chosen)))
+        return start_from_moments(half, k, options, random_state, split=False), problem
+    own, fresh = initialization_split(problem, k, options, random_state)
+    start = start_from_moments(own, k, options, random_state, split=fresh is not own)
+    if fresh is problem and not problem.data_loss(start) <= ZERO_LOSS * start.V.shape[1]:
+        # Worse than nothing, as moments of rows far from N(0, I) may be.
+        start = with_fitted_outputs(problem, start.W, start.b)
+    return start, fresh
+
+
+def skips_moments(problem: SquaredLoss, k: int, options: FitOptions) -> bool:
     """Whether the polish makes of random units what it would make of moments.
 
     A score that the user brings is used all the same.
     """
     if not options.polish or options.alpha == 0 or options.score_function is not None:
         return False
-    return moments_are_uninformative(problem, k)
+    return moments_are_uninformative(problem, k, options.rules)
 
 
-def descend_from(start, problem, options, trace, random_state):
-    """Descent from a start, as far as the plan has it."""
+def descend_from(
+    start: Network, problem: SquaredLoss, options: FitOptions, trace: Trace, random_state: RandomState
+) -> DescentResult:
+    """Descent from a start, as far as the options have it."""
     return gradient_descent(
         problem,
         start,
@@ -165,7 +232,9 @@ def descend_from(start, problem, options, trace, random_state):
     )
 
 
-def initialization_split(problem, k, options, random_state):
+def initialization_split(
+    problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
+) -> tuple[SquaredLoss, SquaredLoss]:
     """The problem on a part for the initialization, and on the rest for descent.
 
     As in the theorem, with raw moments and fresh parts, where there are rows for that; otherwise both
@@ -177,16 +246,20 @@ def initialization_split(problem, k, options, random_state):
     if options.moments != "raw" or not options.resample or rows.n_rows - n_own < least:
         return problem, problem
     order = random_state.permutation(rows.n_rows)
-    return tuple(problem.replace(rows.take(np.sort(part))) for part in np.split(order, [n_own]))
+    own, fresh = (problem.replace(rows.take(np.sort(part))) for part in np.split(order, [n_own]))
+    return own, fresh
 
 
-def moment_start(problem, k, options, random_state, *, split):
+def start_from_moments(
+    problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState, *, split: bool
+) -> Network:
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
+    white = options.moment_coordinates
     start = tensor_start(
-        problem.rows, options.moment_coordinates, k, problem.activation, options.moments,
+        problem.rows, white, k, problem.activation, options.moments,
         split=split, score_function=options.score_function, random_state=random_state,
     )  # fmt: skip
-    W, b = options.moment_coordinates.weights_to_inputs(start.W, start.b)
+    W, b = white.weights_to_inputs(start.W, start.b)
     if not problem.fit_intercept:
         b, start = np.zeros_like(b), start._replace(c=np.zeros_like(start.c))
     W, b = problem.coordinates.weights_from_inputs(W, b)

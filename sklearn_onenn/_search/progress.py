@@ -1,11 +1,21 @@
-"""The course of a fit: what it reports at every step, to whom, and what ends a stage or the fit.
+"""The trace of a fit: what it reports at every step, to whom, and what ends a stage or the fit.
 
 A stage of a start calls a :class:`Stage` at every step. The :class:`Trace` of that start keeps the
 losses, and the network that is best on held-out rows (L. Prechelt, 1998, Early Stopping - But When?,
 doi:10.1007/3-540-49430-8_3). Observers, which all starts share, see every step and may stop the fit.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
+from typing import Any, Literal, Optional, Protocol
+
+from .._data.rows import Rows
+from .._network.loss import Evaluation, SquaredLoss
+from .._network.network import Network
+from .._optimization.gauss_newton import Solution
+
+Event = Literal["begin", "step", "end_stage", "end"]
 
 # Steps without a lower held-out loss after which a stage ends.
 PATIENCE = 10
@@ -15,14 +25,29 @@ class StopFit(Exception):
     """An observer asked for the end of the fit."""
 
 
+class Observer(Protocol):
+    """Who wants to know of the steps of a fit; a true answer stops it."""
+
+    def begin(self, trace: "Trace") -> Any:
+        """A start begins."""
+
+    def step(self, trace: "Trace") -> Any:
+        """One step was taken."""
+
+    def end_stage(self, trace: "Trace") -> Any:
+        """A stage is over."""
+
+    def end(self, trace: "Trace") -> Any:
+        """A start is over."""
+
+
 class Observers:
     """Who is told of the steps of a fit.
 
     Parameters
     ----------
     observers : list
-        With the methods ``begin``, ``step``, ``end_stage`` and ``end``, as of :class:`Printer`. A true
-        answer stops the fit.
+        Of :class:`Observer`.
     n_rows : int
         All rows: passes are counted in them.
 
@@ -32,11 +57,11 @@ class Observers:
         Whether an observer asked for the end.
     """
 
-    def __init__(self, observers=(), n_rows=1):
+    def __init__(self, observers: Sequence[Observer] = (), n_rows: int = 1) -> None:
         self.observers, self.n_rows, self.stopped = list(observers), n_rows, False
         self._lock = Lock()
 
-    def tell(self, event, trace):
+    def tell(self, event: Event, trace: "Trace") -> None:
         """Tell the observers of an event, one thread at a time; steps end here where one said so."""
         with self._lock:
             for observer in self.observers:
@@ -53,10 +78,10 @@ class Trace:
     name : str
     problem : SquaredLoss or None
         Its rows count how often they are read.
-    progress : Progress or None
+    observers : Observers or None
     held_out : Rows or None
-    before : Course or None
-        The course that this one continues.
+    before : Trace or None
+        The trace that this one continues.
 
     Attributes
     ----------
@@ -76,27 +101,47 @@ class Trace:
         The last one whose loss is that of the units as they are.
     best : tuple of float and Network, or None
         Lowest held-out loss of this course alone, and where.
-    polish : Polish
+    solution : Solution
         Where it ended.
     """
 
-    def __init__(self, name="", problem=None, progress=None, held_out=None, before=None):
+    def __init__(
+        self,
+        name: str = "",
+        problem: SquaredLoss | None = None,
+        observers: Observers | None = None,
+        held_out: Rows | None = None,
+        before: Optional["Trace"] = None,
+    ) -> None:
         self.name, self.problem = name, problem
-        self.held_out = None if held_out is None else problem.replace(held_out)
+        self.held_out = None if held_out is None or problem is None else problem.replace(held_out)
         self._read_before = 0 if problem is None else problem.rows.rows_read
-        self.progress = progress or Observers()
+        self.observers = observers or Observers()
         self.losses = list(before.losses) if before else []
         self.held_out_losses = list(before.held_out_losses) if before else []
-        self.stages = [*map(list, before.stages)] if before else []
+        self.stages: list[list[Any]] = [list(stage) for stage in before.stages] if before else []
         self.stage_name, self.n_steps = "", 0
-        self.network = self.last_of_problem = self.best = None
+        self.network: Network | None = None
+        self.last_of_problem: Network | None = None
+        self.best: tuple[float, Network] | None = None
+        self.solution: Solution | None = None
+
+    @contextmanager
+    def best_of_its_own(self) -> Iterator[None]:
+        """Inside, the best network on held-out rows is looked for anew; afterwards it is what it was."""
+        before = self.best
+        try:
+            yield
+        finally:
+            self.best = before
 
     @property
-    def passes(self):
+    def passes(self) -> float:
         """Rows read by this course, as a multiple of all rows."""
-        return (self.problem.rows.rows_read - self._read_before) / self.progress.n_rows
+        assert self.problem is not None
+        return (self.problem.rows.rows_read - self._read_before) / self.observers.n_rows
 
-    def stage(self, name, *, watched=True, smoothed=False):
+    def stage(self, name: str, *, watched: bool = True, smoothed: bool = False) -> "Stage":
         """A callable for the steps of the next stage.
 
         Parameters
@@ -112,22 +157,23 @@ class Trace:
         Stage
         """
         if not self.stage_name:
-            self.progress.tell("begin", self)
+            self.observers.tell("begin", self)
         self._end_stage()
         self.stage_name = name
         self.stages.append([name, 0])
         return Stage(self, watched and self.held_out is not None, smoothed)
 
-    def end(self, polish):
+    def end(self, solution: Solution) -> None:
         """Nothing follows: here it ended."""
         self._end_stage()
-        self.polish = polish
+        self.solution = solution
         if self.stage_name:
-            self.progress.tell("end", self)
+            self.observers.tell("end", self)
 
-    def _end_stage(self):
+    def _end_stage(self) -> None:
+        """Tell that the present stage is over, if it had any steps."""
         if self.n_steps:
-            self.progress.tell("end_stage", self)
+            self.observers.tell("end_stage", self)
         self.n_steps = 0
 
 
@@ -137,11 +183,11 @@ class Stage:
     That is so when the held-out loss has not fallen for ``PATIENCE`` steps; another stage may follow.
     """
 
-    def __init__(self, trace, watched, smoothed):
+    def __init__(self, trace: Trace, watched: bool, smoothed: bool) -> None:
         self.trace, self.watched, self.smoothed = trace, watched, smoothed
         self._steps_since = 0
 
-    def __call__(self, evaluation):
+    def __call__(self, evaluation: Evaluation) -> bool:
         trace = self.trace
         trace.n_steps += 1
         trace.losses.append(evaluation.data_loss)
@@ -150,12 +196,13 @@ class Stage:
         if not self.smoothed:
             trace.last_of_problem = evaluation.network
         ends = self.watched and self._rises(evaluation.network)
-        trace.progress.tell("step", trace)
+        trace.observers.tell("step", trace)
         return ends
 
-    def _rises(self, network):
+    def _rises(self, network: Network) -> bool:
         """Whether the held-out loss has not fallen for long."""
         trace = self.trace
+        assert trace.held_out is not None
         loss = trace.held_out.data_loss(network)
         trace.held_out_losses.append(loss)
         if trace.best is None or loss < trace.best[0]:
@@ -178,25 +225,27 @@ class Printer:
         Factor from losses of scaled targets to those of the caller's.
     """
 
-    def __init__(self, verbose, unit=1.0):
+    def __init__(self, verbose: int, unit: float = 1.0) -> None:
         self.verbose, self.unit = verbose, unit
 
-    def begin(self, trace):
+    def begin(self, trace: Trace) -> None:
         """Nothing is known yet."""
 
-    def step(self, trace):
+    def step(self, trace: Trace) -> None:
         """One step was taken."""
         if self.verbose > 1:
             print(self._line(trace, f"step {trace.n_steps}"))
 
-    def end_stage(self, trace):
+    def end_stage(self, trace: Trace) -> None:
         """A stage is over."""
         print(self._line(trace, f"{trace.n_steps} steps"))
 
-    def end(self, trace):
+    def end(self, trace: Trace) -> None:
         """A start is over."""
-        print(f"{trace.name}: loss {self.unit * trace.polish.loss:.3e}, {trace.polish.reason}")
+        solution = trace.solution
+        assert solution is not None
+        print(f"{trace.name}: loss {self.unit * solution.data_loss:.3e}, {solution.reason}")
 
-    def _line(self, trace, steps):
+    def _line(self, trace: Trace, steps: str) -> str:
         loss = self.unit * trace.losses[-1]
         return f"{trace.name}, {trace.stage_name}: {steps}, {trace.passes:.1f} passes, loss {loss:.3e}"

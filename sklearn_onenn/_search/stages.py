@@ -1,130 +1,166 @@
-"""What the polish of a start is made of: its stages, and where it ended."""
+"""What the polish of a start is made of: the task, its stages, and where they ended."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.random import RandomState
 
+from .._network.loss import SquaredLoss
+from .._network.network import Network
 from .._network.symmetries import min_norm_scaling
-from .._optimization.gauss_newton import gauss_newton
-from .._optimization.smoothing import WIDTHS, has_kink, minimize_smoothed
+from .._optimization.gauss_newton import Callback, Solution, Stopping, gauss_newton
+from .._optimization.smoothing import Smoothing, has_kink, minimize_smoothed
 from .._selection.criteria import bic_prefers, predicted_error, statistical_tolerance
 from .._selection.residual_noise import residual_is_noise
+from .progress import Trace
+from .rules import PolishRules, SearchRules
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
 
-# Steps towards an exact fit lower the loss by far more than this share.
-ROUGH_TOL = 2e-2
-
-# With fewer targets for each weight a fit without penalty is mostly one of the noise, and a search for
-# the penalty that begins there ends near it.
-FEW_TARGETS = 3
-
 
 @dataclass(frozen=True)
-class Polish:
-    """Where the polish of a start ended.
+class PolishTask:
+    """A start to polish.
 
     Attributes
     ----------
+    problem : SquaredLoss
     network : Network
-    loss : float
-        1/2 mean squared residual on all rows.
-    objective : float
-        With the penalty, or on held-out rows: starts are compared by it.
+        The start.
     alpha : float or None
-        The penalty; None while it is not known, since no fit needed it.
-    recoverable : bool
-        Whether it may be a recovered network, or lack little to be one.
-    reason : str
-        Why the last stage ended.
+        The penalty; None to find it where the fit is not exact.
+    trace : Trace
+        Told of every step. With held-out rows stages end when the loss there rises, and the best network
+        there is kept.
+    random_state : numpy.random.RandomState
+        Draws small weights.
+    stopping : Stopping
+    loss_target : float
+        A start whose loss is not below this after the first fit is given up.
+    rules : SearchRules
     """
 
-    network: object
-    loss: float
-    objective: float
-    alpha: object
-    recoverable: bool
-    reason: str
+    problem: SquaredLoss
+    network: Network
+    alpha: float | None
+    trace: Trace
+    random_state: RandomState
+    stopping: Stopping = Stopping()
+    loss_target: float = np.inf
+    rules: SearchRules = SearchRules()
+
+    @property
+    def k(self) -> int:
+        """Number of units."""
+        return len(self.network.b)
+
+    @property
+    def may_penalize(self) -> bool:
+        """Whether a penalty may hold the fit, so that it can begin at small weights."""
+        return self.alpha != 0
+
+    @property
+    def statistical_tol(self) -> float:
+        """Tolerance below which a lower loss says nothing of other rows."""
+        return statistical_tolerance(self.problem, self.k, self.rules.polish.evidence.criteria)
 
 
-def exact_loss(dtype):
+@dataclass(frozen=True)
+class PenalizedFit:
+    """A problem with its penalty, and a network near its minimum."""
+
+    problem: SquaredLoss
+    network: Network
+
+    @classmethod
+    def of(cls, solution: Solution) -> "PenalizedFit":
+        """The problem that was solved, and where it was."""
+        return cls(solution.problem, solution.network)
+
+
+def exact_loss(dtype: Any) -> float:
     """Loss, relative to the variance of y, at which an exact fit has reached its rounding error."""
-    return np.finfo(dtype).eps ** 1.5
+    return float(np.finfo(dtype).eps) ** 1.5
 
 
-def is_exact(loss, dtype):
+def is_exact(loss: float, dtype: Any) -> bool:
     """Whether a fit without penalty left nothing but rounding."""
-    return loss <= max(EXACT, exact_loss(dtype))
+    return bool(loss <= max(EXACT, exact_loss(dtype)))
 
 
-def unpenalized_fit(problem, network, trace, *, tol, **limits):
-    """Where steps to a loose tolerance end."""
-    return gauss_newton(
-        problem,
-        network,
-        tol=max(tol, ROUGH_TOL),
-        exact_loss=exact_loss(problem.rows.dtype),
-        callback=trace.stage("rough"),
-        **limits,
-    )
+def is_small_sample(problem: SquaredLoss, k: int, rules: PolishRules) -> bool:
+    """Whether a fit of k units without penalty is mostly one of the noise, where there is noise."""
+    return problem.targets_per_weight(k) < rules.small_sample
 
 
-def minimize_past_kinks(problem, network, trace, *, tol, widths=WIDTHS, **limits):
+def minimize_loosely(
+    problem: SquaredLoss, network: Network, stopping: Stopping, tol: float, callback: Callback
+) -> Solution:
+    """Gauss-Newton steps to a loose tolerance, or to an exact fit."""
+    exact = exact_loss(problem.rows.dtype)
+    stopping = replace(stopping, tol=max(stopping.tol, tol), exact_loss=exact)
+    return gauss_newton(problem, network, stopping, callback=callback)
+
+
+def minimize_past_kinks(
+    fit: PenalizedFit, trace: Trace, stopping: Stopping, smoothing: Smoothing
+) -> Solution:
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss.
 
     Near the minimum that is wanted those between kinks differ by less than the rows resolve. So where
     the residual is noise, smoothing is for smaller tolerances.
     """
-    rough = tol >= statistical_tolerance(problem.rows, network.pack().size)
-    if has_kink(problem.activation) and not (rough and residual_is_noise(problem, network)):
+    problem, network = fit.problem, fit.network
+    is_loose = stopping.tol >= statistical_tolerance(problem, len(network.b))
+    if has_kink(problem.activation) and not (is_loose and residual_is_noise(problem, network)):
         before = problem.evaluate(network).loss
         smoothed = trace.stage("smoothed", smoothed=True)
-        start = minimize_smoothed(problem, network, widths=widths, tol=tol, callback=smoothed, **limits)
+        start = minimize_smoothed(problem, network, smoothing, stopping, callback=smoothed)
         start = min_norm_scaling(start, problem.penalty, problem.activation.degree)
-        callback = trace.stage("polish")
-        last = gauss_newton(problem, start, tol=tol, callback=callback, **limits)
-        if last.evaluation.loss <= before:
+        last = gauss_newton(problem, start, stopping, callback=trace.stage("polish"))
+        if last.objective <= before:
             return last
-    callback = trace.stage("polish")
-    return gauss_newton(problem, network, tol=tol, callback=callback, **limits)
+    return gauss_newton(problem, network, stopping, callback=trace.stage("polish"))
 
 
-def penalized(probable):
-    """Problem, with its penalty, and network of a fit."""
-    return probable.evaluation.problem, probable.network
-
-
-def lost_units(fit, penalized):
+def lost_units(fit: Solution, penalized: Solution, rules: PolishRules) -> bool:
     """Whether a penalty took units of a fit away that the rows call for."""
-    rows, n_weights = fit.evaluation.problem.rows, fit.network.pack().size
-    if bic_prefers(fit.losses[-1], penalized.losses[-1], rows, n_weights):
+    problem, k = fit.problem, len(fit.network.b)
+    if bic_prefers(fit.data_loss, penalized.data_loss, problem, k):
         return True
-    few = is_small_sample(rows, n_weights)
-    return few and predicted_error(fit.evaluation) < predicted_error(penalized.evaluation)
+    if fit.evaluation is None or penalized.evaluation is None or not is_small_sample(problem, k, rules):
+        return False
+    criteria = rules.evidence.criteria
+    return predicted_error(fit.evaluation, criteria) < predicted_error(penalized.evaluation, criteria)
 
 
-def is_small_sample(rows, n_weights):
-    """Whether a fit without penalty is mostly one of the noise, where there is noise."""
-    return rows.weight_sum * rows.n_outputs < FEW_TARGETS * n_weights
-
-
-def best_on_validation(polish, problem, trace):
-    """The polish at the network that was best on held-out rows, where there are any."""
+def best_on_validation(solution: Solution, problem: SquaredLoss, trace: Trace) -> Solution:
+    """The solution at the network that was best on held-out rows, where there are any."""
     if trace.best is None:
-        return polish
+        return solution
     objective, network = trace.best
-    loss = problem.data_loss(network)
-    reason = "held-out loss rises" if polish.reason == "callback" else polish.reason
-    return replace(polish, network=network, loss=loss, objective=objective, reason=reason)
+    reason = "held-out loss rises" if solution.reason == "callback" else solution.reason
+    return replace(
+        solution, network=network, data_loss=problem.data_loss(network), objective=objective,
+        reason=reason,
+    )  # fmt: skip
 
 
-def on_all_rows(problem, last, alpha, recoverable):
-    """The polish of a problem whose last stage, perhaps on its rows in single precision, this was.
+def on_all_rows(
+    problem: SquaredLoss, last: Solution, alpha: float | None, *, may_be_identified: bool
+) -> Solution:
+    """The solution on the rows of a problem, where the last stage may have had them in single precision.
 
     With the penalty that further starts take: None while no fit needed one.
     """
     evaluation = last.evaluation
+    assert evaluation is not None
     if evaluation.problem.rows is not problem.rows:
-        evaluation = problem.replace(problem.rows, alpha=evaluation.problem.alpha).evaluate(last.network)
-    return Polish(last.network, evaluation.data_loss, evaluation.loss, alpha, recoverable, last.reason)
+        penalized = problem.replace(problem.rows, alpha=evaluation.problem.alpha)
+        evaluation = penalized.evaluate(last.network)
+    return replace(
+        last, data_loss=evaluation.data_loss, objective=evaluation.loss, alpha=alpha,
+        may_be_identified=may_be_identified,
+    )  # fmt: skip

@@ -1,27 +1,37 @@
 """Starts of a fit beside those from moments."""
 
 import numpy as np
+from numpy.random import RandomState
 
-from .._network.loss import residuals
+from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._optimization.elimination import backward_elimination, fit_overparameterized, with_directions
 from .._tensor.span import AffineFit, unit_span
 from .._tensor.units import ADDED
 
 
-def overparameterized_start(problem, k, random_state, *, loss_target=np.inf):
+def overparameterized_start(
+    problem: SquaredLoss, k: int, random_state: RandomState, *, loss_target: float = np.inf
+) -> Network:
     """Twice as many random units as wanted, fitted, then eliminated until k are left.
 
-    With less care where the loss of more units is not below a goal.
+    With less care where the loss of more units is not below the target.
     """
     larger = fit_overparameterized(problem, k, random_state)[1]
     return backward_elimination(problem, larger, k, 2 * k, loss_target=loss_target)[1]
 
 
-def residual_directions_start(problem, network, random_state, *, n_more=0, loss_target=np.inf):
+def residual_directions_start(
+    problem: SquaredLoss,
+    network: Network,
+    random_state: RandomState,
+    *,
+    n_more: int = 0,
+    loss_target: float = np.inf,
+) -> Network:
     """A fit with units along the leading directions of its residual, eliminated to as many as before.
 
-    Or to ``n_more`` than that. The goal is as of :func:`overparameterized_start`.
+    Or to ``n_more`` than that. The target is as of :func:`overparameterized_start`.
     """
     k = network.W.shape[1]
     rows = residuals(problem, network)
@@ -38,7 +48,7 @@ def residual_directions_start(problem, network, random_state, *, n_more=0, loss_
     )[1]
 
 
-def small_start(problem, k, random_state):
+def small_start(problem: SquaredLoss, k: int, random_state: RandomState) -> Network:
     """Small weights as perceptrons begin with, for columns of unit variance.
 
     X. Glorot, Y. Bengio, 2010, Understanding the difficulty of training deep feedforward neural

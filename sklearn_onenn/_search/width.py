@@ -9,44 +9,70 @@
    in cross-validation (on normal rows by more than two standard errors).
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.random import RandomState
 
 from .._data.gaussianity import rows_are_normal
-from .._network.loss import residuals
+from .._network.loss import SquaredLoss, residuals
+from .._network.network import Network
 from .._optimization.elimination import backward_elimination
 from .._selection.residual_noise import residual_is_noise
-from .ensemble import MEMBER_UNITS
-from .one_start import one_start
+from .._typing import Array
+from .one_start import FitOptions, one_start
+from .rules import SearchRules
 from .stages import EXACT, is_exact
 
-MAX_WIDTH = 64
 
-# Samples of many rows are made for it.
-TYPICAL_WIDTH = 16
+class SearchStopped(Exception):
+    """An observer ended the search for the width.
 
-# A width is tried while the targets are so many times its weights: by the criterion, by predictions.
-TARGETS_PER_WEIGHT, WIDEST = 2, 1
+    Parameters
+    ----------
+    network : Network
+        The last fit.
+    """
 
-# Folds that are held out in turn.
-FOLDS = 3
-
-# Standard errors by which a wider network must predict better on normal rows.
-GAIN = 2.0
-
-# Doublings of the width without a gain after which wider ones are not tried.
-PATIENCE = 1
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
 
 
-def choose_width(problem, options, random_state):
+@dataclass(frozen=True)
+class WidthFit:
+    """A network where backward elimination stopped to lower the criterion.
+
+    Attributes
+    ----------
+    network : Network
+    criterion : float
+        The Bayesian information criterion; infinite where no loss was finite.
+    leaves_noise : bool
+        Whether no further unit would explain anything, where that was asked.
+    """
+
+    network: Network
+    criterion: float
+    leaves_noise: bool = False
+
+    @property
+    def k(self) -> int:
+        """Units that are left."""
+        return len(self.network.b)
+
+
+def choose_width(
+    problem: SquaredLoss, options: FitOptions, random_state: RandomState
+) -> tuple[int, Network | None]:
     """The number of units.
 
     Parameters
     ----------
     problem : SquaredLoss
         On rows in memory.
-    plan : Plan
+    options : FitOptions
     random_state : numpy.random.RandomState
 
     Returns
@@ -57,113 +83,155 @@ def choose_width(problem, options, random_state):
     """
     options = replace(options, n_init=1, held_out=None)
     seed = random_state.randint(np.iinfo(np.int32).max)
-    lowest, failures = np.inf, 0
-    for width in doubling_widths(problem):
-        network = fitted(problem, width, options, seed, name=f"width {width}")
-        if options.progress.stopped:
-            return width, network
-        k_left, value, network = after_elimination(problem, network)
-        if value >= lowest:
-            failures += 1
-            if failures > PATIENCE:
+    best = None
+    try:
+        best = narrowed(problem, widened(problem, options, seed), options, seed)
+        if best.leaves_noise:
+            return best.k, None
+        return cross_validated_width(problem, best.k, options, random_state), None
+    except SearchStopped as stopped:
+        network = stopped.network if best is None else best.network
+        return len(network.b), network
+
+
+def widened(problem: SquaredLoss, options: FitOptions, seed: int) -> WidthFit:
+    """The fit of lowest criterion among those of widths 1, 2, 4, ..., each less the units it can spare.
+
+    A width from which a unit goes, or whose residual is mere noise, is the last.
+    """
+    rules = options.rules.width
+    best, n_failures = None, 0
+    for width in doubling_widths(problem, options.rules):
+        network = fit_width(problem, width, options, seed, name=f"width {width}")
+        fit = eliminate_units(problem, network)
+        if best is None or fit.criterion < best.criterion:
+            best = replace(fit, leaves_noise=is_noise(problem, fit.network))
+            n_failures = 0
+            if fit.k < width or best.leaves_noise:
                 break
             continue
-        k, lowest, failures, best = k_left, value, 0, network
-        explained = is_noise(problem, network)
-        if k < width or explained:
+        n_failures += 1
+        if n_failures > rules.patience:
             break
-    while k > 1:
-        network = fitted(problem, k - 1, options, seed, name=f"width {k - 1}")
-        if options.progress.stopped:
-            return k - 1, network
-        k_left, value, network = after_elimination(problem, network)
-        if value >= lowest:
-            break
-        k, lowest, best, explained = k_left, value, network, is_noise(problem, network)
-    if not explained:
-        wider = cross_validated_width(problem, k, options, random_state)
-        if options.progress.stopped:
-            return k, best
-        k = wider
-    return k, None
+    assert best is not None  # there is a width 1
+    return best
 
 
-def fitted(problem, k, options, seed, *, name):
-    """The network of one start."""
+def narrowed(problem: SquaredLoss, best: WidthFit, options: FitOptions, seed: int) -> WidthFit:
+    """The fit with a unit less, fitted anew, as long as that lowers the criterion.
+
+    A unit that is eliminated may be the wrong one.
+    """
+    while best.k > 1:
+        k = best.k - 1
+        network = fit_width(problem, k, options, seed, name=f"width {k}")
+        fit = eliminate_units(problem, network)
+        if not fit.criterion < best.criterion:
+            break
+        best = replace(fit, leaves_noise=is_noise(problem, fit.network))
+    return best
+
+
+def fit_width(problem: SquaredLoss, k: int, options: FitOptions, seed: int, *, name: str) -> Network:
+    """The network of k units that one start leads to.
+
+    Raises
+    ------
+    SearchStopped
+        Where an observer asked for the end.
+    """
+    assert isinstance(options.init, str)  # weights that are given have a width
     fit = one_start(problem, k, options, options.init, seed, name=name)
     problem.rows.count(fit.rows_read)
-    return fit.polish.network
+    if options.observers.stopped:
+        raise SearchStopped(fit.solution.network)
+    return fit.solution.network
 
 
-def doubling_widths(problem, targets_per_weight=TARGETS_PER_WEIGHT, *, in_parts=False):
-    """Widths 1, 2, 4, ... that the rows can tell anything about, by themselves or in parts."""
-    rows, rank = problem.rows, problem.coordinates.rank
-    n_targets = rows.weight_sum * rows.n_outputs
-    per_unit = targets_per_weight * (rank + rows.n_outputs + 1)
-    largest = max(1, min(MAX_WIDTH, int(n_targets / per_unit)))
-    if in_parts and largest >= MEMBER_UNITS:
-        largest = MAX_WIDTH
+def doubling_widths(
+    problem: SquaredLoss, rules: SearchRules, *, by_predictions: bool = False
+) -> list[int]:
+    """Widths 1, 2, 4, ... that the rows can tell anything about, by themselves or as an ensemble."""
+    weights_of_a_unit = problem.n_weights(1) - problem.rows.n_outputs
+    targets_per_weight = 1.0 if by_predictions else rules.width.targets_per_weight
+    largest = int(problem.n_targets / (targets_per_weight * weights_of_a_unit))
+    largest = max(1, min(rules.width.max_width, largest))
+    if by_predictions and largest >= rules.ensemble.member_units:
+        largest = rules.width.max_width
     return [2**power for power in range(largest.bit_length())]
 
 
-def is_noise(problem, network):
+def is_noise(problem: SquaredLoss, network: Network) -> bool:
     """Whether a fit leaves nothing that a further unit would explain."""
     if is_exact(problem.data_loss(network), problem.rows.dtype):
+        return True
+    if problem.coordinates.rank == 0:  # no unit explains anything
         return True
     return rows_are_normal(problem.rows, problem.coordinates) and residual_is_noise(problem, network)
 
 
-def criterion(problem, network, loss):
+def criterion(problem: SquaredLoss, network: Network, loss: float) -> float:
     """n m log(loss) + p log(n m); exact fits have equal losses."""
-    n_targets = problem.rows.weight_sum * problem.rows.n_outputs
-    n_weights = network.pack().size - (0 if problem.activation.degree is None else len(network.b))
-    return n_targets * np.log(max(loss, EXACT)) + n_weights * np.log(n_targets)
+    n_weights = problem.n_identifiable_weights(len(network.b))
+    n_targets = problem.n_targets
+    return float(n_targets * np.log(max(loss, EXACT)) + n_weights * np.log(n_targets))
 
 
-def after_elimination(problem, network):
-    """Width, criterion and network where backward elimination stops to lower the criterion."""
+def eliminate_units(problem: SquaredLoss, network: Network) -> WidthFit:
+    """Backward elimination, as long as it lowers the criterion."""
     best = None
     for k in range(network.W.shape[1], 0, -1):
         loss, network = backward_elimination(problem, network, k, k)
-        value = criterion(problem, network, loss)
-        if best is not None and value > best[1]:
+        fit = WidthFit(network, criterion(problem, network, loss))
+        if best is not None and fit.criterion > best.criterion:
             break
-        best = k, value, network
-    return best
+        best = fit
+    assert best is not None
+    return best if np.isfinite(best.criterion) else replace(best, criterion=np.inf)
 
 
-def cross_validated_width(problem, k, options, random_state):
+def cross_validated_width(
+    problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
+) -> int:
     """Of this width and wider ones the one that predicts best in cross-validation.
 
     On normal rows, which a network may have made, beyond what chance allows.
     """
+    rules, rows = options.rules.width, problem.rows
+    n_errors = rules.gain if rows_are_normal(rows, problem.coordinates) else 0.0
+    squared_errors, weight = cross_validation(problem, options, random_state)
+    lowest, n_failures = squared_errors(k), 0
+    for wider in doubling_widths(problem, options.rules, by_predictions=True):
+        if wider <= k:
+            continue
+        errors = squared_errors(wider)
+        gain = weight * (lowest - errors)
+        if gain.mean() > n_errors * gain.std() / np.sqrt(len(gain)):
+            k, lowest, n_failures = wider, errors, 0
+            continue
+        n_failures += 1
+        if n_failures > rules.patience:
+            break
+    return k
+
+
+def cross_validation(
+    problem: SquaredLoss, options: FitOptions, random_state: RandomState
+) -> tuple[Callable[[int], Array], Array]:
+    """A function of a width, the squared error of every row from a fit without its fold, and weights."""
     rows = problem.rows
     order = random_state.permutation(rows.n_rows)
     seed = random_state.randint(np.iinfo(np.int32).max)
     weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[order, 0]
-    n_errors = GAIN if rows_are_normal(rows, problem.coordinates) else 0.0
 
-    def squared_errors(width):
-        """Of every row, in this order, from a fit without its fold."""
+    def squared_errors(width: int) -> Array:
         parts = []
-        for i, fold in enumerate(np.array_split(order, FOLDS)):
-            if options.progress.stopped:
-                return np.full(rows.n_rows, np.inf)
+        for i, fold in enumerate(np.array_split(order, options.rules.width.n_folds)):
             kept = problem.replace(rows.take(np.setdiff1d(order, fold)))
-            network = fitted(kept, width, options, seed, name=f"width {width}, without fold {i + 1}")
-            parts.append((residuals(problem.replace(rows.take(fold)), network).y ** 2).sum(axis=1))
+            name = f"width {width}, without fold {i + 1}"
+            network = fit_width(kept, width, options, seed, name=name)
+            on_fold = problem.replace(rows.take(fold))
+            parts.append((residuals(on_fold, network).y ** 2).sum(axis=1))
         return np.concatenate(parts)
 
-    lowest, failures = squared_errors(k), 0
-    for wider in [width for width in doubling_widths(problem, WIDEST, in_parts=True) if width > k]:
-        errors = squared_errors(wider)
-        if options.progress.stopped:
-            break
-        gain = weight * (lowest - errors)
-        if gain.mean() > n_errors * gain.std() / np.sqrt(len(gain)):
-            k, lowest, failures = wider, errors, 0
-            continue
-        failures += 1
-        if failures > PATIENCE:
-            break
-    return k
+    return squared_errors, weight

@@ -16,13 +16,18 @@ leverage, not by the mean: a unit that bends for a few rows far from the others 
 and predicts badly there.
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from .._data.floating_point import EPSILON
+from .._network.loss import Evaluation, SquaredLoss
+from .._network.network import Network
 from .._network.symmetries import min_norm_scaling
-from .._optimization.gauss_newton import gauss_newton
+from .._optimization.gauss_newton import Callback, Solution, Stopping, gauss_newton
 from .._optimization.preconditioner import Preconditioner
 from .criteria import (
+    CriteriaRules,
     can_interpolate,
     effective_dof,
     noise_variance,
@@ -30,25 +35,49 @@ from .criteria import (
     trace_is_exact,
 )
 
-# t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit without
-# penalty may have grown without bound, and with few rows several penalties repeat themselves: the larger
-# predict better, but one that begins too large takes weak units away for good.
-FIRST_WEIGHT_VARIANCE = 0.05
 
-MAX_FIRST_ALPHA = 5.0
+@dataclass(frozen=True)
+class EvidenceRules:
+    """The numbers of the search for the penalty, measured in ``doc/benchmarks/real_data.md``.
 
-# alpha changes by at most this factor in a step: otherwise, with few rows, weights that grow to fit the
-# noise and a penalty that falls with the residual would drive each other on.
-MAX_CHANGE = 2.0
+    Attributes
+    ----------
+    first_weight_variance : float
+        t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit
+        without penalty may have grown without bound, and with few rows several penalties repeat
+        themselves: the larger predict better.
+    max_first_alpha : float
+        A penalty that begins too large takes weak units away for good.
+    max_change : float
+        alpha changes by at most this factor in a step: otherwise, with few rows, weights that grow to
+        fit the noise and a penalty that falls with the residual would drive each other on.
+    settled : float
+        No step is the last before alpha changes by less than this factor.
+    dof_steps : int
+        Steps for which an estimated gamma serves, while alpha stays within ``settled`` of what it was.
+    criteria : CriteriaRules
+    """
 
-# No step is the last before alpha changes by less than this factor.
-SETTLED = 1.3
+    first_weight_variance: float = 0.05
+    max_first_alpha: float = 5.0
+    max_change: float = 2.0
+    settled: float = 1.3
+    dof_steps: int = 5
+    criteria: CriteriaRules = CriteriaRules()
 
-# Steps for which an estimated gamma serves, while alpha stays within SETTLED of what it was.
-GAMMA_STEPS = 5
+
+EVIDENCE = EvidenceRules()
 
 
-def maximize_evidence(problem, network, *, first_alpha, max_iter, tol=0.0, **limits):
+def maximize_evidence(
+    problem: SquaredLoss,
+    network: Network,
+    first_alpha: float,
+    stopping: Stopping,
+    *,
+    callback: Callback | None = None,
+    rules: EvidenceRules = EVIDENCE,
+) -> Solution:
     """The weights that are most probable under the penalty of largest evidence.
 
     Parameters
@@ -58,24 +87,24 @@ def maximize_evidence(problem, network, *, first_alpha, max_iter, tol=0.0, **lim
         Near a minimum without penalty.
     first_alpha : float
         The penalty to begin with.
-    max_iter : int
-    tol : float
-        As of :func:`gauss_newton`, where it is above the :func:`statistical_tolerance`.
-    **limits
-        Others of :func:`gauss_newton`.
+    stopping : Stopping
+        Its tolerance where that is above the :func:`statistical_tolerance`.
+    callback : callable or None
+        As of :func:`gauss_newton`.
+    rules : EvidenceRules
 
     Returns
     -------
-    PolishResult
-        Its evaluation's problem has the penalty.
+    Solution
+        Its problem has the penalty.
     """
+    resolved = statistical_tolerance(problem, len(network.b), rules.criteria)
     return gauss_newton(
         problem.replace(problem.rows, alpha=first_alpha),
         min_norm_scaling(network, problem.penalty, problem.activation.degree),
-        max_iter=max_iter,
-        tol=max(tol, statistical_tolerance(problem.rows, network.pack().size)),
-        penalty=EvidenceUpdate(),
-        **limits,
+        replace(stopping, tol=max(stopping.tol, resolved), exact_loss=0.0),
+        callback=callback,
+        penalty=EvidenceUpdate(rules),
     )
 
 
@@ -85,61 +114,55 @@ class EvidenceUpdate:
     Where gamma has to be estimated, which costs more than a step, the last estimate serves for a while.
     """
 
-    def __init__(self):
-        self.gamma, self.alpha, self.steps = None, 0.0, 0
+    def __init__(self, rules: EvidenceRules = EVIDENCE) -> None:
+        self.rules = rules
+        self.gamma, self.alpha, self.steps = 0.0, 0.0, 0
 
-    def __call__(self, preconditioner):
-        previous = preconditioner.evaluation.problem.alpha
-        alpha = updated_alpha(preconditioner, self._estimated)
-        if alpha == 0 or are_close_alphas(alpha, previous):
+    def __call__(self, preconditioner: Preconditioner) -> tuple[float, bool]:
+        previous, max_change = preconditioner.evaluation.problem.alpha, self.rules.max_change
+        alpha = alpha_from(preconditioner, self._dof(preconditioner), self.rules.criteria)
+        if alpha == 0 or self._is_settled(alpha, previous):
             return alpha, True
         # gamma follows alpha at once, the residual later: whole steps would go to and fro.
         alpha = np.sqrt(previous * alpha)
-        return min(max(alpha, previous / MAX_CHANGE), previous * MAX_CHANGE), False
+        return min(max(alpha, previous / max_change), previous * max_change), False
 
-    def _estimated(self, preconditioner):
-        if trace_is_exact(preconditioner):
-            return effective_dof(preconditioner)
+    def _is_settled(self, alpha: float, other: float) -> bool:
+        """Whether two penalties are as good as the same."""
+        return max(alpha, other) <= self.rules.settled * min(alpha, other)
+
+    def _dof(self, preconditioner: Preconditioner) -> float:
+        """gamma, or its last estimate."""
+        criteria = self.rules.criteria
+        if trace_is_exact(preconditioner, criteria):
+            return effective_dof(preconditioner, criteria)
         self.steps += 1
         alpha = preconditioner.evaluation.problem.alpha
-        if self.steps > GAMMA_STEPS or not are_close_alphas(alpha, self.alpha):
-            self.gamma, self.alpha, self.steps = effective_dof(preconditioner), alpha, 1
+        if self.steps > self.rules.dof_steps or not self._is_settled(alpha, self.alpha):
+            self.gamma, self.alpha, self.steps = effective_dof(preconditioner, criteria), alpha, 1
         return self.gamma
 
 
-def are_close_alphas(alpha, other):
-    """Whether two penalties are as good as the same."""
-    return max(alpha, other) <= SETTLED * min(alpha, other)
+def initial_alpha(loss: float, problem: SquaredLoss, k: int, rules: EvidenceRules = EVIDENCE) -> float:
+    """The first penalty, from the data loss of a start of k units and outputs of unit variance."""
+    if can_interpolate(problem, k):  # a low loss says nothing
+        return rules.max_first_alpha
+    variance = 2 * loss / problem.rows.n_outputs
+    return min(variance / rules.first_weight_variance, rules.max_first_alpha)
 
 
-def initial_alpha(loss, rows, n_weights):
-    """The first penalty, from the data loss of a start and outputs of unit variance."""
-    if can_interpolate(rows, n_weights):  # a low loss says nothing
-        return MAX_FIRST_ALPHA
-    return min(2 * loss / rows.n_outputs / FIRST_WEIGHT_VARIANCE, MAX_FIRST_ALPHA)
-
-
-def alpha_from_fit(evaluation):
+def alpha_from_fit(evaluation: Evaluation, rules: EvidenceRules = EVIDENCE) -> float:
     """The penalty that a fit without one calls for."""
     problem, network = evaluation.problem, evaluation.network
     network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
-    return updated_alpha(Preconditioner(problem.evaluate(network)))
+    preconditioner = Preconditioner(problem.evaluate(network))
+    return alpha_from(preconditioner, effective_dof(preconditioner, rules.criteria), rules.criteria)
 
 
-def updated_alpha(preconditioner, estimate=None):
-    """alpha from the residuals and weights of a fit.
-
-    Parameters
-    ----------
-    preconditioner : Preconditioner
-        At the fit.
-    estimate : callable or None
-        gamma of a preconditioner; None for :func:`effective_dof`.
-    """
-    evaluation = preconditioner.evaluation
-    problem, network = evaluation.problem, evaluation.network
-    gamma = (estimate or effective_dof)(preconditioner)
-    variance = noise_variance(preconditioner, gamma)
+def alpha_from(preconditioner: Preconditioner, gamma: float, criteria: CriteriaRules) -> float:
+    """alpha = s^2 / t^2 from the residuals and weights of a fit of gamma degrees of freedom."""
+    problem, network = preconditioner.evaluation.problem, preconditioner.evaluation.network
+    variance = noise_variance(preconditioner, gamma, criteria)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     alpha = float(variance * gamma / square) if square > EPSILON else np.nan
     # Weights that vanished are penalized enough, and a matrix that is singular tells nothing.

@@ -9,7 +9,6 @@ from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._network.output_layer import CONDITION, output_equations, solve_outputs
 from .._optimization.elimination import (
-    REFIT_STEPS,
     backward_elimination,
     leading_directions,
     refit,
@@ -74,7 +73,7 @@ def recover_units(rows, activation, stack_of, *, worth_repair=lambda loss: True,
     step = max(1, rows.n_rows // n_rows)
     few = rows if step == 1 else rows.take(slice(None, None, step))
     problem = SquaredLoss(few, activation, span)
-    loss, network = refit(problem, network, REFIT_STEPS)
+    loss, network = refit(problem, network)
     if not worth_repair(loss):
         return network
     power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)

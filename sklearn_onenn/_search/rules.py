@@ -1,0 +1,147 @@
+"""The numbers that the search goes by: each a field with its default, and where it was measured."""
+
+from dataclasses import dataclass
+
+from .._optimization.smoothing import Smoothing
+from .._selection.evidence import EvidenceRules
+
+
+@dataclass(frozen=True)
+class PolishRules:
+    """Of the polish of one start: ``doc/benchmarks/noise.md``, ``doc/benchmarks/real_data.md``.
+
+    Attributes
+    ----------
+    min_dof_share : float
+        With a smaller share of the weights determined by the rows no network is recovered.
+    small_sample : float
+        With fewer targets for each weight a fit without penalty is mostly one of the noise, and a search
+        for the penalty that begins there ends near it.
+    required_ratio : float
+        A loss that smoothing brings to this share is that of another optimum, with another penalty; and
+        on rows that are not normal, where many optima are nearly as good as the first, a further start
+        must lower the loss to this share of it.
+    loose_tol : float
+        Tolerance of the first fit: steps towards an exact fit lower the loss by far more.
+    screening_tol : float
+        Tolerance at which starts are compared; the one that wins is polished to the end.
+    brief_steps : int
+        Steps after which few targets tell whether any network is near, and after which a penalty has
+        settled where there is no network to recover.
+    rough_solve_tol : float
+        Tolerance of the linear equations of a step where there is no one optimum to look for.
+    smoothing : Smoothing
+    evidence : EvidenceRules
+    """
+
+    min_dof_share: float = 0.65
+    small_sample: float = 3.0
+    required_ratio: float = 0.5
+    loose_tol: float = 2e-2
+    screening_tol: float = 1e-5
+    brief_steps: int = 20
+    rough_solve_tol: float = 0.1
+    smoothing: Smoothing = Smoothing()
+    evidence: EvidenceRules = EvidenceRules()
+
+
+@dataclass(frozen=True)
+class EnsembleRules:
+    """Of fits that begin at small weights, and of their means: ``doc/benchmarks/real_data.md``.
+
+    Attributes
+    ----------
+    member_units : int
+        Units that a member of an ensemble has at least.
+    member_targets : float
+        A member has more while it has so many targets for each weight.
+    small_alpha : float
+        The penalty while small weights grow to units: one from the residual, large at first, would not
+        let them.
+    growth_tol : float
+        Tolerance to which they grow.
+    """
+
+    member_units: int = 10
+    member_targets: float = 12.0
+    small_alpha: float = 0.1
+    growth_tol: float = 0.1
+
+
+@dataclass(frozen=True)
+class StartRules:
+    """Of the starts: ``doc/benchmarks/recovery.md``.
+
+    Attributes
+    ----------
+    max_starts : int
+    same_loss, same_cosine : float
+        Two starts end in the same optimum when their losses agree up to this share, and the directions
+        of matched units up to this cosine.
+    """
+
+    max_starts: int = 6
+    same_loss: float = 1e-4
+    same_cosine: float = 0.999
+
+
+@dataclass(frozen=True)
+class SampleRules:
+    """Of samples of many rows: ``doc/benchmarks/scale.md``.
+
+    Attributes
+    ----------
+    rows_per_weight, least_rows : float, int
+        Rows on which the search over starts is done: so many for each weight, and no fewer than these.
+    growth : int
+        Factor from one sample to the next.
+    tol_factor : float
+        Tolerance, against that of the last steps, of those on a sample that a larger one follows.
+    sample_bytes : int
+        Bytes of X that a sample beyond the first may copy.
+    """
+
+    rows_per_weight: float = 64
+    least_rows: int = 20_000
+    growth: int = 8
+    tol_factor: float = 10.0
+    sample_bytes: int = 2**28
+
+
+@dataclass(frozen=True)
+class WidthRules:
+    """Of the choice of the number of units: ``doc/benchmarks/width.md``.
+
+    Attributes
+    ----------
+    max_width : int
+    typical_width : int
+        Samples of many rows are made for it.
+    targets_per_weight : float
+        A width is tried by the criterion while the targets are so many times its weights; by its
+        predictions while they are no fewer than its weights.
+    n_folds : int
+        Folds that are held out in turn.
+    gain : float
+        Standard errors by which a wider network must predict better on normal rows.
+    patience : int
+        Doublings of the width without a gain after which wider ones are not tried.
+    """
+
+    max_width: int = 64
+    typical_width: int = 16
+    targets_per_weight: float = 2.0
+    n_folds: int = 3
+    gain: float = 2.0
+    patience: int = 1
+
+
+@dataclass(frozen=True)
+class SearchRules:
+    """All of them."""
+
+    polish: PolishRules = PolishRules()
+    ensemble: EnsembleRules = EnsembleRules()
+    starts: StartRules = StartRules()
+    samples: SampleRules = SampleRules()
+    width: WidthRules = WidthRules()
