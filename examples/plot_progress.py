@@ -2,8 +2,8 @@
 What a fit is doing
 ===================
 
-A fit goes through stages: descent on fresh parts of the rows, rough Gauss-Newton steps, the search for a
-penalty, the polish. ``verbose`` prints them while they happen,
+A fit goes through stages: descent on fresh parts of the rows, Gauss-Newton steps without a penalty, the
+search for one, the polish. ``verbose`` prints them while they happen,
 :class:`~sklearn_onenn.displays.LossCurveDisplay` draws them afterwards, and callbacks of scikit-learn
 (1.9 and later) watch every step and may end the fit.
 """

@@ -10,6 +10,7 @@ from test_docstrings import public_objects
 
 ROOT = Path(__file__).parents[1]
 DOC = ROOT / "doc"
+PACKAGE = ROOT / "sklearn_onenn"
 PAGES = {
     path.relative_to(DOC).with_suffix("").as_posix(): path
     for folder in (DOC, DOC / "user_guide")
@@ -70,9 +71,15 @@ def broken(name, text):
     for target, code in re.findall(r"literalinclude:: (\S+)\n +:pyobject: (\S+)", text):
         if not (folder / target).is_file() or code not in functions(folder / target):
             yield f"{code} of {target}"
-    for target, test in re.findall(r"``(tests/\w+\.py)::(\w+)``", text):
+    for target, test in re.findall(r"``(tests/[\w/]+\.py)::(\w+)``", text):
         if not (ROOT / target).is_file() or test not in functions(ROOT / target):
             yield f"{target}::{test}"
+    for code, target in re.findall(r"(?:``(\w+)`` (?:in|of)\s+)?``([\w/]+\.py)``", text):
+        path = next((root / target for root in (ROOT, PACKAGE) if (root / target).is_file()), None)
+        if path is None:
+            yield f"file {target}"
+        elif code and code not in functions(path):
+            yield f"{code} of {target}"
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         if not (folder / target).exists():
             yield f"link {target}"
@@ -97,10 +104,14 @@ def test_links_of_the_readme_lead_somewhere():
         ("   :link: nowhere\n", ["page nowhere"]),
         (".. plot:: figures/nothing.py", ["file figures/nothing.py"]),
         (
-            ".. literalinclude:: ../sklearn_onenn/_network.py\n   :pyobject: nothing",
-            ["nothing of ../sklearn_onenn/_network.py"],
+            ".. literalinclude:: ../sklearn_onenn/_network/loss.py\n   :pyobject: nothing",
+            ["nothing of ../sklearn_onenn/_network/loss.py"],
         ),
         ("``tests/test_docs.py::nothing``", ["tests/test_docs.py::nothing"]),
+        ("``tests/dask/test_dask.py::nothing``", ["tests/dask/test_dask.py::nothing"]),
+        ("``tests/test_docs.py``, ``SquaredLoss`` in ``_network/loss.py``", []),
+        ("``nothing`` in\n  ``_network/loss.py``", ["nothing of _network/loss.py"]),
+        ("``_network/nothing.py``", ["file _network/nothing.py"]),
         ("[page](nowhere.md)", ["link nowhere.md"]),
     ],
 )
@@ -121,10 +132,10 @@ def test_api_page_lists_every_public_object():
 
 def test_notation_names_what_the_files_have():
     rows = re.findall(
-        r"^     - (``.*``)\n     - ``(\w+\.py)``", PAGES["notation"].read_text(), re.MULTILINE
+        r"^     - (``.*``)\n     - ``([\w/]+\.py)``", PAGES["notation"].read_text(), re.MULTILINE
     )
-    assert len(rows) > 10
+    assert len(rows) == PAGES["notation"].read_text().count(".py``")
     for names, file in rows:
-        code = (ROOT / "sklearn_onenn" / file).read_text()
+        code = (PACKAGE / file).read_text()
         for name in re.findall(r"``(\w+)``", names):
             assert re.search(rf"\b{name}\b", code), (name, file)

@@ -1,10 +1,12 @@
 """Everything public is documented in the numpydoc way, with examples that the tests run."""
 
+import ast
 import doctest
 import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import ERROR_MSGS, validate
@@ -128,6 +130,55 @@ def test_checks_that_are_left_out_exist():
 def test_examples_are_run(pytestconfig):
     assert pytestconfig.getoption("doctestmodules")
     assert "sklearn_onenn" in pytestconfig.getini("testpaths")
+
+
+FINDER = doctest.DocTestFinder(exclude_empty=True)
+PACKAGE = Path(sklearn_onenn.__file__).parent
+
+
+def with_examples(docstrings):
+    """Those docstrings that have examples, without their indentation."""
+    found = (inspect.cleandoc(docstring or "") for docstring in docstrings)
+    return {docstring for docstring in found if doctest.DocTestParser().get_examples(docstring)}
+
+
+def written_examples():
+    """Docstrings with examples that stand in the files of the package."""
+    nodes = [node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef
+    return with_examples(ast.get_docstring(node) for node in nodes if isinstance(node, kinds))
+
+
+def collected_examples():
+    """Docstrings with examples that doctest finds, module by module."""
+    inside = pkgutil.walk_packages(sklearn_onenn.__path__, "sklearn_onenn.")
+    modules = [sklearn_onenn, *(importlib.import_module(module.name) for module in inside)]
+    return with_examples(test.docstring for module in modules for test in FINDER.find(module))
+
+
+def failures(method):
+    """How many of the examples of a method fail."""
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    return sum(runner.run(test).failed for test in FINDER.find(method, method.__qualname__))
+
+
+def test_no_example_is_missed():
+    """doctest misses methods of a class that stands in one module and is known by another.
+
+    They are run here.
+    """
+    missed = written_examples() - collected_examples()
+    methods = {inspect.getdoc(method): method for method in public_methods().values()}
+    assert [docstring for docstring in missed if docstring not in methods] == []
+    assert [name for name in missed if failures(methods[name])] == []
+
+
+def test_a_missed_example_is_seen(monkeypatch):
+    method = sklearn_onenn.OneHiddenLayerRegressor.predict
+    assert failures(method) == 0
+    monkeypatch.setattr(method, "__doc__", f"{method.__doc__}\n\n        >>> 1 + 1\n        3\n")
+    assert with_examples([method.__doc__]).isdisjoint(collected_examples())
+    assert failures(method) == 1
 
 
 GOOD = """Add two numbers.

@@ -56,7 +56,7 @@ def test_second_sentence_is_not_about_neighbours():
 def test_version_is_in_one_place():
     holders = [
         path.relative_to(ROOT).as_posix()
-        for path in [*ROOT.glob("*.*"), *(ROOT / "sklearn_onenn").glob("*.py")]
+        for path in [*ROOT.glob("*.*"), *(ROOT / "sklearn_onenn").rglob("*.py")]
         if path.is_file() and f'"{sklearn_onenn.__version__}"' in path.read_text()
     ]
     assert holders == ["sklearn_onenn/_version.py"]

@@ -1,52 +1,81 @@
-"""The layers of the package, as tests/test_architecture.py holds them."""
+"""The folders of the package from the ground up, and what they import, as the code has them."""
 
 import ast
+import re
+from itertools import groupby
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
 ROOT = Path("../..")  # the plot directive runs in this folder
+PACKAGE = ROOT / "sklearn_onenn"
+
+
+def strings(node):
+    """The strings in a piece of code, as they stand there."""
+    found = [part for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return [part.value for part in sorted(found, key=lambda part: (part.lineno, part.col_offset))]
+
+
+def imported(file):
+    """First names, below the package, of what a file imports from outside its folder."""
+    depth = len(file.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (name.split(".")[0] for name in names)
+
+
 tree = ast.parse((ROOT / "tests" / "test_architecture.py").read_text())
-layers = next(
-    ast.literal_eval(node.value)
+order = next(
+    strings(node.value)
     for node in tree.body
-    if isinstance(node, ast.Assign) and node.targets[0].id == "LAYERS"
+    if isinstance(node, ast.Assign) and node.targets[0].id == "ORDER"
 )
-# Modules that are not there yet have a place in the list, but none in the picture.
-layers = [sorted(m for m in layer if (ROOT / "sklearn_onenn" / f"{m}.py").exists()) for layer in layers]
-layers = [layer for layer in layers if layer]
+files = {name: [*(PACKAGE / name).glob("*.py")] or [PACKAGE / f"{name}.py"] for name in order}
+docstring = ast.get_docstring(ast.parse((PACKAGE / "__init__.py").read_text()))
+says = dict(re.findall(r"^(_\w+)(?:\.py)? {2,}(.*)$", docstring, flags=re.MULTILINE))
 
 
-def rows_of(layer, width=100):
-    """The modules of a layer in rows of at most so many letters."""
-    rows = [[]]
-    for module in layer:
-        if rows[-1] and sum(len(name) + 4 for name in rows[-1]) + len(module) > width:
-            rows.append([])
-        rows[-1].append(module)
-    return rows
+def is_box(name):
+    """Whether this has a box of its own: a folder, or the estimator. Other modules share lines."""
+    return name in says or len(files[name]) > 1
 
 
-heights, height = [], 0.0
-for layer in layers:
-    rows = rows_of(layer)
-    heights.append([height + 0.62 * number for number in range(len(rows))])
-    height += 0.62 * len(rows) + 0.38
+figure, axes = plt.subplots(figsize=(6, 6.6), layout="constrained")
+middle, top = {}, 0.0
+for boxes, names in groupby(order, is_box):
+    if not boxes:
+        x = 0.15
+        for name in names:
+            width = 0.165 * len(name) + 0.35
+            if x + width > 10:
+                x, top = 0.15, top + 0.3
+            color = "0.35" if name.startswith("_") else "tab:blue"
+            axes.text(x, top + 0.15, name, family="monospace", fontsize=8.5, va="center", color=color)
+            x += width
+        top += 0.42
+        continue
+    for name in names:
+        n_modules = len(files[name]) - 1  # the docstring is none
+        height = 0.9 if name in says else 0.6
+        is_public = not name.startswith("_")
+        face, color = ("tab:blue", "white") if is_public else ("#cfe0f0", "black")
+        axes.add_patch(plt.Rectangle((0, top), 10, height, color=face, linewidth=0))
+        y = top + (0.62 * height if name in says else height / 2)
+        style = {"va": "center", "color": color}
+        axes.text(0.15, y, name, family="monospace", fontsize=11, weight="bold", **style)
+        axes.text(0.15, top + 0.24, says.get(name, ""), fontsize=8, **style)
+        if n_modules:
+            axes.text(9.85, y, f"{n_modules} modules", fontsize=9.5, ha="right", **style)
+        middle[name] = top + height / 2
+        top += height + 0.12
 
-figure, axes = plt.subplots(figsize=(9, 0.5 * height), layout="constrained")
-for layer, places in zip(layers, heights, strict=True):
-    for row, y in zip(rows_of(layer), places, strict=True):
-        x = -sum(len(name) + 4 for name in row) / 2
-        for module in row:
-            public = not module.startswith("_")
-            axes.text(
-                x + len(module) / 2 + 2, y, module, ha="center", va="center", family="monospace",
-                fontsize=8.5, color="white" if public else "black",
-                bbox={"boxstyle": "round,pad=0.35", "edgecolor": "none",
-                      "facecolor": "tab:blue" if public else "0.88"},
-            )  # fmt: skip
-            x += len(module) + 4
-axes.annotate("", (-56, -0.3), (-56, height - 0.6), arrowprops={"arrowstyle": "->", "color": "0.4"})
-axes.text(-58, height / 2 - 0.5, "imports", rotation=90, ha="center", va="center", color="0.4")
-axes.set(xlim=(-60, 56), ylim=(-0.5, height - 0.4))
+for name, start in middle.items():
+    for other in {other for file in files[name] for other in imported(file)} & middle.keys() - {name}:
+        arc = {"arrowstyle": "-|>", "connectionstyle": "arc3,rad=0.45", "shrinkA": 0, "shrinkB": 1}
+        color = {"color": "0.35", "linewidth": 0.7, "mutation_scale": 8}
+        axes.annotate("", (0, middle[other]), (0, start), arrowprops=arc | color)
+axes.text(-3.25, top / 2, "imports point down", rotation=90, ha="center", va="center", fontsize=11)
+axes.set(xlim=(-3.5, 10), ylim=(-0.1, top))
 axes.axis("off")
