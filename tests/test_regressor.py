@@ -489,17 +489,18 @@ def test_warm_start():
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_fewer_targets_than_weights(activation):
-    """100 noisy rows, 241 weights: the fit is penalized from the first and predicts (R2 .67, .66).
+    """100 rows, 241 weights, much noise: penalized from the first, the fit predicts (R2 .38, .37).
 
-    Without penalty it goes through all targets, and predicts worse, R2 of 0.60 and 0.31.
+    Without penalty it goes through all targets. Many networks do; which of them is found hangs on
+    rounding, and R2 on other rows was below zero for each of 40, by four kernels of BLAS.
     """
-    X, y = make_friedman1(1100, noise=1.0, random_state=0)
+    X, y = make_friedman1(1100, noise=4.0, random_state=0)
     fits = [new(k=20, activation=activation, alpha=alpha).fit(X[:100], y[:100]) for alpha in ("auto", 0)]
     assert fits[0].score(X[:100], y[:100]) < 0.9
     assert fits[1].score(X[:100], y[:100]) == pytest.approx(1)
     penalized, free = (fit.score(X[100:], y[100:]) for fit in fits)
-    assert penalized > 0.62
-    assert penalized > free + 0.03
+    assert penalized > 0.32
+    assert penalized > free + 0.2
 
 
 def test_number_of_starts_and_verbose(capsys):
@@ -1014,16 +1015,20 @@ def test_sparse_rows_that_are_not_finite():
 
 
 @cache
-def overfitted():
+def overfitted(n=300):
     """Few noisy rows for ten units, held-out rows and test rows."""
     X, y, _ = make_one_hidden_layer(3000, 10, 3, activation="relu", random_state=0)
     y = y + 2 * np.random.default_rng(0).standard_normal(3000)
-    return [(X[part], y[part]) for part in (slice(300), slice(300, 1300), slice(1300, 3000))]
+    return [(X[part], y[part]) for part in (slice(n), slice(300, 1300), slice(1300, 3000))]
 
 
 def test_held_out_rows_stop_the_polish():
-    """Without a penalty the fit learns the noise; the weights kept are the best on the held-out rows."""
-    train, held_out, test = overfitted()
+    """Without a penalty the fit learns the noise; the weights kept are the best on the held-out rows.
+
+    Of 150 rows 121 weights learn so much that R2 on other rows is lower by .3 to .7, whichever optimum
+    rounding leads to (eight fits, by two kernels of BLAS).
+    """
+    train, held_out, test = overfitted(150)
     free = new(k=10, alpha=0, n_init=1).fit(*train)
     model = new(k=10, alpha=0, n_init=1).fit(*train, X_val=held_out[0], y_val=held_out[1])
     assert model.loss_ > free.loss_

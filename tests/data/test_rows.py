@@ -98,9 +98,10 @@ def test_other_threads_run_beside_a_product_over_rows():
     sys.setswitchinterval(1000)  # seconds: nobody else runs unless the product lets them
     try:
         begin.set()
-        for _ in range(1000):
+        for _ in range(100_000):  # on a busy machine the other thread may be long in coming
             transposed_product(A, A)
-        seen = ran.is_set()
+            if seen := ran.is_set():
+                break
     finally:
         sys.setswitchinterval(interval)
     other.join()

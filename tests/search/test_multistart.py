@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 from itertools import islice, repeat
-from threading import Lock
+from threading import Condition, current_thread, main_thread
 
 import numpy as np
 import pytest
@@ -349,20 +349,26 @@ def test_starts_side_by_side_are_those_one_after_another(n_init):
 @pytest.mark.parametrize(("n_jobs", "n_blas", "n_threads"), [(2, 1, 2), (1, 2, 2), (3, 2, 2)])
 def test_starts_side_by_side_share_the_threads(small_blocks, monkeypatch, n_jobs, n_blas, n_threads):
     """As many threads work on blocks as BLAS has, or one for each start; BLAS has one in each."""
-    lock, working, seen, blas = Lock(), [0], [], []
+    changed, working, seen, blas, alone = Condition(), [0], [], [], []
 
     def counted(*arguments):
-        with lock:
+        with changed:
             working[0] += 1
             seen.append(working[0])
+            changed.notify_all()
+            # The others may be long in coming; where they never come one long wait is enough. The
+            # main thread takes the first start, when there are no others.
+            beside = current_thread() is not main_thread() and not alone
+            if beside and not changed.wait_for(lambda: max(seen) >= n_threads, timeout=60):
+                alone.append(True)
         if len(blas) < 5:
             libraries = [found for found in threadpool_info() if found["user_api"] == "blas"]
             blas.append(max(library["num_threads"] for library in libraries))
-        time.sleep(1e-3)  # so that the others come in
+        time.sleep(1e-3)  # so that more than that would be seen
         try:
             return linearize(*arguments)
         finally:
-            with lock:
+            with changed:
                 working[0] -= 1
 
     monkeypatch.setattr(loss_module, "linearize", counted)
