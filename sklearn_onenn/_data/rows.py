@@ -117,7 +117,7 @@ class Rows:
     - ``samples(sizes, random_state)``: random rows, a list of Rows each within the next, the first one
       :class:`ArrayRows`;
     - ``subsample(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the
-      rows themselves are not arrays, of those that were last taken into memory.
+      rows themselves are not arrays, of those that were last taken into memory (all, if none were).
     """
 
     def __init__(self, counter=None):

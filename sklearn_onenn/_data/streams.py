@@ -181,8 +181,9 @@ class ChunkedRows(Rows):
         return False
 
     def subsample(self, n_rows):
-        """About so many of the rows that were last taken into memory."""
-        return self._some.subsample(n_rows)
+        """About so many of the rows that were last taken into memory: of all rows, if none were."""
+        some = self.in_memory() if self._some is None else self._some
+        return some.subsample(n_rows)
 
     def in_memory(self):
         """All rows as arrays."""
