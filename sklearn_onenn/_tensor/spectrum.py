@@ -37,16 +37,6 @@ class Spectrum:
     null: np.ndarray
     order: int
 
-    @property
-    def edge(self):
-        """Largest singular value of all permutations."""
-        return self.null[:, 0].max()
-
-    @property
-    def n_above(self):
-        """Singular values above the edge: the units that are seen."""
-        return int((self.values > self.edge).sum())
-
 
 def moment_spectrum(rows, coordinates, *, n_permutations, random_state):
     """Singular values of the moment slices of lowest order that the data have.
