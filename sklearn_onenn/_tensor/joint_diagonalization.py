@@ -1,12 +1,9 @@
 """Symmetric slices with one common diagonalizer, and the components of a symmetric tensor.
 
-``S_l ~ U diag(lambda_l) U^T``, U invertible but not orthogonal, weights lambda_l of both signs, is
-fitted by least squares in three steps. Generalized eigenvectors are exact without noise and poor
-with it. A few U-WEDGE sweeps [1]_ go from there, or from a rotation, to the right basin but do not
-minimize the misfit. Gauss-Newton does.
-
-Slices of unequal noise: divide each by the standard deviation of its noise. Then least squares is
-maximum likelihood and nothing else has to change; without it the noisiest slices rule the fit.
+The model is ``S_l ~ U diag(lambda_l) U^T`` with U invertible but not orthogonal, and weights lambda_l
+of both signs. Generalized eigenvectors of two slices are exact without noise and poor with it.
+U-WEDGE sweeps [1]_ go from there, or from a rotation, to the right basin, but do not minimize the
+misfit. Gauss-Newton steps do; they follow a few sweeps where the slices are those of a tensor.
 
 References
 ----------
@@ -32,41 +29,6 @@ _SWEEP_TOL = 1e-4
 
 # Sweeps that end so have misfits this close at the same place.
 _SAME_MISFIT = 1e-3
-
-
-def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol=1e-6):
-    """Least-squares fit of ``S_l ~ U diag(lambda_l) U^T`` to symmetric matrices S_l.
-
-    Parameters
-    ----------
-    slices : array of shape (L, k, k)
-        Symmetric matrices (the symmetric part is taken), finite, of equal noise.
-    n_starts : int, default=6
-        Most starts to try. No further start is made once two have ended in the best optimum.
-    random_state : int, RandomState, Generator or None, default=None
-    max_iter, tol : int, default=100, and float, default=1e-6
-        The final fit ends after max_iter steps or when no entry of U changes by more than tol.
-
-    Returns
-    -------
-    U : array of shape (k, k)
-        Components: unit columns, the largest entry of each positive, sorted by the norm of their
-        weights, largest first. Directions that no slice has are filled up orthogonally.
-    weights : array of shape (L, k)
-        Least-squares weights lambda_l given U.
-    residual : float
-        ``|S - fit|_F / |S|_F`` over all slices; 0 when all slices are zero.
-    """
-    slices, scale = _checked("slices", slices, "L, k, k")
-    slices = (slices + slices.transpose(0, 2, 1)) / 2
-    U = _components(slices, _generator(random_state), n_starts, max_iter, tol)
-    _, weights, residuals, _ = _fit(slices, U)
-    # Fitting what is left undoes the ridge and the rounding of the normal equations.
-    _, correction, residuals, _ = _fit(residuals, U)
-    weights = weights + correction
-    residual = np.linalg.norm(residuals) / (np.linalg.norm(slices) or 1.0)
-    order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
-    return (U * _signs(U))[:, order], scale * weights[:, order], float(residual)
 
 
 def wedge_components(slices, *, n_starts=4, n_sweeps=60, random_state=None):
@@ -136,17 +98,16 @@ def tensor_components(tensor, *, n_projections=100, random_state=None):
     return U[:, order], scale * weights[order]
 
 
-def _components(slices, rng, n_starts=6, max_iter=100, tol=1e-6):
+def _components(slices, rng):
     """U (k, k) with unit columns that fits the slices: found in their range, completed outside."""
     energy, basis = np.linalg.eigh(np.tensordot(slices, slices, ((0, 2), (0, 2))))
     reached = energy >= 1e-14 * energy[-1]  # less is rounding
     slices = basis[:, reached].T @ slices @ basis[:, reached]
-    U = _best_start(slices, rng, n_starts)
-    U, _ = _polish(slices, U, max_iter, tol)
+    U, _ = _polish(slices, _best_start(slices, rng))
     return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _best_start(slices, rng, n_starts):
+def _best_start(slices, rng, n_starts=6):
     """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
     # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
     # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
