@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._network.network import overflow_allowed
+from .conjugate_gradients import conjugate_gradients
 from .preconditioner import Preconditioner
 
 # Residual that conjugate gradients may leave, and their number at most.
@@ -179,36 +180,9 @@ def damped_step(evaluation, preconditioner, damping, solve_tol=SOLVE_TOL):
         if preconditioner.exact:
             step, residual = solve(-gradient), 0.0
         else:
-            step, residual = conjugate_gradients(product, -gradient, solve, rtol=solve_tol)
+            step, residual = conjugate_gradients(
+                product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
+            )
         # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
         curvature = -gradient - residual - diagonal * step
         return step, -(gradient @ step) - 0.5 * (curvature @ step)
-
-
-def conjugate_gradients(product, right, solve, *, rtol=SOLVE_TOL, max_iter=SOLVE_STEPS):
-    """Preconditioned conjugate gradients from zero.
-
-    Stops when the residual is ``rtol`` of the right-hand side in the norm of the preconditioner.
-
-    Returns
-    -------
-    solution, residual : arrays
-    """
-    x, r = np.zeros_like(right), right.copy()
-    z = solve(r)
-    p, rho = z, r @ z
-    loss_target = rtol**2 * rho
-    for _ in range(max_iter):
-        if not rho > loss_target:
-            break
-        q = product(p)
-        curvature = p @ q
-        if not curvature > 0:
-            break
-        length = rho / curvature
-        x += length * p
-        r -= length * q
-        z = solve(r)
-        rho, previous = r @ z, rho
-        p = z + (rho / previous) * p
-    return x, r

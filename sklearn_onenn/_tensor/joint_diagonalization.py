@@ -18,6 +18,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._data.floating_point import TINY
+from .._optimization.conjugate_gradients import conjugate_gradients
 
 # Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
@@ -200,22 +201,10 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
         return D @ (P * G) + U @ coupling + damping * scale * D
 
     # The first term alone is what nearly parallel columns make singular: it preconditions.
-    return _conjugate_gradients(curvature, pulled, np.linalg.inv(P * G + np.diag(damping * scale)))
-
-
-def _conjugate_gradients(operator, right, preconditioner, rtol=1e-2, max_iter=50):
-    """Solve ``operator(x) = right`` to rtol; ``z = r @ preconditioner``; all are k x k."""
-    x, r, p, rz = np.zeros_like(right), right, np.zeros_like(right), np.inf
-    for _ in range(max_iter):
-        if not np.linalg.norm(r) > rtol * np.linalg.norm(right):
-            break
-        z = r @ preconditioner
-        rz, rz_old = np.vdot(r, z), rz
-        p = z + rz / rz_old * p
-        curved = operator(p)
-        length = rz / np.vdot(p, curved)
-        x, r = x + length * p, r - length * curved
-    return x
+    inverse = np.linalg.inv(P * G + np.diag(damping * scale))
+    return conjugate_gradients(
+        curvature, pulled, lambda r: r @ inverse, rtol=1e-2, max_iter=50, plain_norm=True
+    )[0]
 
 
 def _fit(slices, U, ridge=_RIDGE):

@@ -11,9 +11,9 @@ from math import comb
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, cg
 
 from .._data.rows import transposed_product, weighted
+from .._optimization.conjugate_gradients import conjugate_gradients
 from .hermite import symmetric_matrices, symmetric_pairs
 
 LEAST_VARIANCE = 1e-30
@@ -92,19 +92,17 @@ def quadratic_fit(rows, *, rtol=1e-3, max_iter=25):
         return np.concatenate([[t.sum()], t @ u, symmetric_pairs_of(square)]).astype(np.float64)
 
     def product(c):
-        parts = split(np.asarray(c).ravel())
+        parts = split(c)
 
         def of_block(block):
             t = quadratic(block.X, *parts)[:, None]
             return moments(block, weighted(t, block.weight)[:, 0])
 
         # Columns that are not white at all, such as constants, must not make it singular.
-        return rows.sum(of_block) / n + LEAST_CURVATURE * np.ravel(c)
+        return rows.sum(of_block) / n + LEAST_CURVATURE * c
 
     right = rows.sum(lambda block: moments(block, weighted(block.y, block.weight)[:, 0])) / n
-    size = len(right)
-    solution, _ = cg(LinearOperator((size, size), matvec=product), right, rtol=rtol, maxiter=max_iter)
-    return split(solution)
+    return split(conjugate_gradients(product, right, np.copy, rtol=rtol, max_iter=max_iter)[0])
 
 
 def quadratic(u, offset, slope, A):
