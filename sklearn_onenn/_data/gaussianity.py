@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from .._typing import Array
 from .floating_point import TINY
-from .rows import dense, weighted
+from .rows import Block, Rows, dense, weighted
+from .whitening import Coordinates
 
 # Standard errors that moments of the rows may be off.
 NORMAL = 5.0
@@ -12,12 +14,12 @@ NORMAL = 5.0
 CONSTANT = 1e-12
 
 
-def rows_are_normal(rows, coordinates):
+def rows_are_normal(rows: Rows, coordinates: Coordinates) -> bool:
     """Whether the rows pass for N(0, I) in these coordinates, but for a factor."""
     return distance_from_normal(rows, coordinates) <= NORMAL
 
 
-def distance_from_normal(rows, coordinates):
+def distance_from_normal(rows: Rows, coordinates: Coordinates) -> float:
     """Standard errors by which a moment of the rows differs at most from that of normal rows.
 
     It is that of |z|^4, the skewness of a column, or its kurtosis, where few levels or bounds lower it.
@@ -27,7 +29,7 @@ def distance_from_normal(rows, coordinates):
     return float(np.max([abs(fourth), *np.abs(skewness), *-kurtosis]))  # not finite: not normal
 
 
-def normality(rows, coordinates):
+def normality(rows: Rows, coordinates: Coordinates) -> tuple[float, Array, Array]:
     """Standard errors by which moments differ from those of normal rows.
 
     The sample means of |z|^4, and of the third and fourth powers of a column at unit variance, have the
@@ -50,7 +52,7 @@ def normality(rows, coordinates):
     if r == 0:
         return 0.0, np.zeros(rows.n_features), np.zeros(rows.n_features)
 
-    def powers(block):
+    def powers(block: Block) -> tuple[Array, Array]:
         squares = (coordinates.whiten(block.X) ** 2).sum(axis=1, keepdims=True)
         whole = [weighted(squares**power, block.weight).sum() for power in (1, 2)]
         u = (dense(block.X) - coordinates.mean) / coordinates.scale
@@ -67,7 +69,9 @@ def normality(rows, coordinates):
     return fourth / np.sqrt(8 * r * (r + 2) / n), skewness / np.sqrt(6 / n), kurtosis / np.sqrt(24 / n)
 
 
-def standardized_moments(first, second, third, fourth):
+def standardized_moments(
+    first: Array, second: Array, third: Array, fourth: Array
+) -> tuple[Array, Array]:
     """Skewness, and kurtosis above a normal variable's, from means of powers; zero for a constant."""
     variance = second - first**2
     varies = variance > CONSTANT * second

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._typing import Array, RowMatrix
 from .floating_point import EPSILON
 from .rows import dense
 
@@ -9,7 +10,7 @@ from .rows import dense
 MERGED_ROWS = 500
 
 
-def merge_equal_rows(X, y, weight):
+def merge_equal_rows(X: RowMatrix, y: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
     """Distinct rows in lexicographic order, with the sums of their weights.
 
     On few rows many optima are as good as one another, and which of them is reached hangs on
@@ -25,7 +26,7 @@ def merge_equal_rows(X, y, weight):
     return X, y, weight
 
 
-def target_scale(y, weight, *, center):
+def target_scale(y: Array, weight: Array | None, *, center: bool) -> tuple[Array, Array]:
     """Mean and standard deviation of targets (n, m); 0 and root mean square without an intercept."""
     mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
     # In units of the largest entry, so that squares neither overflow nor vanish.

@@ -1,6 +1,7 @@
 """Rows from a source of blocks: the fit on arrays, without the arrays."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_a_subsample_may_be_the_first_thing_asked_for(sample_first):
 
 
 def dense_gram(block):
-    return gram(block._replace(X=dense(block.X)))
+    return gram(replace(block, X=dense(block.X)))
 
 
 # Fits
