@@ -2,14 +2,17 @@
 
 import numpy as np
 
+from .._activation_base import Activation
 from .._data.floating_point import TINY
+from .._typing import Array
+from .loss import SquaredLoss
 from .network import Network
 
 # Length of the weights of a dead unit: in single precision what is divided by it would overflow.
 DEAD = np.sqrt(np.finfo(np.float32).tiny)
 
 
-def with_output_norm(network, size, degree):
+def with_output_norm(network: Network, size: float, degree: int | None) -> Network:
     """The same network with |v_i| = size in every homogeneous unit that is not dead."""
     length = np.linalg.norm(network.V, axis=1)
     alive = length > 0
@@ -20,14 +23,14 @@ def with_output_norm(network, size, degree):
     return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])
 
 
-def with_unit_directions(network):
+def with_unit_directions(network: Network) -> Network:
     """The same network of units of degree one with |w_i| = 1 in every unit that is not dead."""
     length = np.linalg.norm(network.W, axis=0)
     length = np.where(length > DEAD, length, 1.0)
     return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
 
 
-def min_norm_scaling(network, penalty, degree):
+def min_norm_scaling(network: Network, penalty: Array, degree: int | None) -> Network:
     """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
     v = (network.V**2).sum(axis=1)
@@ -40,7 +43,7 @@ def min_norm_scaling(network, penalty, degree):
     return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])
 
 
-def caller_network(network, problem, y_mean, y_scale):
+def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
     """A network of white coordinates and scaled targets, in canonical form for the caller."""
     W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
     network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
@@ -48,7 +51,7 @@ def caller_network(network, problem, y_mean, y_scale):
     return network.astype(problem.rows.dtype)
 
 
-def canonical(network, activation, fit_intercept):
+def canonical(network: Network, activation: Activation, fit_intercept: bool) -> Network:
     """The same network with outputs of length one or positive where they are free, units in order."""
     network = with_output_norm(network, 1.0, activation.degree)
     network = with_positive_outputs(network, activation, fit_intercept)
@@ -56,7 +59,7 @@ def canonical(network, activation, fit_intercept):
     return Network(network.W[:, order], network.b[order], network.V[order], network.c)
 
 
-def inner_network(network, problem, y_mean, y_scale):
+def inner_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
     """A network of the caller in the coordinates of the problem, whose targets are scaled."""
     W, b = problem.coordinates.weights_from_inputs(network.W, network.b)
     if not problem.fit_intercept:
@@ -64,7 +67,7 @@ def inner_network(network, problem, y_mean, y_scale):
     return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
 
 
-def with_positive_outputs(network, activation, fit_intercept):
+def with_positive_outputs(network: Network, activation: Activation, fit_intercept: bool) -> Network:
     """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
     point = activation.symmetry == "point" and fit_intercept
     if activation.symmetry != "odd" and not point:
@@ -97,7 +100,14 @@ class TangentBasis:
     size : int
     """
 
-    def __init__(self, network, *, degree, fit_intercept, normals=None):
+    def __init__(
+        self,
+        network: Network,
+        *,
+        degree: int | None,
+        fit_intercept: bool,
+        normals: Array | None = None,
+    ) -> None:
         k, m = network.V.shape
         self.shape, self.fit_intercept = network, fit_intercept
         self.basis = np.broadcast_to(np.eye(m), (k, m, m))
@@ -106,7 +116,7 @@ class TangentBasis:
             self.basis = np.linalg.qr(normals[:, :, None], mode="complete")[0][:, :, 1:]
         self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
 
-    def expand(self, vector):
+    def expand(self, vector: Array) -> Network:
         """The change of all weights that a change of the free ones is."""
         shape = self.shape
         k, W_end = len(shape.b), shape.W.size
@@ -117,7 +127,7 @@ class TangentBasis:
         V = np.einsum("imj,ij->im", self.basis, vector[V_start:V_end].reshape(k, self.basis.shape[2]))
         return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
 
-    def reduce(self, gradient):
+    def reduce(self, gradient: Network) -> Array:
         """The transpose of :meth:`expand`."""
         V = np.einsum("imj,im->ij", self.basis, gradient.V).ravel()
         if not self.fit_intercept:
