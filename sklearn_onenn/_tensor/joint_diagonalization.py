@@ -15,10 +15,15 @@ from contextlib import suppress
 from itertools import permutations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._data.floating_point import TINY
 from .._optimization.conjugate_gradients import conjugate_gradients
+from .._typing import Array
+
+Generator = np.random.RandomState | np.random.Generator
+Seed = int | Generator | None
 
 # Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
@@ -32,7 +37,9 @@ _SWEEP_TOL = 1e-4
 _SAME_MISFIT = 1e-3
 
 
-def wedge_components(slices, *, n_starts=4, n_sweeps=60, random_state=None):
+def wedge_components(
+    slices: ArrayLike, *, n_starts: int = 4, n_sweeps: int = 60, random_state: Seed = None
+) -> Array:
     """Components by U-WEDGE alone, for slices that are moments of data.
 
     Least squares is the better fit to slices of equal and independent noise. On slices estimated from
@@ -52,20 +59,22 @@ def wedge_components(slices, *, n_starts=4, n_sweeps=60, random_state=None):
     U : array of shape (k, k)
         Unit columns.
     """
-    slices, _ = _checked("slices", slices, "L, k, k")
+    given, _ = _checked("slices", slices, "L, k, k")
     rng = _generator(random_state)
-    found = []
+    found: list[tuple[float, Array]] = []
     for start in range(n_starts):
-        B = _draw_start(slices, rng, pencil=True) if start else np.eye(slices.shape[1])
-        U = _u_wedge(slices, B, n_sweeps)
-        found.append((_fit(slices, U)[0], U))
+        B = _draw_start(given, rng, pencil=True) if start else np.eye(given.shape[1])
+        U = _u_wedge(given, B, n_sweeps)
+        found.append((_fit(given, U)[0], U))
         best, *others = sorted(misfit for misfit, _ in found)
         if others and others[0] <= (1 + _SAME_MISFIT) * best:
             break
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def tensor_components(tensor, *, n_projections=100, random_state=None):
+def tensor_components(
+    tensor: ArrayLike, *, n_projections: int = 100, random_state: Seed = None
+) -> tuple[Array, Array]:
     """Components of a symmetric tensor ``T ~ sum_i weights_i u_i (x) u_i (x) u_i``.
 
     Joint diagonalization of projections ``T(I, I, a)``, first on random unit vectors a [2]_, then
@@ -87,19 +96,19 @@ def tensor_components(tensor, *, n_projections=100, random_state=None):
     weights : array of shape (k,)
         Least-squares weights, of both signs.
     """
-    tensor, scale = _checked("tensor", tensor, "k, k, k")
-    tensor = sum(tensor.transpose(axes) for axes in permutations(range(3))) / 6
+    given, scale = _checked("tensor", tensor, "k, k, k")
+    T = sum((given.transpose(axes) for axes in permutations(range(3))), np.zeros_like(given)) / 6
     rng = _generator(random_state)
-    directions = _unit_columns(rng.standard_normal((len(tensor), n_projections))).T
-    U, _ = _polish(tensor, _components(np.tensordot(directions, tensor, 1), rng))
+    directions = _unit_columns(rng.standard_normal((len(T), n_projections))).T
+    U, _ = _polish(T, _components(np.tensordot(directions, T, 1), rng))
     U = U * _signs(U)
-    values = np.einsum("ipq,pi,qi->i", np.tensordot(U.T, tensor, 1), U, U)
+    values = np.einsum("ipq,pi,qi->i", np.tensordot(U.T, T, 1), U, U)
     weights = np.linalg.pinv((U.T @ U) ** 3, hermitian=True) @ values
     order = np.argsort(-np.abs(weights), kind="stable")
     return U[:, order], scale * weights[order]
 
 
-def _components(slices, rng):
+def _components(slices: Array, rng: Generator) -> Array:
     """U (k, k) with unit columns that fits the slices: found in their range, completed outside."""
     energy, basis = np.linalg.eigh(np.tensordot(slices, slices, ((0, 2), (0, 2))))
     reached = energy >= 1e-14 * energy[-1]  # less is rounding
@@ -108,7 +117,7 @@ def _components(slices, rng):
     return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _best_start(slices, rng, n_starts=6):
+def _best_start(slices: Array, rng: Generator, n_starts: int = 6) -> Array:
     """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
     # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
     # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
@@ -116,7 +125,7 @@ def _best_start(slices, rng, n_starts=6):
     for _ in range(2):
         mix = np.linalg.qr(flat @ (flat.T @ mix))[0]
     slices = np.tensordot(mix.T, slices, 1)
-    found = []
+    found: list[tuple[Array, float]] = []
     for start in range(n_starts):
         pencil = start % 2 == 0
         # Many sweeps lead all starts to the same place, right or wrong; few keep them different.
@@ -130,7 +139,7 @@ def _best_start(slices, rng, n_starts=6):
     return min(found, key=lambda pair: pair[1])[0]
 
 
-def _draw_start(slices, rng, pencil):
+def _draw_start(slices: Array, rng: Generator, pencil: bool) -> Array:
     """Rows B (k, k) that diagonalize two random combinations of the slices, or one by rotation."""
     A, C = np.tensordot(rng.standard_normal((2, len(slices))), slices, 1)
     B = np.linalg.eigh(A)[1].T
@@ -143,7 +152,7 @@ def _draw_start(slices, rng, pencil):
     return B
 
 
-def _u_wedge(slices, B, n_sweeps):
+def _u_wedge(slices: Array, B: Array, n_sweeps: int) -> Array:
     """U (k, k) after sweeps of U-WEDGE [1]_ from B ~ inv(U), or at B where they did harm.
 
     With T_l = B S_l B^T ~ A diag A^T and A = I + a small, entry (i, j) is
@@ -169,7 +178,9 @@ def _u_wedge(slices, B, n_sweeps):
     return _better(slices, *ends)
 
 
-def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
+def _polish(
+    slices: Array, U: Array, max_iter: int = 100, tol: float = 1e-6, ridge: float = _RIDGE
+) -> tuple[Array, float]:
     """Levenberg-damped Gauss-Newton from U: unit columns and the sum of squares reached."""
     fit, damping = _fit(slices, U, ridge), 1e-3
     for _ in range(max_iter):
@@ -184,7 +195,9 @@ def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
     return U, fit[0]
 
 
-def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
+def _gauss_newton_step(
+    U: Array, weights: Array, residuals: Array, K_inverse: Array, damping: float
+) -> Array:
     """Change of U (k, k), the weights being eliminated (variable projection).
 
     With G = U^T U, P = sum_l lambda_l lambda_l^T and the Gram matrix K = G * G of the u_i u_i^T,
@@ -195,7 +208,7 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
     pulled = np.einsum("ipq,qi->pi", np.tensordot(weights.T, residuals, 1), U)
     scale = np.diag(P) + 1e-14 * P.max() + TINY  # positive without weights, too
 
-    def curvature(D):
+    def curvature(D: Array) -> Array:
         C = U.T @ D
         coupling = P * C.T - 2 * (G * (K_inverse @ (G * C) @ P))
         return D @ (P * G) + U @ coupling + damping * scale * D
@@ -207,7 +220,7 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
     )[0]
 
 
-def _fit(slices, U, ridge=_RIDGE):
+def _fit(slices: Array, U: Array, ridge: float = _RIDGE) -> tuple[float, Array, Array, Array]:
     """Ridge fit of weights to the products u_i u_i^T: objective, weights, residuals, inv(Gram)."""
     products = (U[:, None, :] * U).reshape(-1, U.shape[1])
     K_inverse = np.linalg.inv((U.T @ U) ** 2 + ridge * np.eye(len(U)))
@@ -216,29 +229,33 @@ def _fit(slices, U, ridge=_RIDGE):
     return np.sum(residuals**2) + ridge * np.sum(weights**2), weights, residuals, K_inverse
 
 
-def _better(slices, *candidates):
+def _better(slices: Array, *candidates: Array) -> Array:
+    """The candidate for U whose fit to the slices has the least misfit."""
     return min(candidates, key=lambda U: _fit(slices, U)[0])
 
 
-def _unit_columns(U):
+def _unit_columns(U: Array) -> Array:
+    """Columns scaled to length one."""
     return U / (np.linalg.norm(U, axis=0) + TINY)
 
 
-def _signs(U):
+def _signs(U: Array) -> Array:
+    """Signs, one for each column, that make its largest entry positive."""
     return np.where(U.max(axis=0) < -U.min(axis=0), -1.0, 1.0)
 
 
-def _generator(seed):
+def _generator(seed: Seed) -> Generator:
+    """The generator itself, or one that the seed starts."""
     return seed if isinstance(seed, np.random.Generator) else check_random_state(seed)
 
 
-def _checked(name, array, shape):
+def _checked(name: str, array: ArrayLike, shape: str) -> tuple[Array, float]:
     """The array over its largest absolute entry, and that entry (1 for zeros)."""
-    array = np.asarray(array, dtype=float)
-    equal = array.shape[-shape.count("k") :]
-    if array.ndim != 3 or len(set(equal)) > 1 or array.size == 0:
-        raise ValueError(f"{name} must have shape ({shape}), not empty; got {array.shape}.")
-    if not np.isfinite(array).all():
+    entries = np.asarray(array, dtype=float)
+    equal = entries.shape[-shape.count("k") :]
+    if entries.ndim != 3 or len(set(equal)) > 1 or entries.size == 0:
+        raise ValueError(f"{name} must have shape ({shape}), not empty; got {entries.shape}.")
+    if not np.isfinite(entries).all():
         raise ValueError(f"{name} must be finite; it has NaN or infinite entries.")
-    scale = np.abs(array).max() or 1.0
-    return array / scale, scale
+    scale = np.abs(entries).max() or 1.0
+    return entries / scale, scale

@@ -15,8 +15,12 @@ grad^2 q less where h = 1: there it is added back.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._data.rows import weighted
+from .._data.rows import ArrayRows, Block, weighted
+from .._data.whitening import Coordinates
+from .._typing import Array
+from ..scores import ScoreFunction
 from .hermite import symmetric_matrices, symmetric_pairs
 from .slices import LEAST_VARIANCE, quadratic, quadratic_fit, symmetric_pairs_of
 
@@ -31,39 +35,39 @@ class SteinScores:
     directions : array of shape (d, j)
     """
 
-    def __init__(self, score_function, directions):
+    def __init__(self, score_function: ScoreFunction, directions: Array) -> None:
         self.score_function, self.directions = score_function, directions
 
-    def first(self, X):
+    def first(self, X: Array) -> Array:
         """S_1 (rows, j)."""
         score = checked("score_function(X)", self.score_function(X), X.shape)
         return -(score.astype(X.dtype, copy=False) @ self.directions.astype(X.dtype))
 
-    def __call__(self, X):
+    def __call__(self, X: Array) -> tuple[Array, Array]:
         """S_1 (rows, j) and S_2 (rows, j, j)."""
         n, j = len(X), self.directions.shape[1]
         first = self.first(X)
-        curvature = self.score_function.contract(X, self.directions)
-        curvature = checked("score_function.contract(X, U)", curvature, (n, j, j))
+        contracted = self.score_function.contract(X, self.directions)
+        curvature = checked("score_function.contract(X, U)", contracted, (n, j, j))
         second = first[:, :, None] * first[:, None, :]
         second += curvature
         return first, second
 
 
-def checked(name, result, shape):
+def checked(name: str, result: ArrayLike, shape: tuple[int, ...]) -> Array:
     """What a score function returned, as an array."""
-    result = np.asarray(result)
-    if result.shape != shape or result.dtype.kind not in "fiu":
+    array = np.asarray(result)
+    if array.shape != shape or array.dtype.kind not in "fiu":
         raise ValueError(
             f"{name} must be a real array of shape {shape} for X of {shape[0]} rows, got shape "
-            f"{result.shape} of type {result.dtype}."
+            f"{array.shape} of type {array.dtype}."
         )
-    if not np.isfinite(result).all():
+    if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite: the density must be positive and smooth at all rows.")
-    return result
+    return array
 
 
-def linear_slices(t, h, g, S1, S2):
+def linear_slices(t: Array, h: Array, g: Array, S1: Array, S2: Array) -> tuple[Array, Array]:
     """Sums over a block of t S_2^h for the weights 1 and h, as columns of symmetric pairs.
 
     Parameters
@@ -86,7 +90,7 @@ def linear_slices(t, h, g, S1, S2):
     return scaled.sum(axis=0), M3
 
 
-def linear_sizes(h, g, S1, S2):
+def linear_sizes(h: Array, g: Array, S1: Array, S2: Array) -> tuple[Array, Array]:
     """Of every row |S_2|^2, and sum |S_2^h|^2 over linear weights h; S2 (rows, r, r)."""
     size = np.einsum("nab,nab->n", S2, S2)
     along = S1 @ g
@@ -95,7 +99,7 @@ def linear_sizes(h, g, S1, S2):
     return size, (h**2).sum(axis=1) * size - 4 * across + 2 * lengths
 
 
-def square_slices(t, u, S1, S2):
+def square_slices(t: Array, u: Array, S1: Array, S2: Array) -> Array:
     """Sum over a block of t S_2^h for the weights u_a u_b, (K, K); S2 (rows, K).
 
     For h = u^T B u the gradient is 2 B u, so that the terms of S_1 are 2 (G B + B G^T) in all.
@@ -108,7 +112,7 @@ def square_slices(t, u, S1, S2):
     return (S2 * t[:, None]).T @ Q - 2 * symmetric_pairs_of(GB + GB.transpose(0, 2, 1)).T + constants
 
 
-def square_sizes(u, S1, S2):
+def square_sizes(u: Array, S1: Array, S2: Array) -> Array:
     """Of every row sum |S_2^h|^2 over the weights h = u_a u_b - (u = e_a = e_b); S2 (rows, k, k).
 
     The sum over an orthonormal basis of h = <B, H>, H = u u^T - I, written out.
@@ -127,11 +131,11 @@ def square_sizes(u, S1, S2):
     return H_size * size - 8 * across + gradients + constants
 
 
-def quadratic_residuals(projected):
+def quadratic_residuals(projected: ArrayRows) -> tuple[Array, Array, Array]:
     """Residuals (rows, m) of quadratic fits in the span; their mean gradients (m, k), and Hessians."""
     fits = [quadratic_fit(projected.with_targets(target[:, None])) for target in projected.y.T]
 
-    def of_block(block):
+    def of_block(block: Block) -> Array:
         return block.y - np.column_stack([quadratic(block.X, *fit) for fit in fits])
 
     mean = projected.sum(lambda block: weighted(block.X, block.weight).sum(axis=0))
@@ -141,7 +145,13 @@ def quadratic_residuals(projected):
     return np.concatenate(projected.map(of_block)), gradients, hessians
 
 
-def score_stack(projected, rows, coordinates, V, scores):
+def score_stack(
+    projected: ArrayRows,
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    V: Array,
+    scores: SteinScores,
+) -> tuple[list[Array], float]:
     """Slices in the span for the weights u_a u_b, u_a and 1, of every output, in units of their noise.
 
     Parameters
@@ -165,7 +175,7 @@ def score_stack(projected, rows, coordinates, V, scores):
     K, identity = k * (k + 1) // 2, np.eye(k)
     residuals, _, hessians = quadratic_residuals(projected)
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, ...]:
         u = coordinates.project(block.X, V)
         S1, S2 = scores(block.X)
         pairs, T = symmetric_pairs_of(S2), weighted(block.y, block.weight)
