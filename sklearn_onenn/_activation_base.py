@@ -287,10 +287,10 @@ def _gaussian_quadrature(sigma: Array, bias: Array, kinks: tuple[float, ...]) ->
 def _rho_terms(
     activation: Activation, sigma: Array
 ) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """The three terms of rho, and beta_0, beta_2, |alpha_0 alpha_2|, which they are small against.
+    """The three terms of rho, and the sizes beta_0, beta_2, |alpha_0 alpha_2| to compare them with.
 
-    The first two are residual variances, of phi' and of phi' z regressed on {1, z}: as means of
-    squares they keep their digits where the differences of alpha and beta would cancel.
+    The first two terms are residual variances, of phi' and of phi' z regressed on {1, z}: computed as
+    means of squares they keep the digits that differences of alpha and beta would lose.
     """
     z, weight = _gaussian_quadrature(sigma, np.zeros_like(sigma), activation.kinks)
     slope = np.asarray(activation.derivative(sigma * z), dtype=float)

@@ -141,7 +141,7 @@ def match_units(W: ArrayLike, W_true: ArrayLike) -> tuple[Array, Array]:
 
 
 def _canonical(W: Array, v: Array, activation: Activation) -> tuple[Array, Array]:
-    """One representative (W, v) of all the ways to write the same units."""
+    """The representative (W, v) of all the weights that give the same units."""
     if activation.degree is not None:
         W, v = W * np.abs(v) ** (1.0 / activation.degree), np.sign(v)
     if activation.symmetry in ("odd", "point"):

@@ -233,7 +233,7 @@ def extreme_eigenvalues(
 
 
 def _far_end(product: Callable[[Array], Array], size: int, tol: float) -> float:
-    """The algebraically largest eigenvalue."""
+    """The algebraically largest eigenvalue of a symmetric operator on vectors (size,)."""
     operator = LinearOperator((size, size), matvec=product, dtype=float)
     start = np.random.RandomState(0).standard_normal(size)
     if not np.any(product(start)):

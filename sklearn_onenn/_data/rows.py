@@ -235,7 +235,7 @@ class ArrayRows(Rows):
         Never copied as a whole, nor made dense: blocks are views, or sparse themselves.
     y : array of shape (n_rows, n_outputs)
     sample_weight : array of shape (n_rows,) or None
-    executor : concurrent.futures.Executor or None
+    executor : ThreadPoolExecutor or None
         Runs blocks side by side; see :func:`block_threads`.
 
     Attributes
@@ -265,7 +265,7 @@ class ArrayRows(Rows):
         self.block_rows = rows_of_a_block(self.n_rows, self.n_features, X.dtype.itemsize)
 
     def can_cache(self, n_entries: int) -> bool:
-        """Whether so many numbers may be kept for each row."""
+        """Whether functions of a block may keep so many numbers for each row until the next pass."""
         return self.n_rows * n_entries <= KEPT_ENTRIES
 
     @property
@@ -287,17 +287,17 @@ class ArrayRows(Rows):
         )
 
     def with_own_counter(self) -> "ArrayRows":
-        """The same rows with a count of their own."""
+        """These rows, with a count of their own of the rows read."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(self.X, self.y, weight, executor=self.executor)
 
     def with_targets(self, y: Array) -> "ArrayRows":
-        """The same rows with other targets, such as residuals."""
+        """These rows with other targets y (n_rows, n_outputs), such as residuals."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(self.X, y, weight, executor=self.executor, counter=self._counter)
 
     def with_rows(self, X: RowMatrix, y: Array) -> "ArrayRows":
-        """Other rows and targets with the same weights, such as projections; a count of their own."""
+        """Other rows and targets, such as projections, with the weights of these and an own count."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(X, y, weight, executor=self.executor)
 
@@ -339,7 +339,7 @@ class ArrayRows(Rows):
 
 
 def rows_of_a_block(n_rows: int, n_features: int, itemsize: int) -> int:
-    """Rows of a block, such that blocks are equal and so are the shares of a few threads."""
+    """Number of rows of a block, such that blocks are equal and can be shared out evenly to threads."""
     most = BLOCK_BYTES // (max(n_features, 1) * itemsize)
     most = min(max(most, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
     if n_rows <= most:
@@ -356,7 +356,7 @@ def scaled_rows(
     y_scale: Array,
     executor: ThreadPoolExecutor | None,
 ) -> ArrayRows:
-    """Rows with targets at mean zero and scale one, in the type of X."""
+    """Rows whose targets have mean zero and scale one, in the type of X."""
     y = ((y - y_mean) / y_scale).astype(X.dtype)
     return ArrayRows(X, y, weight, executor=executor)
 
@@ -368,20 +368,21 @@ def stratified_rows(n_rows: int, n_sample: int, random_state: np.random.RandomSt
 
 
 def weighted(array: Array, weight: Array | None) -> Array:
-    """``array`` (m, ...) with its rows multiplied by ``weight`` (m, 1), or as it is."""
+    """``array`` (m, j) with its rows multiplied by ``weight`` (m, 1), or as it is without a weight."""
     return array if weight is None else array * weight
 
 
 def by_columns(X: RowMatrix, W: Array) -> Array:
-    """X W, one column after another in memory.
+    """X W (m, k) for X (m, d) and W (d, k), stored one column after another.
 
-    What follows adds a number to every column, or sums it: with few columns several times faster so.
+    Callers add a number to every column, or sum it: with few columns that is several times faster when
+    a column is contiguous.
     """
     return np.asfortranarray((W.T @ X.T).T)  # a copy for sparse rows alone
 
 
 def transposed_product(A: RowMatrix, B: RowMatrix) -> Array:
-    """A^T B, a sum over the rows of a block.
+    """A^T B (j, k) for A (m, j) and B (m, k): a sum over the rows of a block.
 
     NumPy's ``A.T @ B`` keeps other threads waiting where the result has fewer than 500 numbers.
     """

@@ -118,9 +118,10 @@ def summarize(blocks: Iterable[tuple[RowMatrix, Array, Array | None]], *, center
 
 
 def origin_and_unit(y: Array, *, center: bool) -> tuple[Array, Array]:
-    """Mean of the targets of the first block, and the largest deviation from it.
+    """Mean (n_outputs,) of the targets of the first block, and the largest deviation from it.
 
-    Targets are summed about that and in units of this: neither an offset nor a scale costs digits.
+    Targets of all blocks are summed as differences from this mean, in units of this deviation, so that
+    neither an offset nor a scale costs digits.
     """
     origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
     unit = np.abs(y - origin).max(axis=0)
@@ -159,7 +160,7 @@ def summary_from_sums(
 
 
 def arrays_of(block: tuple[Any, Any, Any], dtype: DTypeLike) -> tuple[RowMatrix, Array, Array | None]:
-    """A block as arrays: X of the type, y as float64 of shape (m, n_outputs), weight or None."""
+    """A block as arrays: X of this type, y as float64 of shape (m, n_outputs), weight (m,) or None."""
     X, y, weight = block
     y = np.asarray(y, dtype=np.float64)
     weight = None if weight is None else np.asarray(weight, dtype=dtype).ravel()
@@ -167,7 +168,7 @@ def arrays_of(block: tuple[Any, Any, Any], dtype: DTypeLike) -> tuple[RowMatrix,
 
 
 def as_rows(X: RowMatrix, dtype: DTypeLike) -> RowMatrix:
-    """Rows as a C-contiguous or CSR array of the type, copied only where they are not."""
+    """Rows as a C-contiguous or CSR array of this type; a copy only if they are not one already."""
     return X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
 
 
@@ -229,25 +230,25 @@ class ChunkedRows(Rows):
         return [first, *samples[:-1]]
 
     def _inside(self, chosen: Array) -> list[Array]:
-        """Sorted numbers of rows as numbers inside each part."""
+        """Sorted numbers of rows as a list of numbers inside each part."""
         ends = np.cumsum(self.found.block_rows)
         inside = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
         return [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
 
     def _joined(self, inside: list[Array]) -> ArrayRows:
-        """Rows of all parts as arrays."""
+        """Those rows of the parts that have these numbers inside them, as arrays."""
         self.count(self.n_rows)
         return joined(self._take(inside), self.executor, self._counter)
 
     def _part(self, inside: list[Array]) -> "ChunkedRows":
-        """Rows of all parts, in parts."""
+        """Those rows of the parts that have these numbers inside them, in parts."""
         self.count(self.n_rows)
         parts = self._take(inside)
         found = self._found_in(inside, sum(part.weight_sum for part in parts))
         return ArrayParts(parts, found, executor=self.executor, counter=self._counter)
 
     def _found_in(self, inside: list[Array], weight_sum: float) -> DataSummary:
-        """The summary of a sample."""
+        """The summary of a sample, which has these rows of every part."""
         return replace(self.found, block_rows=tuple(map(len, inside)), weight_sum=weight_sum)
 
 
@@ -258,7 +259,7 @@ class StreamRows(ChunkedRows):
     ----------
     source : RowBlocks
     found, executor
-        As of :class:`ChunkedRows`.
+        See :class:`ChunkedRows`.
     """
 
     def __init__(
@@ -306,7 +307,7 @@ class ArrayParts(ChunkedRows):
     parts : list of ArrayRows
         Some may have no rows.
     found, executor, counter
-        As of :class:`ChunkedRows`.
+        See :class:`ChunkedRows`.
     """
 
     def __init__(
@@ -328,7 +329,7 @@ class ArrayParts(ChunkedRows):
 
 
 def joined(parts: list[ArrayRows], executor: ThreadPoolExecutor | None, counter: list[int]) -> ArrayRows:
-    """Rows of several blocks as one."""
+    """The rows of several parts in one array."""
     blocks = [part.X for part in parts]
     X: RowMatrix = vstack(blocks, format="csr") if issparse(blocks[0]) else np.concatenate(blocks)
     y = np.concatenate([part.y for part in parts])

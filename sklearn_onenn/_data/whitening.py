@@ -55,7 +55,10 @@ class Coordinates:
         return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)
 
     def project(self, X: RowMatrix, U: Array, offset: float | Array = 0.0) -> Array:
-        """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
+        """White coordinates of X (m, d) times U (r, j), plus an offset: (m, j).
+
+        The white coordinates themselves are not formed.
+        """
         W, b = self.weights_to_inputs(U, np.broadcast_to(offset, U.shape[1]))
         return X @ W.astype(X.dtype) + b.astype(X.dtype)
 
@@ -69,13 +72,13 @@ class Coordinates:
         return self.inverse @ W, b + self.mean @ W
 
     def of_standardized(self) -> "Coordinates":
-        """The same white coordinates, of rows whose columns are centred and at unit scale."""
+        """White coordinates with the values of these, for rows with centred columns of unit scale."""
         zeros, ones, scale = np.zeros_like(self.mean), np.ones_like(self.scale), self.scale
         return Coordinates(zeros, scale[:, None] * self.transform, self.inverse / scale, ones)
 
 
 def identity_coordinates(d: int) -> Coordinates:
-    """Coordinates that leave the rows as they are."""
+    """Coordinates that leave rows of d columns as they are."""
     return Coordinates(np.zeros(d), np.eye(d), np.eye(d), np.ones(d))
 
 
@@ -144,8 +147,8 @@ def mean_and_covariance(rows: Rows, *, center: bool = True) -> tuple[Array, Arra
 def shrunk_eigenvalues(eigenvalues: Array, n: float) -> Array:
     """Eigenvalues (r,) of a correlation matrix from n rows, shrunk towards their mean if n is small.
 
-    With enough rows for a covariance, exactly white rows serve the moments better: residuals are then
-    orthogonal to them in the sample.
+    With many rows they stay as they are: exactly white rows serve the moments better, since residuals
+    are then orthogonal to them in the sample.
     """
     r = len(eigenvalues)
     if r < 2 or n >= SHRINK_BELOW * r:

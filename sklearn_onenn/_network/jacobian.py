@@ -10,7 +10,7 @@ from .loss import SquaredLoss
 from .network import Network, linearize
 from .symmetries import TangentBasis
 
-# Entries of the derivatives that are in memory at a time.
+# Number of derivatives that are in memory at a time.
 CHUNK_ENTRIES = 2**22
 
 
@@ -61,7 +61,7 @@ def jacobian(
 
 
 def gauss_newton_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -> Array:
-    """J^T J / n by the free weights, without the penalty."""
+    """J^T J / n (free.size, free.size), J the derivative by the free weights; without the penalty."""
     input_weights = problem.to_inputs(network)
 
     def sums(block: Block) -> Array:

@@ -59,7 +59,7 @@ class SquaredLoss:
     def replace(
         self, rows: Rows, *, alpha: float | None = None, activation: Activation | None = None
     ) -> "SquaredLoss":
-        """The same loss on other rows, or with another penalty or activation."""
+        """This loss on other rows, and with another penalty or activation where one is given."""
         return SquaredLoss(
             rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
@@ -72,7 +72,7 @@ class SquaredLoss:
             return network._replace(W=W, b=b).astype(self.rows.dtype)
 
     def _gradient_from_inputs(self, W: Array, b: Array, V: Array, c: Array) -> Network:
-        """Sums over rows as the gradient in white coordinates."""
+        """The gradient in white coordinates, from sums over the rows."""
         n = self.rows.weight_sum
         W = self.coordinates.transform.T @ (W - self.coordinates.mean[:, None] * b)
         if not self.fit_intercept:
@@ -82,9 +82,10 @@ class SquaredLoss:
     def _penalized_gradient(
         self, parts: Sequence[Array], network: Network, input_weights: Network
     ) -> Network:
-        """Sums over rows and the penalty as the gradient in white coordinates.
+        """The gradient with the penalty in white coordinates, from sums over the rows.
 
-        P w is T^T (scale^2 T w), and the weights of the rows, T w, are at hand: P need not be read.
+        The gradient of the penalty is P w = T^T (scale^2 T w), and T w are the weights ``input_weights``
+        of the rows, so that the matrix P is not needed.
         """
         if self.alpha == 0:
             return self._gradient_from_inputs(*parts)
@@ -165,11 +166,11 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """Loss with the penalty."""
+        """The loss, penalty included."""
         return self.data_loss + self.problem.penalty_value(self.network)
 
     def with_alpha(self, alpha: float) -> "Evaluation":
-        """The same under another penalty."""
+        """The evaluation of the loss with another penalty at these weights."""
         problem = self.problem.replace(self.problem.rows, alpha=alpha)
         change = problem.replace(problem.rows, alpha=alpha - self.problem.alpha)
         nothing = [np.zeros_like(part) for part in self.input_weights]

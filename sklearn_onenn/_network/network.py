@@ -48,7 +48,7 @@ class Network(NamedTuple):
         )
 
     def astype(self, dtype: DTypeLike) -> "Network":
-        """Weights in another floating type (no copy where it is the same)."""
+        """The network with weights of this floating type, not copied if they have it already."""
         return Network(*(weights.astype(dtype, copy=False) for weights in self))
 
 
@@ -69,12 +69,15 @@ class Linearization:
 
 
 def overflow_allowed() -> np.errstate:
-    """No warning for a step that is only tried: a loss that is not finite is no descent."""
+    """Context without warnings, for steps that are only tried.
+
+    A loss that is not finite counts as no descent.
+    """
     return np.errstate(over="ignore", invalid="ignore")
 
 
 def linearize(block: Block, network: Network, activation: Activation) -> Linearization:
-    """Units, slopes and residual F(x) - y of one block."""
+    """Units (m, k), slopes (m, k) and residual F(x) - y (m, n_outputs) of one block."""
     P = by_columns(block.X, network.W)
     P += network.b
     Phi, D = activation.value_and_derivative(P)
@@ -87,7 +90,7 @@ def linearize(block: Block, network: Network, activation: Activation) -> Lineari
 def adjoint(
     block: Block, linearization: Linearization, V: Array, R: Array
 ) -> tuple[Array, Array, Array, Array]:
-    """Transposed Jacobian of one block on R (rows, n_outputs): the parts of a gradient."""
+    """Transposed Jacobian of one block times R (rows, n_outputs): its parts by W, b, V and c."""
     R = weighted(R, block.weight)
     G = times_transposed(R, V)
     G *= linearization.D
@@ -108,5 +111,5 @@ def jacobian_product(block: Block, linearization: Linearization, V: Array, direc
 
 def times_transposed(R: Array, V: Array) -> Array:
     """R V^T for R (rows, n_outputs), V (k, n_outputs)."""
-    # Of one column NumPy has no fast product.
+    # NumPy's product of a single column is slow.
     return (V * R.T).T if R.shape[1] == 1 else by_columns(R, V.T)

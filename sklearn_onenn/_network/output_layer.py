@@ -9,18 +9,22 @@ from .._typing import Array
 from .loss import SquaredLoss
 from .network import Network, forward
 
-# Largest condition of normal equations whose small directions are kept.
+# Directions whose eigenvalue in normal equations is smaller than the largest by more than this factor
+# are left out.
 CONDITION = 1e10
 
 
 def with_fitted_outputs(problem: SquaredLoss, W: Array, b: Array) -> Network:
-    """The network with the hidden layer W, b and output weights in least squares."""
+    """The network with the hidden layer W, b and the output weights that fit best."""
     v = solve_outputs(*output_equations(problem, W, b))[0]
     return Network(W, b, v[:-1], v[-1])
 
 
 def output_equations(problem: SquaredLoss, W: Array, b: Array) -> tuple[Array, Array]:
-    """Normal equations of the targets on the units W, b and 1 (zeros without an intercept)."""
+    """Normal equations (k + 1, k + 1) and (k + 1, m) of the targets on the units W, b and a constant.
+
+    The constant is 1, and 0 without an intercept.
+    """
     k, activation = W.shape[1], problem.activation
     units = problem.to_inputs(Network(W, b, np.eye(k), np.zeros(k)))
     free = float(problem.fit_intercept)
@@ -36,10 +40,16 @@ def output_equations(problem: SquaredLoss, W: Array, b: Array) -> tuple[Array, A
 
 
 def solve_outputs(gram: Array, cross: Array, condition: float = CONDITION) -> tuple[Array, Array, float]:
-    """Solution for every output, diagonal of the inverse, and the explained part of the squared error.
+    """Solve normal equations; directions that the features do not determine are left out.
 
-    The solution leaves out directions that the features do not determine; in the inverse they are
-    large, so that a unit which others can replace is seen to be of no use.
+    Returns
+    -------
+    solution : array of shape (k + 1, m)
+    diagonal : array of shape (k + 1,)
+        Of the inverse, in which the directions left out are large: so a unit that others can replace is
+        seen to be of no use.
+    explained : float
+        By how much the solution lowers the sum of squares, over all outputs.
     """
     values, vectors = eigh(gram)
     least = max(values[-1] / condition, TINY)
@@ -50,5 +60,5 @@ def solve_outputs(gram: Array, cross: Array, condition: float = CONDITION) -> tu
 
 
 def elimination_costs(v: Array, inverse: Array) -> Array:
-    """Rise of the squared error without each unit, from the answer of :func:`solve_outputs`."""
+    """Rise of the sum of squares without each unit (k,), from the answer of :func:`solve_outputs`."""
     return (v[:-1] ** 2).sum(axis=1) / np.maximum(inverse[:-1], TINY)

@@ -8,12 +8,12 @@ from .._typing import Array
 from .loss import SquaredLoss
 from .network import Network
 
-# Length of the weights of a dead unit: in single precision what is divided by it would overflow.
+# Units with shorter weights are dead: in single precision a division by their length would overflow.
 DEAD = np.sqrt(np.finfo(np.float32).tiny)
 
 
 def with_output_norm(network: Network, size: float, degree: int | None) -> Network:
-    """The same network with |v_i| = size in every homogeneous unit that is not dead."""
+    """Scale units so that |v_i| = size in every homogeneous unit that is not dead."""
     length = np.linalg.norm(network.V, axis=1)
     alive = length > 0
     if degree is None or not alive.any():
@@ -24,17 +24,17 @@ def with_output_norm(network: Network, size: float, degree: int | None) -> Netwo
 
 
 def with_unit_directions(network: Network) -> Network:
-    """The same network of units of degree one with |w_i| = 1 in every unit that is not dead."""
+    """Scale units of degree one so that |w_i| = 1 in every unit that is not dead."""
     length = np.linalg.norm(network.W, axis=0)
     length = np.where(length > DEAD, length, 1.0)
     return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
 
 
 def min_norm_scaling(network: Network, penalty: Array, degree: int | None) -> Network:
-    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
+    """Scale homogeneous units so that tr W^T P W + |V|^2 is smallest, with P the ``penalty`` (r, r)."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
     v = (network.V**2).sum(axis=1)
-    # Squares that are smaller than this are those of dead units, and their quotients overflow.
+    # Units whose squares are smaller than this are dead, and quotients of these overflow.
     alive = np.minimum(w, v) > np.sqrt(TINY)
     if degree is None or not alive.any():
         return network
@@ -44,7 +44,20 @@ def min_norm_scaling(network: Network, penalty: Array, degree: int | None) -> Ne
 
 
 def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
-    """A network of white coordinates and scaled targets, in canonical form for the caller."""
+    """The network of the rows and the targets as they were given, from one of white coordinates.
+
+    Parameters
+    ----------
+    network : Network
+        In white coordinates, for targets at mean zero and scale one.
+    problem : SquaredLoss
+    y_mean, y_scale : arrays of shape (n_outputs,)
+
+    Returns
+    -------
+    Network
+        In the form of :func:`canonical`.
+    """
     W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
     network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
     network = canonical(network, problem.activation, problem.fit_intercept)
@@ -52,7 +65,10 @@ def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scal
 
 
 def canonical(network: Network, activation: Activation, fit_intercept: bool) -> Network:
-    """The same network with outputs of length one or positive where they are free, units in order."""
+    """Make |v_i| one in homogeneous units, v_i positive where its sign is free, and sort the units.
+
+    They are sorted by |w_i|, the longest first.
+    """
     network = with_output_norm(network, 1.0, activation.degree)
     network = with_positive_outputs(network, activation, fit_intercept)
     order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
@@ -60,7 +76,10 @@ def canonical(network: Network, activation: Activation, fit_intercept: bool) -> 
 
 
 def inner_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
-    """A network of the caller in the coordinates of the problem, whose targets are scaled."""
+    """The network of white coordinates and scaled targets: the inverse of :func:`caller_network`.
+
+    It is not brought to a canonical form.
+    """
     W, b = problem.coordinates.weights_from_inputs(network.W, network.b)
     if not problem.fit_intercept:
         b = np.zeros_like(b)
@@ -117,7 +136,7 @@ class TangentBasis:
         self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
 
     def expand(self, vector: Array) -> Network:
-        """The change of all weights that a change of the free ones is."""
+        """The change of all weights, from a change (size,) of the free ones."""
         shape = self.shape
         k, W_end = len(shape.b), shape.W.size
         b, c, V_start, V_end = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end, self.size
@@ -128,7 +147,7 @@ class TangentBasis:
         return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
 
     def reduce(self, gradient: Network) -> Array:
-        """The transpose of :meth:`expand`."""
+        """The gradient (size,) by the free weights, from that by all; transposes :meth:`expand`."""
         V = np.einsum("imj,im->ij", self.basis, gradient.V).ravel()
         if not self.fit_intercept:
             return np.concatenate([gradient.W.ravel(), V])

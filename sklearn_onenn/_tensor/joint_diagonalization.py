@@ -28,12 +28,12 @@ Seed = int | Generator | None
 # Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
 # wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
-_RIDGE, _START_RIDGE, TINY = 1e-13, 0.1, TINY
+_RIDGE, _START_RIDGE = 1e-13, 0.1
 
 # Sweeps end when one mixes rows by less: far below the noise of any slices that are worth a start.
 _SWEEP_TOL = 1e-4
 
-# Sweeps that end so have misfits this close at the same place.
+# Two ends of sweeps whose misfits differ by no more than this share of them count as the same place.
 _SAME_MISFIT = 1e-3
 
 
@@ -42,8 +42,8 @@ def wedge_components(
 ) -> Array:
     """Components by U-WEDGE alone, for slices that are moments of data.
 
-    Least squares is the better fit to slices of equal and independent noise. On slices estimated from
-    rows, whose noise is neither, U-WEDGE was measured to come closer to the units.
+    Least squares is the better fit to slices of equal and independent noise. The noise of slices that
+    are estimated from rows is neither, and there U-WEDGE comes closer to the units.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def tensor_components(
     Joint diagonalization of projections ``T(I, I, a)``, first on random unit vectors a [2]_, then
     from there on an orthonormal basis, where the misfit is that of T. The second stage of [2]_ has
     the dual vectors of the components instead: these multiply the noise by the condition number of
-    U, and least squares on them was measured to be worse, much so from condition 10 on.
+    U, and least squares on them is worse, much so from condition 10 on.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _components(slices: Array, rng: Generator) -> Array:
 
 
 def _best_start(slices: Array, rng: Generator, n_starts: int = 6) -> Array:
-    """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
+    """U (k, k) of least misfit over starts of two kinds, made until it has been reached twice."""
     # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
     # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
     flat, mix = slices.reshape(len(slices), -1), rng.standard_normal(slices.shape[:2])
@@ -181,7 +181,7 @@ def _u_wedge(slices: Array, B: Array, n_sweeps: int) -> Array:
 def _polish(
     slices: Array, U: Array, max_iter: int = 100, tol: float = 1e-6, ridge: float = _RIDGE
 ) -> tuple[Array, float]:
-    """Levenberg-damped Gauss-Newton from U: unit columns and the sum of squares reached."""
+    """Levenberg-damped Gauss-Newton steps from U: the unit columns reached, and their misfit."""
     fit, damping = _fit(slices, U, ridge), 1e-3
     for _ in range(max_iter):
         U_new = _unit_columns(U + _gauss_newton_step(U, *fit[1:], damping))
@@ -221,7 +221,11 @@ def _gauss_newton_step(
 
 
 def _fit(slices: Array, U: Array, ridge: float = _RIDGE) -> tuple[float, Array, Array, Array]:
-    """Ridge fit of weights to the products u_i u_i^T: objective, weights, residuals, inv(Gram)."""
+    """Ridge regression of the slices (L, k, k) on the products u_i u_i^T.
+
+    Returns the misfit with the ridge, weights (L, k), residuals (L, k, k), and the inverse (k, k) of the
+    Gram matrix of the products.
+    """
     products = (U[:, None, :] * U).reshape(-1, U.shape[1])
     K_inverse = np.linalg.inv((U.T @ U) ** 2 + ridge * np.eye(len(U)))
     weights = slices.reshape(len(slices), -1) @ products @ K_inverse
@@ -250,7 +254,7 @@ def _generator(seed: Seed) -> Generator:
 
 
 def _checked(name: str, array: ArrayLike, shape: str) -> tuple[Array, float]:
-    """The array over its largest absolute entry, and that entry (1 for zeros)."""
+    """The array divided by its largest absolute entry, and that entry (1 if all are zero)."""
     entries = np.asarray(array, dtype=float)
     equal = entries.shape[-shape.count("k") :]
     if entries.ndim != 3 or len(set(equal)) > 1 or entries.size == 0:

@@ -24,10 +24,10 @@ from .._typing import Array
 from . import hermite as moments
 from .joint_diagonalization import tensor_components
 
-# Up to this many features P_2 is formed and decomposed; beyond it is applied through the rows.
+# Up to this many features P_2 is formed and decomposed; with more, vectors are multiplied by it.
 DENSE_FEATURES = 1000
 
-# A Hermite coefficient below this share of the slope's is taken for zero.
+# A Hermite coefficient below this share of the largest one is taken for zero.
 NEGLIGIBLE = 1e-6
 
 HIGHEST_ORDER = 4
@@ -223,8 +223,8 @@ def magnitudes(z: Array, r: Array, first: int, second: int, activation: Activati
     """|w_i| from |v_i m_{l1}(|w_i|)| and |v_i m_{l2}(|w_i|)|.
 
     A homogeneous unit has |v_i| = 1 and m_l(s) = s^degree m_l(1). Otherwise the ratio of the two
-    moments gives |w_i|, where it is monotone (H. Fu, Y. Chi, Y. Liang, 2020,
-    arXiv:1802.06463); it is read off a grid.
+    moments gives |w_i| where it is monotone (H. Fu, Y. Chi, Y. Liang, 2020, arXiv:1802.06463); it is
+    read off a grid.
     """
     if activation.degree is not None:
         return (z / abs(activation.hermite_coefficient(first))) ** (1 / activation.degree)

@@ -23,7 +23,7 @@ LEAST_CURVATURE = 1e-10
 
 
 def noise_stack(rows: ArrayRows) -> tuple[list[Array], float]:
-    """M_4, M_3 and M_2 of rows in the span, of every output, each in units of its noise.
+    """M_4, M_3 and M_2 of every output from rows in the span, each in units of its noise.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def stack_of_output(rows: ArrayRows) -> tuple[list[Array], float]:
         return fourth, transposed_product(Q * t[:, None], u), np.vdot(r, t).astype(np.float64)
 
     M4, M3, squares = rows.sum(sums)
-    # Targets are of unit scale: what is smaller than this is no noise, and must not be divided by.
+    # Targets are of unit scale: a smaller variance is not that of noise, and nothing is divided by it.
     variance = max(float(squares) / max(n - 1 - k - K, n / 4), LEAST_VARIANCE)
     M2 = symmetric_pairs_of(square)[:, None] * 2
     # Expected squared norms of the noise of a sample mean of r u^{(x) j}, unfolded.
@@ -101,7 +101,7 @@ def quadratic_fit(
             t = quadratic(block.X, *parts)[:, None]
             return moments(block, weighted(t, block.weight)[:, 0])
 
-        # Columns that are not white at all, such as constants, must not make it singular.
+        # The lift keeps the matrix regular where columns are not white at all, such as constants.
         return rows.sum(of_block) / n + LEAST_CURVATURE * c
 
     right = rows.sum(lambda block: moments(block, weighted(block.y, block.weight)[:, 0])) / n
@@ -129,9 +129,9 @@ def leading_slices(stack: list[Array], k: int, n_slices: int) -> Array:
 
 
 def joined_by_signal(stack: list[Array]) -> Array:
-    """The blocks side by side, each times the share of its square that is not noise, under a root.
+    """The blocks side by side, each times the root of the share of its square that is not noise.
 
-    One without signal drops out.
+    A block without signal drops out, unless all blocks do.
     """
     shares = [np.sqrt(max(0.0, 1 - block.size / max((block**2).sum(), 1e-300))) for block in stack]
     if not any(shares):

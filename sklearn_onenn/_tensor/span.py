@@ -15,7 +15,7 @@ from .._data.whitening import Coordinates
 from .._typing import Array
 from . import hermite as moments
 
-# The second moment is used when its square is so many standard deviations above what noise gives.
+# The second moment is used when its square is so many standard deviations above that of pure noise.
 SIGNIFICANT = 5.0
 
 MAX_STEPS = 12
@@ -44,7 +44,7 @@ class AffineFit:
             return transposed_product(z, wz), wz.sum(axis=0)
 
         second, self.first = rows.sum(gram)
-        # About the origin, so that constant columns leave a scale to lift by.
+        # The scale is about the origin, so that it is not zero where all columns are constant.
         jitter = 1e-12 * np.trace(second) / len(second) + TINY
         second -= np.outer(self.first, self.first) / rows.weight_sum
         self._factor = cho_factor(second + jitter * np.eye(len(second)))
@@ -92,7 +92,7 @@ def unit_span(
         span_of_output(affine, target[:, None], slope, k, random_state)
         for target, slope in zip(targets.T, slopes.T, strict=True)
     ]
-    # A direction that is a unit's is in the span of every output that has the unit, noise in one.
+    # The direction of a unit is in the span of every output that has the unit; noise is in one alone.
     if len(spans) == 1:
         return spans[0]
     return leading(sum((U @ U.T for U in spans), np.zeros((len(slopes),) * 2)), k)[1]
@@ -113,7 +113,7 @@ def span_of_output(
 
 
 def second_moment(affine: AffineFit, targets: Array) -> tuple[Array, float]:
-    """M_2 (r, r), and |M_2|^2 over what noise alone gives, in standard deviations of that."""
+    """M_2 (r, r), and by how many standard deviations |M_2|^2 exceeds what noise alone gives."""
     coordinates, n = affine.coordinates, affine.rows.weight_sum
 
     def sums(block: Block) -> tuple[Array, np.floating[Any]]:
@@ -134,9 +134,9 @@ def second_moment(affine: AffineFit, targets: Array) -> tuple[Array, float]:
 def quadratic_span(affine: AffineFit, targets: Array, M2: Array, k: int) -> Array:
     """Span of the matrix A of rank k in the regression of the targets on z^T A z.
 
-    Iterative hard thresholding with exact steps along the tangent space of the matrices of
-    the present rank. {1, z} is projected out of every feature. The rank falls from 2 k to k: one that
-    starts at k may settle on a direction of noise. A step costs three products with the rows.
+    By iterative hard thresholding with exact steps along the tangent space of the matrices of the
+    present rank. {1, z} is projected out of every feature. The rank falls from 2 k to k, since a fit
+    that starts at rank k may settle on a direction of noise. A step costs three products with the rows.
     """
     rows, coordinates = affine.rows, affine.coordinates
     n = rows.weight_sum
@@ -257,7 +257,10 @@ def leading(matrix: Array, k: int) -> tuple[Array, Array]:
 
 
 def rows_in_span(rows: ArrayRows, coordinates: Coordinates, V: Array, slopes: Array) -> ArrayRows:
-    """Rows projected on V, with the linear signal across V taken from the targets as span error."""
+    """Rows projected on V (r, k), with targets from which the linear signal across V is subtracted.
+
+    That signal is the part of the slopes (r, m) of an affine fit that an error of the span leaves out.
+    """
     across = slopes - V @ (V.T @ slopes)
     k = V.shape[1]
     both = np.column_stack([V, across])

@@ -86,7 +86,7 @@ def moment_spectrum(
         return np.linalg.svd(np.concatenate(slices, axis=1), compute_uv=False)
 
     null = [
-        # The affine fit is taken out again: a permutation brings some of it back.
+        # The affine fit is subtracted again, since permuted targets have some of it by chance.
         singular_values(affine(random_state.permutation(residuals))[1])
         for _ in range(n_permutations)
     ]

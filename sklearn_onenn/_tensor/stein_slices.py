@@ -55,7 +55,7 @@ class SteinScores:
 
 
 def checked(name: str, result: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """What a score function returned, as an array."""
+    """What a score function returned, as an array; raises unless it is finite and has this shape."""
     array = np.asarray(result)
     if array.shape != shape or array.dtype.kind not in "fiu":
         raise ValueError(
@@ -91,7 +91,20 @@ def linear_slices(t: Array, h: Array, g: Array, S1: Array, S2: Array) -> tuple[A
 
 
 def linear_sizes(h: Array, g: Array, S1: Array, S2: Array) -> tuple[Array, Array]:
-    """Of every row |S_2|^2, and sum |S_2^h|^2 over linear weights h; S2 (rows, r, r)."""
+    """For every row |S_2|^2, and the sum of |S_2^h|^2 over linear weights h.
+
+    Parameters
+    ----------
+    h : array of shape (rows, j)
+        Linear functions of the rows.
+    g : array of shape (r, j)
+        Their gradients.
+    S1, S2 : arrays of shapes (rows, r), (rows, r, r)
+
+    Returns
+    -------
+    size, sizes : arrays of shape (rows,)
+    """
     size = np.einsum("nab,nab->n", S2, S2)
     along = S1 @ g
     across = ((S1[:, None, :] @ S2)[:, 0] @ g * h).sum(axis=1)
@@ -100,9 +113,10 @@ def linear_sizes(h: Array, g: Array, S1: Array, S2: Array) -> tuple[Array, Array
 
 
 def square_slices(t: Array, u: Array, S1: Array, S2: Array) -> Array:
-    """Sum over a block of t S_2^h for the weights u_a u_b, (K, K); S2 (rows, K).
+    """Sum over a block of t S_2^h for the weights u_a u_b, as columns of symmetric pairs: (K, K).
 
-    For h = u^T B u the gradient is 2 B u, so that the terms of S_1 are 2 (G B + B G^T) in all.
+    It takes t (rows,), u (rows, k), S1 (rows, k), and S2 (rows, K) with K = k (k + 1) / 2. The gradient
+    of h = u^T B u is 2 B u, so that the terms of S_1 are 2 (G B + B G^T) in all.
     """
     k = u.shape[1]
     Q = symmetric_pairs(u)
@@ -113,9 +127,10 @@ def square_slices(t: Array, u: Array, S1: Array, S2: Array) -> Array:
 
 
 def square_sizes(u: Array, S1: Array, S2: Array) -> Array:
-    """Of every row sum |S_2^h|^2 over the weights h = u_a u_b - (u = e_a = e_b); S2 (rows, k, k).
+    """For every row the sum of |S_2^h|^2 over the weights h = u_a u_b - (a = b).
 
-    The sum over an orthonormal basis of h = <B, H>, H = u u^T - I, written out.
+    That is the sum over an orthonormal basis of matrices B of h = <B, H>, H = u u^T - I, written out. It
+    takes u (rows, k), S1 (rows, k) and S2 (rows, k, k).
     """
     k = u.shape[1]
     length, product = (u**2).sum(axis=1), np.einsum("ni,ni->n", u, S1)
@@ -132,7 +147,7 @@ def square_sizes(u: Array, S1: Array, S2: Array) -> Array:
 
 
 def quadratic_residuals(projected: ArrayRows) -> tuple[Array, Array, Array]:
-    """Residuals (rows, m) of quadratic fits in the span; their mean gradients (m, k), and Hessians."""
+    """Quadratic fits in the span: residuals (rows, m), mean gradients (m, k) and Hessians (m, k, k)."""
     fits = [quadratic_fit(projected.with_targets(target[:, None])) for target in projected.y.T]
 
     def of_block(block: Block) -> Array:
@@ -159,7 +174,7 @@ def score_stack(
     projected : ArrayRows
         Rows u = V^T z, with their targets.
     rows : ArrayRows
-        The same rows as they are.
+        The rows x themselves, in the same order.
     coordinates : Coordinates
     V : array of shape (r, k)
         Orthonormal.
@@ -168,8 +183,11 @@ def score_stack(
 
     Returns
     -------
-    stack, sd
-        As of :func:`_slices.noise_stack`, and for a standard normal score the same.
+    stack : list of arrays of shapes (K, K), (K, k), (K, 1), K = k (k + 1) / 2
+        Three for each output. An entry of pure noise has variance one. For the score of N(0, I) it is
+        what :func:`slices.noise_stack` returns.
+    sd : float
+        Standard deviation of the residual of the quadratic fit, root mean square over outputs.
     """
     n, k = rows.weight_sum, V.shape[1]
     K, identity = k * (k + 1) // 2, np.eye(k)
@@ -194,7 +212,7 @@ def score_stack(
     variances = np.maximum(squares / max(n - 1 - k - K, n / 4), LEAST_VARIANCE)
     stack = []
     for M4, M3, M2, hessian, variance in zip(*moments, hessians, variances, strict=True):
-        # Weights of mean zero.
+        # The weights less their mean.
         M4, M3 = M4 - np.outer(M2, weights[:K] / n), M3 - np.outer(M2, weights[K:] / n)
         M2 = M2 / n + symmetric_pairs_of(hessian)
         noise = variance / n * sizes / n

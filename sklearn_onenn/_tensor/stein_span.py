@@ -12,10 +12,10 @@ from .slices import LEAST_VARIANCE, joined_by_signal, symmetric_pairs_of
 from .span import rows_in_span
 from .stein_slices import SteinScores, linear_sizes, linear_slices, quadratic_residuals
 
-# Rounds: each takes the span of the last for its weights, and subtracts a quadratic there.
+# Number of rounds: each takes its weights along the last span, and subtracts a quadratic fit there.
 ROUNDS = 3
 
-# S_2 of a block of rows has about so many entries.
+# Entries of the array S_2 (rows, r, r) of a block, about.
 BLOCK_ENTRIES = 2**20
 
 MIN_BLOCK_ROWS = 64
@@ -37,7 +37,7 @@ def score_span(
     Parameters
     ----------
     score_function : object
-        See :mod:`sklearn_onenn.scores`.
+        The score of the rows, see :mod:`sklearn_onenn.scores`.
     rows : ArrayRows
     coordinates : Coordinates
     slopes : array of shape (r, m)
@@ -69,9 +69,9 @@ def score_span(
 
 
 def white_score(scores: SteinScores, rows: ArrayRows) -> tuple[Array, Array]:
-    """Directions D (r, r) along which S_1 has covariance I, and their dual ones.
+    """Directions D (r, r) along which S_1 has covariance I, and their dual ones (r, r).
 
-    There all entries of a slice have similar noise. For N(0, I) any turn will do.
+    Along these all entries of a slice have similar noise. For N(0, I) they are any orthonormal basis.
     """
 
     def information(block: Block) -> Array:
@@ -136,7 +136,7 @@ def span_slices(
 
 
 def narrow(rows: ArrayRows, r: int) -> ArrayRows:
-    """The same rows in blocks of fewer ones, for arrays (rows, r, r)."""
+    """The rows in blocks of so few rows that an array (rows, r, r) of a block is small."""
     rows = rows.take(slice(None))
     rows.block_rows = min(rows.block_rows, max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // r**2))
     return rows

@@ -24,13 +24,13 @@ from .joint_diagonalization import wedge_components
 from .slices import leading_slices, noise_stack, null_edge, singular_values
 
 # Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
-# is no network with a unit missing (of five those left at most 0.084) but another function.
+# counts as one of another function, not of a network of which a unit is missing.
 NEARLY_EXACT = 0.1
 
 # Scales |w_i| that are tried for units that are not homogeneous.
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-# Rows for each weight in the span from which units are refitted there, and their least number.
+# Units are refitted in the span on so many rows for each weight there, and on no fewer than the least.
 ROWS_PER_WEIGHT = 10
 
 LEAST_ROWS = 2000
@@ -38,7 +38,7 @@ LEAST_ROWS = 2000
 # Directions that a repair adds at most, each in both orientations.
 ADDED = 5
 
-# A repair is tried when the residual shows this share of what a missing unit would show.
+# A repair is tried when the residual shows at least this share of what a missing unit would show.
 SUSPICIOUS = 0.4
 
 
@@ -67,7 +67,7 @@ def recover_units(
     activation : Activation
     stack_of : callable
         ``stack_of(rows, step)``: the slices of every ``step``-th of the rows, with the targets that
-        ``rows`` has, and the noise; as :func:`_slices.noise_stack`.
+        ``rows`` has, and the noise, as :func:`slices.noise_stack` returns them.
     worth_repair : callable
         Whether a fit with this loss may lack a unit.
     random_state : numpy.random.RandomState
@@ -120,7 +120,7 @@ def replace_units(
     power: float,
     stack_of: Callable[[ArrayRows], tuple[list[Array], float]] = noise_stack,
 ) -> tuple[float, Network]:
-    """Replace units that a residual shows to be missing or merged; in the span of the units.
+    """Replace units that a residual shows to be missing or merged, in the span of the units.
 
     Where the slices of the residual show what a missing unit would, or where they could not, the
     residual's leading directions are added, and as many units eliminated.
