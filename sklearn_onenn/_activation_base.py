@@ -4,11 +4,17 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any, Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import eval_hermitenorm
 
+from ._typing import Array
+
 _SQRT_2_PI = math.sqrt(2.0 * math.pi)
+
+Smoothness = Literal["bounded second derivative", "piecewise linear"]
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class ActivationProperties:
     sigma: float
     homogeneously_bounded: bool
     rho: float
-    rho_terms: tuple
+    rho_terms: tuple[float, float, float]
     rho_positive: bool
-    smooth_or_piecewise_linear: str | None
+    smooth_or_piecewise_linear: Smoothness | None
 
     @property
     def violated(self) -> tuple[str, ...]:
@@ -93,16 +99,16 @@ class Activation(ABC):
 
     name: str
     degree: int | None = None
-    symmetry: str = "none"
+    symmetry: Literal["none", "odd", "point"] = "none"
     kinks: tuple[float, ...] = (0.0,)
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" not in vars(cls):
             cls.name = cls.__name__.lower()
 
     @abstractmethod
-    def value(self, z) -> np.ndarray:
+    def value(self, z: Array) -> Array:
         """phi(z), elementwise.
 
         Parameters
@@ -117,7 +123,7 @@ class Activation(ABC):
         """
 
     @abstractmethod
-    def derivative(self, z) -> np.ndarray:
+    def derivative(self, z: Array) -> Array:
         """phi'(z), elementwise; at a kink either one-sided limit.
 
         Parameters
@@ -131,7 +137,7 @@ class Activation(ABC):
             Always new memory.
         """
 
-    def value_and_derivative(self, z) -> tuple[np.ndarray, np.ndarray]:
+    def value_and_derivative(self, z: Array) -> tuple[Array, Array]:
         """phi(z) and phi'(z); overridden where the two share work.
 
         Parameters
@@ -145,7 +151,17 @@ class Activation(ABC):
         """
         return self.value(z), self.derivative(z)
 
-    def hermite_coefficient(self, order, sigma=1.0, bias=0.0) -> float | np.ndarray:
+    @overload
+    def hermite_coefficient(self, order: int, sigma: float = 1.0, bias: float = 0.0) -> float: ...
+
+    @overload
+    def hermite_coefficient(
+        self, order: int, sigma: ArrayLike = 1.0, bias: ArrayLike = 0.0
+    ) -> float | Array: ...
+
+    def hermite_coefficient(
+        self, order: int, sigma: ArrayLike = 1.0, bias: ArrayLike = 0.0
+    ) -> float | Array:
         """Hermite moment m_j(sigma, bias) = E[phi(sigma z + bias) He_j(z)], z ~ N(0, 1).
 
         He_j is the probabilists' Hermite polynomial. Closed form where one exists, else quadrature
@@ -183,13 +199,13 @@ class Activation(ABC):
             raise ValueError(f"the Hermite moment of order {order} of {self!r} is not finite")
         return moment if moment.ndim else float(moment)
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         """The moment for validated float arrays sigma, bias of one shape."""
         z, weight = _gaussian_quadrature(sigma, bias, self.kinks)
         value = self.value(sigma[..., None] * z + bias[..., None])
         return np.sum(weight * value * eval_hermitenorm(order, z), axis=-1)
 
-    def properties(self, sigma=1.0) -> ActivationProperties:
+    def properties(self, sigma: float = 1.0) -> ActivationProperties:
         """Check Properties 3.1 to 3.3 of arXiv:1706.03175 numerically.
 
         Parameters
@@ -206,33 +222,33 @@ class Activation(ABC):
         ValueError
             sigma is out of range, or phi' is not finite on [-12 sigma, 12 sigma].
         """
-        sigma = _positive(sigma)
-        if sigma.ndim:
-            raise ValueError(f"sigma must be one number, got an array of shape {sigma.shape}")
+        scale = _positive(sigma)
+        if scale.ndim:
+            raise ValueError(f"sigma must be one number, got an array of shape {scale.shape}")
         with np.errstate(over="ignore", invalid="ignore"):
-            terms, scales = _rho_terms(self, sigma)
+            terms, sizes = _rho_terms(self, scale)
             bounded, kind = _homogeneously_bounded(self), _smooth_or_piecewise_linear(self)
         return ActivationProperties(
-            sigma=float(sigma),
+            sigma=float(scale),
             homogeneously_bounded=bounded,
             rho=min(terms),
             rho_terms=terms,
-            rho_positive=all(t > 1e-14 * s for t, s in zip(terms, scales, strict=True)),
+            rho_positive=all(t > 1e-14 * s for t, s in zip(terms, sizes, strict=True)),
             smooth_or_piecewise_linear=kind,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parameters = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({parameters})"
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if type(self) is type(other) else NotImplemented
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((type(self), tuple(sorted(vars(self).items()))))
 
 
-def _positive(sigma):
+def _positive(sigma: ArrayLike) -> Array:
     """sigma as a float array, positive and finite."""
     sigma = np.asarray(sigma, dtype=float)
     if not (np.isfinite(sigma) & (sigma > 0)).all():
@@ -251,7 +267,7 @@ _HALVINGS = 1.5 * 0.5 ** np.arange(31)
 _OFFSETS = np.concatenate([-_HALVINGS, [0.0], _HALVINGS])
 
 
-def _gaussian_quadrature(sigma, bias, kinks):
+def _gaussian_quadrature(sigma: Array, bias: Array, kinks: tuple[float, ...]) -> tuple[Array, Array]:
     """Nodes z and weights such that sum(weights * f(sigma z + bias, z)) is its Gaussian mean.
 
     sigma and bias share one shape; the nodes are a last axis added to it. The halving panels keep
@@ -268,18 +284,20 @@ def _gaussian_quadrature(sigma, bias, kinks):
     return z.reshape(*shape, -1), weight.reshape(*shape, -1)
 
 
-def _rho_terms(activation, sigma):
-    """The three terms of rho, and beta_0, beta_2, |alpha_0 alpha_2|, which they are small against.
+def _rho_terms(
+    activation: Activation, sigma: Array
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """The three terms of rho, and the sizes beta_0, beta_2, |alpha_0 alpha_2| to compare them with.
 
-    The first two are residual variances, of phi' and of phi' z regressed on {1, z}: as means of
-    squares they keep their digits where the differences of alpha and beta would cancel.
+    The first two terms are residual variances, of phi' and of phi' z regressed on {1, z}: computed as
+    means of squares they keep the digits that differences of alpha and beta would lose.
     """
     z, weight = _gaussian_quadrature(sigma, np.zeros_like(sigma), activation.kinks)
     slope = np.asarray(activation.derivative(sigma * z), dtype=float)
     if not np.isfinite(slope).all():
         raise ValueError(f"the derivative of {activation!r} is not finite at sigma = {sigma}")
 
-    def mean(f):
+    def mean(f: Array) -> float:
         return float(np.sum(weight * f))
 
     alpha_0, alpha_1, alpha_2 = (mean(slope * z**q) for q in range(3))
@@ -290,7 +308,7 @@ def _rho_terms(activation, sigma):
     return (first, second, third), scales
 
 
-def _homogeneously_bounded(activation):
+def _homogeneously_bounded(activation: Activation) -> bool:
     """Property 3.1: phi' >= 0, and finite up to |z| = 1e6, where what outgrows powers overflows."""
     positive = np.concatenate([np.linspace(0.0, 20.0, 4001), np.geomspace(20.0, 1e6, 200)])
     slope = activation.derivative(np.stack([-positive, positive]))
@@ -298,7 +316,7 @@ def _homogeneously_bounded(activation):
     return bool(np.isfinite(slope).all() and slope.min() >= -noise)
 
 
-def _smooth_or_piecewise_linear(activation):
+def _smooth_or_piecewise_linear(activation: Activation) -> Smoothness | None:
     """Property 3.3, from differences of phi' on a grid, on one 8 times finer, and far out.
 
     Where phi'' is bounded, the differences shrink 8 times on the finer grid; where phi is piecewise

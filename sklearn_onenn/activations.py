@@ -16,9 +16,11 @@ import math
 import numbers
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import erf, eval_hermitenorm, ndtr
 
 from ._activation_base import Activation, ActivationProperties
+from ._typing import Array
 
 __all__ = [
     "ACTIVATIONS",
@@ -54,14 +56,14 @@ class ReLU(Activation):
     name = "relu"
     degree = 1
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         return np.maximum(_floats(z), 0)
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         z = _floats(z)
         return np.greater(z, 0).astype(z.dtype)
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         return _relu_moment(order, sigma, bias)
 
 
@@ -90,24 +92,24 @@ class LeakyReLU(Activation):
     name = "leaky_relu"
     degree = 1
 
-    def __init__(self, slope=0.01):
+    def __init__(self, slope: float = 0.01) -> None:
         if not isinstance(slope, numbers.Real) or isinstance(slope, bool):
             raise TypeError(f"slope must be a real number with 0 <= slope < 1, got {slope!r}")
         if not 0 <= slope < 1:
             raise ValueError(f"slope must satisfy 0 <= slope < 1, got {slope!r}")
-        self.slope = float(slope)
+        self.slope: float = float(slope)
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         z = _floats(z)
         scaled = np.asarray(self.slope * z)
         return np.maximum(scaled, z, out=scaled)
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         z = _floats(z)
         step = np.asarray(np.greater(z, 0).astype(z.dtype))
         return np.maximum(step, self.slope, out=step)
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         relu, identity = _relu_moment(order, sigma, bias), _identity_moment(order, sigma, bias)
         return (1 - self.slope) * relu + self.slope * identity
 
@@ -125,23 +127,23 @@ class SquaredReLU(Activation):
     name = "squared_relu"
     degree = 2
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         positive = np.maximum(_floats(z), 0)
         positive *= positive
         return positive
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         positive = np.maximum(_floats(z), 0)
         positive *= 2
         return positive
 
-    def value_and_derivative(self, z):
+    def value_and_derivative(self, z: Array) -> tuple[Array, Array]:
         positive = np.maximum(_floats(z), 0)
         value = positive * positive
         positive *= 2
         return value, positive
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         if order == 0:
             t = bias / sigma
             return (bias**2 + sigma**2) * ndtr(t) + bias * sigma * _ndtr_derivative(1, t)
@@ -161,13 +163,13 @@ class Sigmoid(Activation):
     name = "sigmoid"
     symmetry = "point"
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         return _sigmoid(_floats(z))
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         return self.value_and_derivative(z)[1]
 
-    def value_and_derivative(self, z):
+    def value_and_derivative(self, z: Array) -> tuple[Array, Array]:
         value = self.value(z)
         derivative = 1 - value
         derivative *= value
@@ -187,15 +189,15 @@ class Tanh(Activation):
     name = "tanh"
     symmetry = "odd"
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         return np.tanh(_floats(z))
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         slope = np.asarray(self.value(z))
         slope *= slope
         return np.subtract(1, slope, out=slope)
 
-    def value_and_derivative(self, z):
+    def value_and_derivative(self, z: Array) -> tuple[Array, Array]:
         value = self.value(z)
         derivative = np.asarray(value * value)
         return value, np.subtract(1, derivative, out=derivative)
@@ -214,13 +216,13 @@ class Erf(Activation):
     name = "erf"
     symmetry = "odd"
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         return erf(_floats(z))
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         return _gaussian(_floats(z), -1.0, 2.0 / math.sqrt(math.pi))
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         tau = np.hypot(1.0, _SQRT_2 * sigma)
         if order == 0:
             return erf(bias / tau)
@@ -241,20 +243,20 @@ class GELU(Activation):
 
     name = "gelu"
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         z = _floats(z)
         value = ndtr(z)
         value *= z
         return value
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         z = _floats(z)
         derivative = _gaussian(z, -0.5, 1.0 / _SQRT_2_PI)
         derivative *= z
         derivative += ndtr(z)
         return derivative
 
-    def value_and_derivative(self, z):
+    def value_and_derivative(self, z: Array) -> tuple[Array, Array]:
         z = _floats(z)
         value = ndtr(z)
         derivative = _gaussian(z, -0.5, 1.0 / _SQRT_2_PI)
@@ -263,7 +265,7 @@ class GELU(Activation):
         value *= z
         return value, derivative
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         tau = np.hypot(1.0, sigma)
         u, ratio = bias / tau, sigma / tau
         if order == 0:
@@ -284,7 +286,7 @@ class Softplus(Activation):
 
     name = "softplus"
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         z = _floats(z)  # max(z, 0) + log1p(exp(-|z|)): exact as logaddexp, 2 to 8 times faster
         value = np.asarray(np.abs(z))
         np.negative(value, out=value)
@@ -293,10 +295,10 @@ class Softplus(Activation):
         value += np.maximum(z, 0)
         return value
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         return _sigmoid(_floats(z))
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         if order == 0:
             return super()._moment(order, sigma, bias)
         return sigma * Sigmoid().hermite_coefficient(order - 1, sigma, bias)
@@ -316,13 +318,13 @@ class Identity(Activation):
     degree = 1
     symmetry = "odd"
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         return np.array(_floats(z))
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         return np.ones_like(_floats(z))
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         return _identity_moment(order, sigma, bias)
 
 
@@ -339,24 +341,35 @@ class Square(Activation):
     name = "square"
     degree = 2
 
-    def value(self, z):
+    def value(self, z: Array) -> Array:
         z = _floats(z)
         return z * z
 
-    def derivative(self, z):
+    def derivative(self, z: Array) -> Array:
         return 2 * _floats(z)
 
-    def _moment(self, order, sigma, bias):
+    def _moment(self, order: int, sigma: Array, bias: Array) -> Array:
         moments = (sigma**2 + bias**2, 2 * sigma * bias, 2 * sigma**2)
         return moments[order] if order < 3 else np.zeros_like(sigma)
 
 
-_CLASSES = (ReLU, LeakyReLU, SquaredReLU, Sigmoid, Tanh, Erf, GELU, Softplus, Identity, Square)
+_CLASSES: tuple[type[Activation], ...] = (
+    ReLU,
+    LeakyReLU,
+    SquaredReLU,
+    Sigmoid,
+    Tanh,
+    Erf,
+    GELU,
+    Softplus,
+    Identity,
+    Square,
+)
 #: Registry: name -> class, aliases included.
 ACTIVATIONS = {cls.name: cls for cls in _CLASSES} | {"logistic": Sigmoid}
 
 
-def get_activation(activation) -> Activation:
+def get_activation(activation: str | Activation) -> Activation:
     """The activation of a name, or the instance itself.
 
     Parameters
@@ -396,13 +409,13 @@ def get_activation(activation) -> Activation:
     )
 
 
-def _floats(z):
+def _floats(z: ArrayLike) -> Array:
     """z as an array of floats, without a copy if it is one."""
     z = np.asarray(z)
     return z if z.dtype.kind == "f" else z.astype(float)
 
 
-def _sigmoid(z):
+def _sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)) in one temporary; exp may overflow to inf, and 1 / inf = 0 is right."""
     value = np.asarray(np.negative(z))
     with np.errstate(over="ignore"):
@@ -411,7 +424,7 @@ def _sigmoid(z):
     return np.reciprocal(value, out=value)
 
 
-def _gaussian(z, exponent, factor):
+def _gaussian(z: Array, exponent: float, factor: float) -> Array:
     """factor exp(exponent z^2) in one temporary."""
     value = np.asarray(z * z)
     value *= exponent
@@ -420,7 +433,7 @@ def _gaussian(z, exponent, factor):
     return value
 
 
-def _ndtr_derivative(order, t):
+def _ndtr_derivative(order: int, t: Array) -> Array:
     """The order-th derivative of the normal distribution function at t."""
     if order == 0:
         return ndtr(t)
@@ -429,14 +442,16 @@ def _ndtr_derivative(order, t):
     return (-1) ** (order - 1) * hermite * np.exp(-0.5 * t * t) / _SQRT_2_PI
 
 
-def _relu_moment(order, sigma, bias):
+def _relu_moment(order: int, sigma: Array, bias: Array) -> Array:
+    """Hermite moment of max(z, 0)."""
     t = bias / sigma
     if order == 0:
         return sigma * _ndtr_derivative(1, t) + bias * ndtr(t)
     return sigma * _ndtr_derivative(order - 1, t)
 
 
-def _identity_moment(order, sigma, bias):
+def _identity_moment(order: int, sigma: Array, bias: Array) -> Array:
+    """Hermite moment of z."""
     if order < 2:
         return (bias, sigma)[order]
     return np.zeros_like(sigma)

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array, check_random_state
 
 from ._network.network import Network, forward
+from ._typing import Array
 from .activations import Activation, get_activation
 
 __all__ = ["OneHiddenLayerTeacher", "make_one_hidden_layer"]
@@ -39,11 +42,11 @@ class OneHiddenLayerTeacher:
     [3.0, 2.0]
     """
 
-    coefs_: list
-    intercepts_: list
+    coefs_: list[Array]
+    intercepts_: list[Array]
     activation: Activation
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> Array:
         """Compute sum_i v_i phi(w_i . x + b_i) + c, without noise.
 
         Parameters
@@ -60,23 +63,23 @@ class OneHiddenLayerTeacher:
             If X is not a finite matrix with n_features columns.
         """
         (W, V), (b, c) = self.coefs_, self.intercepts_
-        X = check_array(X, dtype=np.float64)
-        if X.shape[1] != len(W):
-            raise ValueError(f"X has {X.shape[1]} features, but the teacher has {len(W)}.")
-        return forward(X, Network(W, b, V, c), self.activation).ravel()
+        rows: Array = check_array(X, dtype=np.float64)
+        if rows.shape[1] != len(W):
+            raise ValueError(f"X has {rows.shape[1]} features, but the teacher has {len(W)}.")
+        return forward(rows, Network(W, b, V, c), self.activation).ravel()
 
 
 def make_one_hidden_layer(
-    n_samples,
-    n_features,
-    k,
+    n_samples: int,
+    n_features: int,
+    k: int,
     *,
-    activation="relu",
-    kappa=2.0,
-    bias=0.0,
-    noise=0.0,
-    random_state=None,
-) -> tuple[np.ndarray, np.ndarray, OneHiddenLayerTeacher]:
+    activation: str | Activation = "relu",
+    kappa: float = 2.0,
+    bias: float = 0.0,
+    noise: float = 0.0,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[Array, Array, OneHiddenLayerTeacher]:
     """Gaussian inputs and the outputs of a random network, as in the experiments of the paper.
 
     The hidden weights are W = U diag(linspace(1, kappa, r)) Q^T, r = min(n_features, k), with
@@ -141,8 +144,8 @@ def make_one_hidden_layer(
     >>> bool(np.array_equal(teacher.predict(X), y))
     True
     """
-    for name, value in {"n_samples": n_samples, "n_features": n_features, "k": k}.items():
-        _check_number(name, value, Integral, low=1)
+    for name, count in {"n_samples": n_samples, "n_features": n_features, "k": k}.items():
+        _check_number(name, count, Integral, low=1)
     for name, value, low in [("kappa", kappa, 1.0), ("bias", bias, 0.0), ("noise", noise, 0.0)]:
         _check_number(name, value, Real, low=low)
     rng = check_random_state(random_state)
@@ -161,15 +164,16 @@ def make_one_hidden_layer(
     return X, y, teacher
 
 
-def _orthonormal_columns(rng, n_rows, n_columns):
+def _orthonormal_columns(rng: np.random.RandomState, n_rows: int, n_columns: int) -> Array:
     """Uniformly distributed orthonormal columns: QR of a Gaussian matrix, signs of R removed."""
     Q, R = np.linalg.qr(rng.standard_normal((n_rows, n_columns)))
     return Q * np.sign(np.diag(R))
 
 
-def _check_number(name, value, kind, *, low):
+def _check_number(name: str, value: Any, kind: type, *, low: float) -> None:
     """Raise unless `value` is a finite number of this kind, not below `low`."""
-    if not isinstance(value, kind) or isinstance(value, bool) or not low <= value < np.inf:
+    is_of_kind = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_of_kind or not low <= value < np.inf:
         required = "an int" if kind is Integral else "a float"
         raise ValueError(
             f"The {name!r} parameter of make_one_hidden_layer must be {required} in the range "

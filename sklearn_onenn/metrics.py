@@ -3,18 +3,27 @@
 from bisect import bisect_left
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial.distance import cdist
 from sklearn.utils import check_array
 
-from .activations import get_activation
+from ._typing import Array
+from .activations import Activation, get_activation
 
 __all__ = ["match_units", "recovery_error"]
 
 
-def recovery_error(W, v, W_true, v_true, *, activation) -> float:
+def recovery_error(
+    W: ArrayLike,
+    v: ArrayLike,
+    W_true: ArrayLike,
+    v_true: ArrayLike,
+    *,
+    activation: str | Activation,
+) -> float:
     """Largest relative error of a hidden unit, under the best matching of the units.
 
     The paper's criterion: with w* and v* the planted weights, the minimum of
@@ -91,7 +100,7 @@ def recovery_error(W, v, W_true, v_true, *, activation) -> float:
     return _bottleneck(np.where(same_sign, np.maximum(error_W, error_v), np.inf))
 
 
-def match_units(W, W_true) -> tuple[np.ndarray, np.ndarray]:
+def match_units(W: ArrayLike, W_true: ArrayLike) -> tuple[Array, Array]:
     """Match hidden units by direction.
 
     Maximizes the sum of absolute cosines over all ways to assign the units of two networks to each
@@ -131,8 +140,8 @@ def match_units(W, W_true) -> tuple[np.ndarray, np.ndarray]:
     return permutation, cosines[rows, permutation]
 
 
-def _canonical(W, v, activation):
-    """One representative (W, v) of all the ways to write the same units."""
+def _canonical(W: Array, v: Array, activation: Activation) -> tuple[Array, Array]:
+    """The representative (W, v) of all the weights that give the same units."""
     if activation.degree is not None:
         W, v = W * np.abs(v) ** (1.0 / activation.degree), np.sign(v)
     if activation.symmetry in ("odd", "point"):
@@ -140,11 +149,11 @@ def _canonical(W, v, activation):
     return W, v
 
 
-def _bottleneck(cost):
+def _bottleneck(cost: Array) -> float:
     """Smallest t such that rows and columns can be matched using entries <= t; inf if none."""
     thresholds = np.unique(cost[np.isfinite(cost)])
 
-    def matches_all(threshold):
+    def matches_all(threshold: float) -> bool:
         graph = csr_matrix(cost <= threshold)
         return bool((maximum_bipartite_matching(graph, perm_type="column") >= 0).all())
 
@@ -152,24 +161,24 @@ def _bottleneck(cost):
     return float(thresholds[position]) if position < len(thresholds) else np.inf
 
 
-def _unit_columns(W):
+def _unit_columns(W: Array) -> Array:
     """Columns scaled to norm 1; zero columns stay zero."""
     norms = np.linalg.norm(W, axis=0)
     return W / np.where(norms > 0, norms, 1.0)
 
 
-def _check_same_shape(W, W_true):
+def _check_same_shape(W: ArrayLike, W_true: ArrayLike) -> tuple[Array, Array]:
     """Both weight matrices as finite float arrays of one shape (d, k)."""
-    W = check_array(W, dtype=np.float64, input_name="W")
-    W_true = check_array(W_true, dtype=np.float64, input_name="W_true")
-    if W.shape != W_true.shape:
-        raise ValueError(f"W and W_true must have one shape. Got {W.shape} and {W_true.shape}.")
-    return W, W_true
+    found: Array = check_array(W, dtype=np.float64, input_name="W")
+    planted: Array = check_array(W_true, dtype=np.float64, input_name="W_true")
+    if found.shape != planted.shape:
+        raise ValueError(f"W and W_true must have one shape. Got {found.shape} and {planted.shape}.")
+    return found, planted
 
 
-def _check_output_weights(name, v, k):
+def _check_output_weights(name: str, v: ArrayLike, k: int) -> Array:
     """Output weights as a finite float array of shape (k,)."""
-    v = check_array(v, dtype=np.float64, ensure_2d=False, input_name=name)
-    if v.shape not in [(k,), (k, 1)]:
-        raise ValueError(f"{name} must have shape ({k},) or ({k}, 1). Got {v.shape}.")
-    return v.ravel()
+    weights: Array = check_array(v, dtype=np.float64, ensure_2d=False, input_name=name)
+    if weights.shape not in [(k,), (k, 1)]:
+        raise ValueError(f"{name} must have shape ({k},) or ({k}, 1). Got {weights.shape}.")
+    return weights.ravel()

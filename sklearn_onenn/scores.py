@@ -8,11 +8,24 @@ A score function is any object with the methods
 Rows come in blocks, as arrays of the type that the fit has, float64 or float32.
 """
 
+from typing import Any, Protocol
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.utils import check_array
 
+from ._typing import Array
+
 __all__ = ["GaussianMixtureScore"]
+
+
+class ScoreFunction(Protocol):
+    """What a score function has, see the head of this file."""
+
+    def __call__(self, X: Array, /) -> ArrayLike: ...
+
+    def contract(self, X: Array, U: Array, /) -> ArrayLike: ...
 
 
 class GaussianMixtureScore:
@@ -53,10 +66,12 @@ class GaussianMixtureScore:
     [[[3.0]]]
     """
 
-    def __init__(self, weights, means, covariances):
-        self.weights = check_array(weights, ensure_2d=False, dtype=np.float64, input_name="weights")
-        self.means = check_array(means, dtype=np.float64, input_name="means")
-        self.covariances = check_array(
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
+        self.weights: Array = check_array(
+            weights, ensure_2d=False, dtype=np.float64, input_name="weights"
+        )
+        self.means: Array = check_array(means, dtype=np.float64, input_name="means")
+        self.covariances: Array = check_array(
             covariances, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="covariances"
         )
         n_components, d = self.means.shape
@@ -88,7 +103,7 @@ class GaussianMixtureScore:
         self._log_sizes = np.log(self.weights) - log_roots
 
     @classmethod
-    def from_mixture(cls, mixture):
+    def from_mixture(cls, mixture: Any) -> "GaussianMixtureScore":
         """Score of a fitted mixture.
 
         Parameters
@@ -126,7 +141,7 @@ class GaussianMixtureScore:
             covariances = covariances.reshape(n_components, -1)[:, :, None] * np.eye(d)
         return cls(mixture.weights_, mixture.means_, covariances)
 
-    def __call__(self, X):
+    def __call__(self, X: ArrayLike) -> Array:
         """Score of every row.
 
         Parameters
@@ -141,7 +156,7 @@ class GaussianMixtureScore:
         shares, gradients = self._components(self._rows(X), np.eye(len(self._center)))
         return np.einsum("nc,ncj->nj", shares, gradients)
 
-    def contract(self, X, U):
+    def contract(self, X: ArrayLike, U: ArrayLike) -> Array:
         """Gradient of the score along directions.
 
         Parameters
@@ -154,13 +169,14 @@ class GaussianMixtureScore:
         ndarray of shape (n, j, j)
             U^T (grad^2 log p(x)) U.
         """
-        X, U = self._rows(X), check_array(U, dtype=np.float64, input_name="U")
-        if len(U) != len(self._center):
-            raise ValueError(f"U must have {len(self._center)} rows, got shape {U.shape}.")
-        shares, gradients = self._components(X, U)
+        rows = self._rows(X)
+        along: Array = check_array(U, dtype=np.float64, input_name="U")
+        if len(along) != len(self._center):
+            raise ValueError(f"U must have {len(self._center)} rows, got shape {along.shape}.")
+        shares, gradients = self._components(rows, along)
         score = np.einsum("nc,ncj->nj", shares, gradients)
-        precisions = (U.T @ self._precisions @ U).astype(X.dtype)
-        j = U.shape[1]
+        precisions = (along.T @ self._precisions @ along).astype(rows.dtype)
+        j = along.shape[1]
         # About their mean, so that the squares of components do not cancel.
         gradients -= score[:, None, :]
         scaled = shares[:, :, None] * gradients
@@ -168,22 +184,22 @@ class GaussianMixtureScore:
             -1, j, j
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         n_components, d = self.means.shape
         return f"{type(self).__name__}(n_components={n_components}, n_features={d})"
 
-    def _rows(self, X):
+    def _rows(self, X: ArrayLike) -> Array:
         """Rows about the center."""
-        X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-        if X.shape[1] != len(self._center):
-            raise ValueError(f"X must have {len(self._center)} columns, got {X.shape[1]}.")
-        return X - self._center.astype(X.dtype)
+        rows: Array = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        if rows.shape[1] != len(self._center):
+            raise ValueError(f"X must have {len(self._center)} columns, got {rows.shape[1]}.")
+        return rows - self._center.astype(rows.dtype)
 
-    def _components(self, X, U):
+    def _components(self, X: Array, U: Array) -> tuple[Array, Array]:
         """Responsibilities (n, n_components), and scores of components along U (n, n_components, j)."""
         offsets = self.means - self._center
 
-        def from_means(maps):
+        def from_means(maps: Array) -> Array:
             """Rows about the mean of each component, times its map (d, m)."""
             n_components, d, m = maps.shape
             product = X @ maps.transpose(1, 0, 2).reshape(d, -1).astype(X.dtype)

@@ -1,13 +1,16 @@
 """What the theorems say at given weights: condition of W, bounds on the Hessian, extreme curvature."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from ._data.floating_point import EPSILON
-from .activations import get_activation
+from ._typing import Array
+from .activations import Activation, get_activation
 
 __all__ = [
     "HessianBounds",
@@ -42,7 +45,7 @@ class WeightCondition(NamedTuple):
     2.0
     """
 
-    singular_values: np.ndarray
+    singular_values: Array
     kappa: float
     lambda_: float
 
@@ -65,7 +68,7 @@ class HessianBounds(NamedTuple):
     upper: float
 
 
-def weight_condition(W):
+def weight_condition(W: ArrayLike) -> WeightCondition:
     """Singular values of W, kappa and lambda.
 
     Parameters
@@ -105,7 +108,7 @@ def weight_condition(W):
     return WeightCondition(sigma, float(sigma[0] / sigma[-1]), float(lambda_))
 
 
-def hessian_bounds(W, v, *, activation):
+def hessian_bounds(W: ArrayLike, v: ArrayLike, *, activation: str | Activation) -> HessianBounds:
     """The paper's bounds on the Hessian of the squared loss in W near the planted weights.
 
     For rows from N(0, I) and v fixed the eigenvalues lie between multiples, which the theorem leaves
@@ -161,7 +164,7 @@ def hessian_bounds(W, v, *, activation):
     return HessianBounds(lower, upper)
 
 
-def derivative_growth(activation):
+def derivative_growth(activation: str | Activation) -> float:
     """The power p with which phi' grows, seen between ``|z|`` = 1e3 and 1e4 unless phi is homogeneous.
 
     Parameters
@@ -185,7 +188,9 @@ def derivative_growth(activation):
     return max(0.0, float(np.round(np.log10(far / near), 2))) if near > 0 and far > 0 else 0.0
 
 
-def extreme_eigenvalues(product, size, *, tol=1e-3):
+def extreme_eigenvalues(
+    product: Callable[[Array], Array], size: int, *, tol: float = 1e-3
+) -> tuple[float, float]:
     """Smallest and largest eigenvalue of a symmetric operator, by Lanczos steps.
 
     The smallest is found as the far end of the operator shifted by the largest, so that zero is found
@@ -227,8 +232,8 @@ def extreme_eigenvalues(product, size, *, tol=1e-3):
     return shift - _far_end(lambda x: shift * x - product(x), size, tol), largest
 
 
-def _far_end(product, size, tol):
-    """The algebraically largest eigenvalue."""
+def _far_end(product: Callable[[Array], Array], size: int, tol: float) -> float:
+    """The algebraically largest eigenvalue of a symmetric operator on vectors (size,)."""
     operator = LinearOperator((size, size), matvec=product, dtype=float)
     start = np.random.RandomState(0).standard_normal(size)
     if not np.any(product(start)):

@@ -2,33 +2,36 @@
 
 import numpy as np
 
+from .._typing import Array
 from .floating_point import TINY
-from .rows import dense, weighted
+from .rows import Block, Rows, dense, weighted
+from .whitening import Coordinates
 
-# Standard errors that moments of the rows may be off.
+# Standard errors by which moments of the rows may differ from those of normal rows.
 NORMAL = 5.0
 
-# Variance of a column, relative to its second moment, that is rounding.
+# A column whose variance is a smaller share of its second moment is constant: that is rounding.
 CONSTANT = 1e-12
 
 
-def rows_are_normal(rows, coordinates):
-    """Whether the rows pass for N(0, I) in these coordinates, but for a factor."""
+def rows_are_normal(rows: Rows, coordinates: Coordinates) -> bool:
+    """Whether the rows pass for N(0, I) in these coordinates, up to a common factor."""
     return distance_from_normal(rows, coordinates) <= NORMAL
 
 
-def distance_from_normal(rows, coordinates):
-    """Standard errors by which a moment of the rows differs at most from that of normal rows.
+def distance_from_normal(rows: Rows, coordinates: Coordinates) -> float:
+    """Largest difference between a moment of the rows and that of normal rows, in standard errors.
 
-    It is that of |z|^4, the skewness of a column, or its kurtosis, where few levels or bounds lower it.
-    (Long tails, which raise it, |z|^4 sees as well; of few normal rows kurtosis itself may be large.)
+    The moments are the mean of |z|^4, the skewness of every column, and its kurtosis where that is below
+    a normal column's, as few levels or bounds make it. Long tails, which raise the kurtosis, show in
+    |z|^4 as well, and the kurtosis of few normal rows may itself be large.
     """
     fourth, skewness, kurtosis = normality(rows, coordinates)
     return float(np.max([abs(fourth), *np.abs(skewness), *-kurtosis]))  # not finite: not normal
 
 
-def normality(rows, coordinates):
-    """Standard errors by which moments differ from those of normal rows.
+def normality(rows: Rows, coordinates: Coordinates) -> tuple[float, Array, Array]:
+    """Differences between moments of the rows and those of normal rows, in standard errors.
 
     The sample means of |z|^4, and of the third and fourth powers of a column at unit variance, have the
     variances 8 r (r + 2) / n, 6 / n and 24 / n (K. V. Mardia, 1970, doi:10.1093/biomet/57.3.519).
@@ -42,15 +45,15 @@ def normality(rows, coordinates):
     Returns
     -------
     fourth : float
-        Of E |z|^4 from r (r + 2).
+        The difference of the mean of |z|^4 from r (r + 2).
     skewness, kurtosis : arrays of shape (d,)
-        Of the columns; zero for constant ones.
+        The differences of the skewness and the kurtosis of every column; zero for constant columns.
     """
     r, n = coordinates.rank, rows.weight_sum
     if r == 0:
         return 0.0, np.zeros(rows.n_features), np.zeros(rows.n_features)
 
-    def powers(block):
+    def powers(block: Block) -> tuple[Array, Array]:
         squares = (coordinates.whiten(block.X) ** 2).sum(axis=1, keepdims=True)
         whole = [weighted(squares**power, block.weight).sum() for power in (1, 2)]
         u = (dense(block.X) - coordinates.mean) / coordinates.scale
@@ -61,14 +64,19 @@ def normality(rows, coordinates):
         return np.array(whole), np.array(columns)
 
     whole, columns = (total / n for total in rows.sum(powers))
-    # Shrunk coordinates are white but for a factor.
+    # Shrunk coordinates are white up to a common factor.
     fourth = whole[1] * (r / max(whole[0], TINY)) ** 2 - r * (r + 2)
     skewness, kurtosis = standardized_moments(*columns)
     return fourth / np.sqrt(8 * r * (r + 2) / n), skewness / np.sqrt(6 / n), kurtosis / np.sqrt(24 / n)
 
 
-def standardized_moments(first, second, third, fourth):
-    """Skewness, and kurtosis above a normal variable's, from means of powers; zero for a constant."""
+def standardized_moments(
+    first: Array, second: Array, third: Array, fourth: Array
+) -> tuple[Array, Array]:
+    """Skewness and excess kurtosis (d,) of columns, from the means (d,) of their first four powers.
+
+    Both are zero for a constant column.
+    """
     variance = second - first**2
     varies = variance > CONSTANT * second
     variance = np.where(varies, variance, 1.0)

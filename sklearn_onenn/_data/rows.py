@@ -7,21 +7,43 @@ thread inside a block, and blocks run side by side: so the bits of a sum do not 
 of threads.
 """
 
-from collections import namedtuple
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from threading import Lock
+from typing import Any, TypeVar, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 from threadpoolctl import ThreadpoolController
 
-Block = namedtuple("Block", ["index", "X", "y", "weight"])
+from .._typing import Array, RowMatrix
 
-Block.__doc__ = (
-    "Rows X (m, d), dense or CSR, targets y (m, n_outputs), weight (m, 1) or None; index counts blocks."
-)
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some of the rows, one after another in the data.
+
+    Attributes
+    ----------
+    index : int
+        Number of the block.
+    X : array or CSR array of shape (m, d)
+    y : array of shape (m, n_outputs)
+    weight : array of shape (m, 1) or None
+    """
+
+    index: int
+    X: RowMatrix
+    y: Array
+    weight: Array | None
+
 
 # Bytes of X in a block, and bounds on its rows. With smaller blocks threads wait for one another
 # between calls to NumPy; larger ones, or their products, do not stay in the caches of a core.
@@ -40,7 +62,7 @@ KEPT_ENTRIES = 2**26
 
 
 @cache
-def _threadpool_controller():
+def _threadpool_controller() -> ThreadpoolController:
     """The BLAS libraries of this process; found once, because the search takes milliseconds."""
     return ThreadpoolController()
 
@@ -51,10 +73,11 @@ class _OneBlasThread:
     The limit is the process's: of fits side by side in threads the first sets it, the last lifts it.
     """
 
-    def __init__(self):
-        self.lock, self.n_inside, self.threads_before = Lock(), 0, []
+    def __init__(self) -> None:
+        self.lock, self.n_inside = Lock(), 0
+        self.threads_before: list[tuple[Any, int]] = []
 
-    def __enter__(self):
+    def __enter__(self) -> int:
         """Set the limit; returns the number of threads that BLAS was allowed before."""
         with self.lock:
             if self.n_inside == 0:
@@ -65,7 +88,7 @@ class _OneBlasThread:
             self.n_inside += 1
             return max((n_threads for _, n_threads in self.threads_before), default=1)
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         with self.lock:
             self.n_inside -= 1
             if self.n_inside == 0:
@@ -73,7 +96,7 @@ class _OneBlasThread:
                     set_blas_threads(library, n_threads)
 
 
-def set_blas_threads(library, n_threads):
+def set_blas_threads(library: Any, n_threads: int) -> None:
     """Set the number of threads of a BLAS library, from whichever thread this is called.
 
     threadpoolctl 3.8 ignores limits of OpenBLAS without a word unless they come from the thread that
@@ -89,7 +112,7 @@ _one_blas_thread = _OneBlasThread()
 
 
 @contextmanager
-def block_threads():
+def block_threads() -> Iterator[ThreadPoolExecutor | None]:
     """One BLAS thread inside a block, and a pool that runs blocks side by side.
 
     Yields
@@ -105,34 +128,77 @@ def block_threads():
                 yield executor
 
 
-class Rows:
+class Rows(ABC):
     """Sums over rows, added in the order of their blocks.
 
-    Subclasses hold the rows, yield the results of blocks from ``_results``, and have
+    Subclasses hold the rows.
 
-    - ``n_rows``, ``n_features``, ``n_outputs``, ``weight_sum`` (the n of every formula), ``dtype``;
-    - ``can_cache(n_entries)``: whether functions of a block may keep so many numbers for each row until
-      the next pass, by the index of the block;
-    - ``in_memory()``: all rows as :class:`ArrayRows`;
-    - ``samples(sizes, random_state)``: random rows, a list of Rows each within the next, the first one
-      :class:`ArrayRows`;
-    - ``subsample(n_rows)``: about so many rows as :class:`ArrayRows`, the same at every call; where the
-      rows themselves are not arrays, of those that were last taken into memory.
+    Parameters
+    ----------
+    counter : list of one int, or None
+        Rows read so far; shared by rows and samples of them. None starts at zero.
+
+    Attributes
+    ----------
+    n_rows, n_features, n_outputs : int
+    weight_sum : float
+        Sum of the weights; the number of rows without weights. This is the n of every formula.
+    dtype : dtype
+        Floating type of the rows.
     """
 
-    def __init__(self, counter=None):
+    n_rows: int
+    n_features: int
+    n_outputs: int
+    weight_sum: float
+    dtype: np.dtype[Any]
+
+    def __init__(self, counter: list[int] | None = None) -> None:
         self._counter = [0] if counter is None else counter
 
     @property
-    def rows_read(self):
+    def rows_read(self) -> int:
         """Rows read so far by all sums, here and on rows taken from these."""
         return self._counter[0]
 
-    def count(self, n_rows):
+    def count(self, n_rows: int) -> None:
         """Add rows that were read under a count of their own."""
         self._counter[0] += n_rows
 
-    def sum(self, function):
+    @abstractmethod
+    def can_cache(self, n_entries: int) -> bool:
+        """Whether functions of a block may keep so many numbers for each row until the next pass.
+
+        They are kept by the index of the block.
+        """
+
+    @abstractmethod
+    def in_memory(self) -> "ArrayRows":
+        """All rows as arrays."""
+
+    @abstractmethod
+    def samples(self, sizes: Sequence[int], random_state: np.random.RandomState) -> Sequence["Rows"]:
+        """Random samples of these sizes, each within the next, the first one :class:`ArrayRows`."""
+
+    @abstractmethod
+    def subsample(self, n_rows: int) -> "ArrayRows":
+        """About so many of the rows as arrays, the same ones at every call.
+
+        Where the rows themselves are not arrays, they are some of those that were last taken into
+        memory; of all rows, if none were.
+        """
+
+    @abstractmethod
+    def _results(self, function: Callable[[Block], Result]) -> Iterable[Result]:
+        """What a function returns for the blocks, or sums of that over some of them, in block order."""
+
+    @overload
+    def sum(self, function: Callable[[Block], tuple[ArrayLike, ...]]) -> tuple[Array, ...]: ...
+
+    @overload
+    def sum(self, function: Callable[[Block], Array | np.generic | float]) -> Array: ...
+
+    def sum(self, function: Callable[[Block], Any]) -> Array | tuple[Array, ...]:
         """Sum of ``function(block)`` over the blocks, in float64 and in block order.
 
         Parameters
@@ -145,17 +211,17 @@ class Rows:
         total : array or tuple of arrays, float64
         """
         self.count(self.n_rows)
-        total = None
+        total: list[Array] = []
         for result in self._results(function):
             parts = result if isinstance(result, tuple) else (result,)
-            if total is None:
+            if not total:
                 total = [np.array(part, dtype=np.float64) for part in parts]
             else:
                 for accumulated, part in zip(total, parts, strict=True):
                     accumulated += part
         return tuple(total) if isinstance(result, tuple) else total[0]
 
-    def map(self, function):
+    def map(self, function: Callable[[Block], Result]) -> list[Result]:
         """Results of ``function(block)``, in block order."""
         return list(self._results(function))
 
@@ -169,7 +235,7 @@ class ArrayRows(Rows):
         Never copied as a whole, nor made dense: blocks are views, or sparse themselves.
     y : array of shape (n_rows, n_outputs)
     sample_weight : array of shape (n_rows,) or None
-    executor : concurrent.futures.Executor or None
+    executor : ThreadPoolExecutor or None
         Runs blocks side by side; see :func:`block_threads`.
 
     Attributes
@@ -179,68 +245,74 @@ class ArrayRows(Rows):
         Sum of the weights; the number of rows without weights. This is the n of every formula.
     """
 
-    def __init__(self, X, y, sample_weight=None, *, executor=None, counter=None):
+    def __init__(
+        self,
+        X: RowMatrix,
+        y: Array,
+        sample_weight: Array | None = None,
+        *,
+        executor: ThreadPoolExecutor | None = None,
+        counter: list[int] | None = None,
+    ) -> None:
         super().__init__(counter)
         self.X, self.y = X, y
         self.weight = None if sample_weight is None else sample_weight.reshape(-1, 1)
         self.executor = executor
+        self.dtype = X.dtype
         self.n_rows, self.n_features = X.shape
         self.n_outputs = y.shape[1]
         self.weight_sum = float(self.n_rows if sample_weight is None else sample_weight.sum())
-        self.block_rows = rows_of_a_block(*X.shape, X.dtype.itemsize)
+        self.block_rows = rows_of_a_block(self.n_rows, self.n_features, X.dtype.itemsize)
 
-    @property
-    def dtype(self):
-        """Floating type of the rows."""
-        return self.X.dtype
-
-    def can_cache(self, n_entries):
-        """Whether so many numbers may be kept for each row."""
+    def can_cache(self, n_entries: int) -> bool:
+        """Whether functions of a block may keep so many numbers for each row until the next pass."""
         return self.n_rows * n_entries <= KEPT_ENTRIES
 
     @property
-    def n_blocks(self):
+    def n_blocks(self) -> int:
         """Number of blocks."""
         return -(-self.n_rows // self.block_rows)
 
-    def block(self, index):
+    def block(self, index: int) -> Block:
         """Rows of one block."""
         rows = slice(index * self.block_rows, (index + 1) * self.block_rows)
         weight = None if self.weight is None else self.weight[rows]
         return Block(index, self.X[rows], self.y[rows], weight)
 
-    def take(self, rows):
+    def take(self, rows: slice | Array) -> "ArrayRows":
         """Some of the rows (slice or index array) as blocks of their own, sharing the count."""
         weight = None if self.weight is None else self.weight[rows].ravel()
         return ArrayRows(
             self.X[rows], self.y[rows], weight, executor=self.executor, counter=self._counter
         )
 
-    def with_own_counter(self):
-        """The same rows with a count of their own."""
+    def with_own_counter(self) -> "ArrayRows":
+        """These rows, with a count of their own of the rows read."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(self.X, self.y, weight, executor=self.executor)
 
-    def with_targets(self, y):
-        """The same rows with other targets, such as residuals."""
+    def with_targets(self, y: Array) -> "ArrayRows":
+        """These rows with other targets y (n_rows, n_outputs), such as residuals."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(self.X, y, weight, executor=self.executor, counter=self._counter)
 
-    def with_rows(self, X, y):
-        """Other rows and targets with the same weights, such as projections; a count of their own."""
+    def with_rows(self, X: RowMatrix, y: Array) -> "ArrayRows":
+        """Other rows and targets, such as projections, with the weights of these and an own count."""
         weight = None if self.weight is None else self.weight.ravel()
         return ArrayRows(X, y, weight, executor=self.executor)
 
-    def in_memory(self):
+    def in_memory(self) -> "ArrayRows":
         """These rows."""
         return self
 
-    def subsample(self, n_rows):
+    def subsample(self, n_rows: int) -> "ArrayRows":
         """About so many of the rows, evenly spread."""
         step = max(1, self.n_rows // max(n_rows, 1))
         return self if step == 1 else self.take(slice(None, None, step))
 
-    def samples(self, sizes, random_state):
+    def samples(
+        self, sizes: Sequence[int], random_state: np.random.RandomState
+    ) -> Sequence["ArrayRows"]:
         """Samples of these sizes, each within the next.
 
         The largest is a copy: a random row of each of as many stretches of equal length.
@@ -248,17 +320,17 @@ class ArrayRows(Rows):
         largest = self.take(stratified_rows(self.n_rows, sizes[-1], random_state))
         return [largest.subsample(size) for size in sizes]
 
-    def _results(self, function):
+    def _results(self, function: Callable[[Block], Result]) -> Iterator[Result]:
         """Results one after another; of each window of blocks every thread gets a run."""
 
-        def of_run(run):
+        def of_run(run: Array) -> list[Result]:
             return [function(self.block(index)) for index in run]
 
-        n_threads = 1 if self.executor is None else self.executor._max_workers
-        if n_threads == 1 or self.n_blocks == 1:
+        if self.executor is None or self.executor._max_workers == 1 or self.n_blocks == 1:
             for index in range(self.n_blocks):
                 yield function(self.block(index))
             return
+        n_threads = self.executor._max_workers
         window = RUN_BLOCKS * n_threads
         for begin in range(0, self.n_blocks, window):
             blocks = np.arange(begin, min(begin + window, self.n_blocks))
@@ -266,8 +338,8 @@ class ArrayRows(Rows):
                 yield from results
 
 
-def rows_of_a_block(n_rows, n_features, itemsize):
-    """Rows of a block, such that blocks are equal and so are the shares of a few threads."""
+def rows_of_a_block(n_rows: int, n_features: int, itemsize: int) -> int:
+    """Number of rows of a block, such that blocks are equal and can be shared out evenly to threads."""
     most = BLOCK_BYTES // (max(n_features, 1) * itemsize)
     most = min(max(most, MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
     if n_rows <= most:
@@ -276,39 +348,47 @@ def rows_of_a_block(n_rows, n_features, itemsize):
     return max(-(-n_rows // (SHARES * n_shares)), MIN_BLOCK_ROWS)
 
 
-def scaled_rows(X, y, weight, y_mean, y_scale, executor):
-    """Rows with targets at mean zero and scale one, in the type of X."""
+def scaled_rows(
+    X: RowMatrix,
+    y: Array,
+    weight: Array | None,
+    y_mean: Array,
+    y_scale: Array,
+    executor: ThreadPoolExecutor | None,
+) -> ArrayRows:
+    """Rows whose targets have mean zero and scale one, in the type of X."""
     y = ((y - y_mean) / y_scale).astype(X.dtype)
     return ArrayRows(X, y, weight, executor=executor)
 
 
-def stratified_rows(n_rows, n_sample, random_state):
+def stratified_rows(n_rows: int, n_sample: int, random_state: np.random.RandomState) -> Array:
     """Sorted numbers of ``n_sample`` of the rows, one at random from each stretch of equal length."""
     places = np.arange(n_sample) + random_state.uniform(size=n_sample)
     return (places * (n_rows / n_sample)).astype(np.int64)
 
 
-def weighted(array, weight):
-    """``array`` (m, ...) with its rows multiplied by ``weight`` (m, 1), or as it is."""
+def weighted(array: Array, weight: Array | None) -> Array:
+    """``array`` (m, j) with its rows multiplied by ``weight`` (m, 1), or as it is without a weight."""
     return array if weight is None else array * weight
 
 
-def by_columns(X, W):
-    """X W, one column after another in memory.
+def by_columns(X: RowMatrix, W: Array) -> Array:
+    """X W (m, k) for X (m, d) and W (d, k), stored one column after another.
 
-    What follows adds a number to every column, or sums it: with few columns several times faster so.
+    Callers add a number to every column, or sum it: with few columns that is several times faster when
+    a column is contiguous.
     """
     return np.asfortranarray((W.T @ X.T).T)  # a copy for sparse rows alone
 
 
-def transposed_product(A, B):
-    """A^T B, a sum over the rows of a block.
+def transposed_product(A: RowMatrix, B: RowMatrix) -> Array:
+    """A^T B (j, k) for A (m, j) and B (m, k): a sum over the rows of a block.
 
     NumPy's ``A.T @ B`` keeps other threads waiting where the result has fewer than 500 numbers.
     """
     return A.T @ B if issparse(A) or issparse(B) else np.dot(A.T, B)
 
 
-def dense(X):
+def dense(X: RowMatrix) -> Array:
     """The rows of a block as a dense array."""
     return X.toarray() if issparse(X) else X

@@ -1,12 +1,18 @@
 """Rows that do not fit into memory: a source of blocks that is read again at every pass."""
 
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.sparse import issparse, vstack
 
+from .._typing import Array, RowMatrix
 from .floating_point import EPSILON, TINY
-from .rows import ArrayRows, Rows, scaled_rows, stratified_rows
+from .rows import ArrayRows, Block, Rows, scaled_rows, stratified_rows
 
 
 class RowBlocks:
@@ -41,7 +47,7 @@ class RowBlocks:
     True
     """
 
-    def __init__(self, factory):
+    def __init__(self, factory: Callable[[], Iterable[Any]]) -> None:
         if not callable(factory):
             raise TypeError(
                 f"factory must be a callable that returns an iterable of (X, y) blocks, got "
@@ -49,14 +55,15 @@ class RowBlocks:
             )
         self.factory = factory
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         """The blocks (X, y, sample_weight or None) of one pass, as they come."""
         for index, block in enumerate(self.factory()):
             if not isinstance(block, tuple | list) or len(block) not in (2, 3):
                 raise ValueError(
                     f"Block {index} must be a tuple (X, y) or (X, y, sample_weight), got {type(block)}."
                 )
-            yield (*block, None) if len(block) == 2 else tuple(block)
+            X, y, *weight = block
+            yield X, y, weight[0] if weight else None
 
 
 @dataclass(frozen=True)
@@ -74,16 +81,16 @@ class DataSummary:
     y_mean, y_scale : arrays of shape (n_outputs,)
     """
 
-    block_rows: tuple
+    block_rows: tuple[int, ...]
     n_features: int
     n_outputs: int
-    dtype: object
+    dtype: np.dtype[Any]
     weight_sum: float
-    y_mean: np.ndarray
-    y_scale: np.ndarray
+    y_mean: Array
+    y_scale: Array
 
 
-def summarize(blocks, *, center):
+def summarize(blocks: Iterable[tuple[RowMatrix, Array, Array | None]], *, center: bool) -> DataSummary:
     """Sizes, and mean and scale of the targets, in one pass over checked blocks.
 
     Parameters
@@ -95,13 +102,14 @@ def summarize(blocks, *, center):
 
     Returns
     -------
-    Survey
+    DataSummary
     """
-    sizes, sums = [], 0.0
+    sizes: list[int] = []
     for X, y, weight in blocks:
         if not sizes:
             n_features, dtype = X.shape[1], X.dtype
             origin, unit = origin_and_unit(y, center=center)
+            sums = np.zeros((3, y.shape[1]))
         sizes.append(X.shape[0])
         sums = sums + target_sums(y, weight, origin, unit)
     if not sizes:
@@ -109,10 +117,11 @@ def summarize(blocks, *, center):
     return summary_from_sums(sizes, n_features, dtype, sums, origin, unit, center=center)
 
 
-def origin_and_unit(y, *, center):
-    """Mean of the targets of the first block, and the largest deviation from it.
+def origin_and_unit(y: Array, *, center: bool) -> tuple[Array, Array]:
+    """Mean (n_outputs,) of the targets of the first block, and the largest deviation from it.
 
-    Targets are summed about that and in units of this: neither an offset nor a scale costs digits.
+    Targets of all blocks are summed as differences from this mean, in units of this deviation, so that
+    neither an offset nor a scale costs digits.
     """
     origin = y.mean(axis=0) if center else np.zeros(y.shape[1])
     unit = np.abs(y - origin).max(axis=0)
@@ -120,15 +129,24 @@ def origin_and_unit(y, *, center):
     return origin, unit
 
 
-def target_sums(y, weight, origin, unit):
+def target_sums(y: Array, weight: Array | None, origin: Array, unit: Array) -> Array:
     """Weighted sums (3, n_outputs) of 1, t and t^2 over a block, t = (y - origin) / unit."""
     t = (y - origin) / unit
     weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
     return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
 
 
-def summary_from_sums(sizes, n_features, dtype, sums, origin, unit, *, center):
-    """The survey whose sums of targets over all blocks are these."""
+def summary_from_sums(
+    sizes: Sequence[int],
+    n_features: int,
+    dtype: np.dtype[Any],
+    sums: Array,
+    origin: Array,
+    unit: Array,
+    *,
+    center: bool,
+) -> DataSummary:
+    """The summary of rows whose sums of :func:`target_sums` over all blocks are ``sums``."""
     weight_sum = float(sums[0, 0])
     if not weight_sum > 0:
         raise ValueError("sample_weight must have a positive entry, all are zero.")
@@ -141,58 +159,68 @@ def summary_from_sums(sizes, n_features, dtype, sums, origin, unit, *, center):
     return DataSummary(tuple(sizes), n_features, len(unit), dtype, weight_sum, mean, scale)
 
 
-def arrays_of(block, dtype):
-    """A block as arrays: X of the type, y as float64 of shape (m, n_outputs), weight or None."""
+def arrays_of(block: tuple[Any, Any, Any], dtype: DTypeLike) -> tuple[RowMatrix, Array, Array | None]:
+    """A block as arrays: X of this type, y as float64 of shape (m, n_outputs), weight (m,) or None."""
     X, y, weight = block
     y = np.asarray(y, dtype=np.float64)
     weight = None if weight is None else np.asarray(weight, dtype=dtype).ravel()
     return as_rows(X, dtype), y[:, None] if y.ndim == 1 else y, weight
 
 
-def as_rows(X, dtype):
-    """Rows as a C-contiguous or CSR array of the type, copied only where they are not."""
+def as_rows(X: RowMatrix, dtype: DTypeLike) -> RowMatrix:
+    """Rows as a C-contiguous or CSR array of this type; a copy only if they are not one already."""
     return X.tocsr().astype(dtype, copy=False) if issparse(X) else np.ascontiguousarray(X, dtype=dtype)
 
 
 class ChunkedRows(Rows):
-    """Rows that a survey has seen, part by part, and that are not joined.
+    """Rows of which a summary is known, in parts that are not joined.
 
-    The sum over a part is that of :class:`ArrayRows`; these are added in their order. Subclasses have
-    ``_results`` and ``_take(inside)``: of every part the rows with these numbers.
+    The sum over a part is that of :class:`ArrayRows`; these are added in their order.
 
     Parameters
     ----------
-    found : Survey
+    found : DataSummary
         Its blocks are the parts; targets are brought to mean zero and scale one by it.
-    executor : concurrent.futures.Executor or None
-    counter : list or None
+    executor : ThreadPoolExecutor or None
+    counter : list of one int, or None
         Of the rows that this is a sample of.
     """
 
-    def __init__(self, found, *, executor=None, counter=None):
+    def __init__(
+        self,
+        found: DataSummary,
+        *,
+        executor: ThreadPoolExecutor | None = None,
+        counter: list[int] | None = None,
+    ) -> None:
         super().__init__(counter)
         self.found, self.executor = found, executor
         self.n_rows, self.weight_sum = sum(found.block_rows), found.weight_sum
         self.n_features, self.n_outputs, self.dtype = found.n_features, found.n_outputs, found.dtype
-        self._some = None
+        self._some: ArrayRows | None = None
 
-    def can_cache(self, n_entries):
+    @abstractmethod
+    def _take(self, inside: list[Array]) -> list[ArrayRows]:
+        """Of every part the rows with these numbers inside it."""
+
+    def can_cache(self, n_entries: int) -> bool:
         """Nothing is kept between passes."""
         return False
 
-    def subsample(self, n_rows):
-        """About so many of the rows that were last taken into memory."""
-        return self._some.subsample(n_rows)
+    def subsample(self, n_rows: int) -> ArrayRows:
+        """About so many of the rows that were last taken into memory: of all rows, if none were."""
+        some = self.in_memory() if self._some is None else self._some
+        return some.subsample(n_rows)
 
-    def in_memory(self):
+    def in_memory(self) -> ArrayRows:
         """All rows as arrays."""
         self._some = self._joined(self._inside(np.arange(self.n_rows)))
         return self._some
 
-    def samples(self, sizes, random_state):
+    def samples(self, sizes: Sequence[int], random_state: np.random.RandomState) -> Sequence[Rows]:
         """Samples of these sizes, each within the next; the first one in memory, the others in parts."""
         chosen = stratified_rows(self.n_rows, sizes[-1], random_state)
-        samples = [self]
+        samples: list[ChunkedRows] = [self]
         for smaller in reversed(sizes[:-1]):
             samples.insert(0, samples[0]._part(samples[0]._inside(chosen)))
             chosen = np.arange(0, samples[0].n_rows, samples[0].n_rows // smaller)
@@ -201,26 +229,26 @@ class ChunkedRows(Rows):
             rows._some = first
         return [first, *samples[:-1]]
 
-    def _inside(self, chosen):
-        """Sorted numbers of rows as numbers inside each part."""
+    def _inside(self, chosen: Array) -> list[Array]:
+        """Sorted numbers of rows as a list of numbers inside each part."""
         ends = np.cumsum(self.found.block_rows)
         inside = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
         return [rows - begin for rows, begin in zip(inside, [0, *ends[:-1]], strict=True)]
 
-    def _joined(self, inside):
-        """Rows of all parts as arrays."""
+    def _joined(self, inside: list[Array]) -> ArrayRows:
+        """Those rows of the parts that have these numbers inside them, as arrays."""
         self.count(self.n_rows)
         return joined(self._take(inside), self.executor, self._counter)
 
-    def _part(self, inside):
-        """Rows of all parts, in parts."""
+    def _part(self, inside: list[Array]) -> "ChunkedRows":
+        """Those rows of the parts that have these numbers inside them, in parts."""
         self.count(self.n_rows)
         parts = self._take(inside)
         found = self._found_in(inside, sum(part.weight_sum for part in parts))
         return ArrayParts(parts, found, executor=self.executor, counter=self._counter)
 
-    def _found_in(self, inside, weight_sum):
-        """The survey of a sample."""
+    def _found_in(self, inside: list[Array], weight_sum: float) -> DataSummary:
+        """The summary of a sample, which has these rows of every part."""
         return replace(self.found, block_rows=tuple(map(len, inside)), weight_sum=weight_sum)
 
 
@@ -231,22 +259,28 @@ class StreamRows(ChunkedRows):
     ----------
     source : RowBlocks
     found, executor
-        As of :class:`ChunkedRows`.
+        See :class:`ChunkedRows`.
     """
 
-    def __init__(self, source, found, *, executor=None):
+    def __init__(
+        self,
+        source: Iterable[tuple[Any, Any, Any]],
+        found: DataSummary,
+        *,
+        executor: ThreadPoolExecutor | None = None,
+    ) -> None:
         super().__init__(found, executor=executor)
         self.source = source
 
-    def _take(self, inside):
+    def _take(self, inside: list[Array]) -> list[ArrayRows]:
         return [block.take(rows) for block, rows in zip(self._blocks(), inside, strict=True)]
 
-    def _results(self, function):
+    def _results(self, function: Callable[[Block], Any]) -> Iterator[Any]:
         for block in self._blocks():
             yield block.sum(function)
 
-    def _blocks(self):
-        """The blocks of one pass; they must be those of the survey."""
+    def _blocks(self) -> Iterator[ArrayRows]:
+        """The blocks of one pass; they must be those of the summary."""
         found, n_blocks = self.found, 0
         for index, block in enumerate(self.source):
             arrays = arrays_of(block, found.dtype)
@@ -273,24 +307,31 @@ class ArrayParts(ChunkedRows):
     parts : list of ArrayRows
         Some may have no rows.
     found, executor, counter
-        As of :class:`ChunkedRows`.
+        See :class:`ChunkedRows`.
     """
 
-    def __init__(self, parts, found, *, executor=None, counter=None):
+    def __init__(
+        self,
+        parts: list[ArrayRows],
+        found: DataSummary,
+        *,
+        executor: ThreadPoolExecutor | None = None,
+        counter: list[int] | None = None,
+    ) -> None:
         super().__init__(found, executor=executor, counter=counter)
         self.parts = parts
 
-    def _take(self, inside):
+    def _take(self, inside: list[Array]) -> list[ArrayRows]:
         return [part.take(rows) for part, rows in zip(self.parts, inside, strict=True)]
 
-    def _results(self, function):
+    def _results(self, function: Callable[[Block], Any]) -> list[Any]:
         return [part.sum(function) for part in self.parts if part.n_rows]
 
 
-def joined(parts, executor, counter):
-    """Rows of several blocks as one."""
-    X = [part.X for part in parts]
-    X = vstack(X, format="csr") if issparse(X[0]) else np.concatenate(X)
+def joined(parts: list[ArrayRows], executor: ThreadPoolExecutor | None, counter: list[int]) -> ArrayRows:
+    """The rows of several parts in one array."""
+    blocks = [part.X for part in parts]
+    X: RowMatrix = vstack(blocks, format="csr") if issparse(blocks[0]) else np.concatenate(blocks)
     y = np.concatenate([part.y for part in parts])
     weights = [part.weight for part in parts]
     if all(weight is None for weight in weights):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._typing import Array, RowMatrix
 from .floating_point import EPSILON
 from .rows import dense
 
@@ -9,11 +10,12 @@ from .rows import dense
 MERGED_ROWS = 500
 
 
-def merge_equal_rows(X, y, weight):
+def merge_equal_rows(X: RowMatrix, y: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
     """Distinct rows in lexicographic order, with the sums of their weights.
 
-    On few rows many optima are as good as one another, and which of them is reached hangs on
-    rounding. Merged and sorted, repeated rows and their weights give the same bits, in any order.
+    On few rows many optima are as good as one another, and rounding decides which of them is reached.
+    Repeated rows and rows with weights give the same bits once they are merged and sorted, and so does
+    any order of the rows.
     """
     rows, inverse, counts = np.unique(
         np.concatenate([dense(X), y], axis=1), axis=0, return_inverse=True, return_counts=True
@@ -25,12 +27,15 @@ def merge_equal_rows(X, y, weight):
     return X, y, weight
 
 
-def target_scale(y, weight, *, center):
-    """Mean and standard deviation of targets (n, m); 0 and root mean square without an intercept."""
+def target_scale(y: Array, weight: Array | None, *, center: bool) -> tuple[Array, Array]:
+    """Mean (m,) and standard deviation (m,) of targets (n, m).
+
+    Without ``center`` these are zero and the root mean square.
+    """
     mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
     # In units of the largest entry, so that squares neither overflow nor vanish.
     largest = np.abs(y - mean).max(axis=0)
-    # What rounding leaves of a constant is not a scale.
+    # A deviation that is rounding error of a constant is not a scale.
     constant = largest <= 8 * EPSILON * np.abs(mean)
     largest = np.where(largest > 0, largest, 1.0)
     scale = largest * np.sqrt(np.average(((y - mean) / largest) ** 2, axis=0, weights=weight))

@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import eigh
 
-from .rows import MIN_BLOCK_ROWS, dense, transposed_product, weighted
+from .._typing import Array, RowMatrix
+from .rows import MIN_BLOCK_ROWS, Block, Rows, dense, transposed_product, weighted
 
 # Rows for each column below which the covariance is shrunk.
 SHRINK_BELOW = 3
@@ -32,58 +33,61 @@ class Coordinates:
         Standard deviation of each column (1 for a constant column).
     """
 
-    mean: np.ndarray
-    transform: np.ndarray
-    inverse: np.ndarray
-    scale: np.ndarray
+    mean: Array
+    transform: Array
+    inverse: Array
+    scale: Array
 
     @property
-    def rank(self):
+    def rank(self) -> int:
         """Dimension r of the white coordinates."""
         return self.transform.shape[1]
 
     @cached_property
-    def penalty(self):
+    def penalty(self) -> Array:
         """P (r, r): w^T P w is the squared length of a weight vector with the columns at unit scale."""
         scaled = self.scale[:, None] * self.transform
         return scaled.T @ scaled
 
-    def whiten(self, X):
+    def whiten(self, X: RowMatrix) -> Array:
         """White coordinates (m, r) of a block of rows X (m, d)."""
         dtype = X.dtype
         return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)
 
-    def project(self, X, U, offset=0.0):
-        """White coordinates times U (r, j) plus an offset, without forming them: (m, j)."""
+    def project(self, X: RowMatrix, U: Array, offset: float | Array = 0.0) -> Array:
+        """White coordinates of X (m, d) times U (r, j), plus an offset: (m, j).
+
+        The white coordinates themselves are not formed.
+        """
         W, b = self.weights_to_inputs(U, np.broadcast_to(offset, U.shape[1]))
         return X @ W.astype(X.dtype) + b.astype(X.dtype)
 
-    def weights_to_inputs(self, W, b):
+    def weights_to_inputs(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Weights W (r, k), biases b (k,) of the white coordinates as those of the rows."""
         W = self.transform @ W
         return W, b - self.mean @ W
 
-    def weights_from_inputs(self, W, b):
+    def weights_from_inputs(self, W: Array, b: Array) -> tuple[Array, Array]:
         """Weights W (d, k), biases b (k,) of the rows as those of the white coordinates."""
         return self.inverse @ W, b + self.mean @ W
 
-    def of_standardized(self):
-        """The same white coordinates, of rows whose columns are centred and at unit scale."""
+    def of_standardized(self) -> "Coordinates":
+        """White coordinates with the values of these, for rows with centred columns of unit scale."""
         zeros, ones, scale = np.zeros_like(self.mean), np.ones_like(self.scale), self.scale
         return Coordinates(zeros, scale[:, None] * self.transform, self.inverse / scale, ones)
 
 
-def identity_coordinates(d):
-    """Coordinates that leave the rows as they are."""
+def identity_coordinates(d: int) -> Coordinates:
+    """Coordinates that leave rows of d columns as they are."""
     return Coordinates(np.zeros(d), np.eye(d), np.eye(d), np.ones(d))
 
 
-def whitening(rows, *, center=True):
+def whitening(rows: Rows, *, center: bool = True) -> Coordinates:
     """White coordinates of the rows.
 
     Parameters
     ----------
-    rows : ArrayRows
+    rows : Rows
     center : bool
         False takes the mean as zero, for networks without biases, where a shift of the rows
         would be a change of the model.
@@ -116,7 +120,7 @@ def whitening(rows, *, center=True):
     )
 
 
-def mean_and_covariance(rows, *, center=True):
+def mean_and_covariance(rows: Rows, *, center: bool = True) -> tuple[Array, Array]:
     """Weighted mean (d,) and covariance (d, d) of the rows, in one pass.
 
     With ``center=False`` the mean is zero and the covariance is the second moment about it. Sums
@@ -126,7 +130,7 @@ def mean_and_covariance(rows, *, center=True):
     origin = few.mean(axis=0, dtype=np.float64) if center else np.zeros(rows.n_features)
     origin = origin.astype(rows.dtype)
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, Array]:
         X = dense(block.X) - origin if center else dense(block.X)
         # A product with ones is several times faster than a sum along the rows.
         weighted_ones = weighted(np.ones((len(X), 1), X.dtype), block.weight)
@@ -140,11 +144,11 @@ def mean_and_covariance(rows, *, center=True):
     return origin + shift, covariance - np.outer(shift, shift)
 
 
-def shrunk_eigenvalues(eigenvalues, n):
+def shrunk_eigenvalues(eigenvalues: Array, n: float) -> Array:
     """Eigenvalues (r,) of a correlation matrix from n rows, shrunk towards their mean if n is small.
 
-    With enough rows for a covariance, exactly white rows serve the moments better: residuals are then
-    orthogonal to them in the sample.
+    With many rows they stay as they are: exactly white rows serve the moments better, since residuals
+    are then orthogonal to them in the sample.
     """
     r = len(eigenvalues)
     if r < 2 or n >= SHRINK_BELOW * r:

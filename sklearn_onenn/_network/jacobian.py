@@ -1,15 +1,20 @@
 """Derivatives of the predictions by the free weights, as matrices: for models of moderate size."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .._data.rows import Block, transposed_product, weighted
-from .network import linearize
+from .._typing import Array
+from .loss import SquaredLoss
+from .network import Network, linearize
+from .symmetries import TangentBasis
 
-# Entries of the derivatives that are in memory at a time.
+# Number of derivatives that are in memory at a time.
 CHUNK_ENTRIES = 2**22
 
 
-def chunks(block, size):
+def chunks(block: Block, size: int) -> Iterator[Block]:
     """Parts of a block whose derivatives by ``size`` weights fit into memory."""
     n_rows = block.y.shape[0]
     step = max(1, CHUNK_ENTRIES // size)
@@ -19,16 +24,18 @@ def chunks(block, size):
         yield Block(block.index, block.X[rows], block.y[rows], weight)
 
 
-def jacobian(block, problem, input_weights, free):
+def jacobian(
+    block: Block, problem: SquaredLoss, input_weights: Network, free: TangentBasis
+) -> tuple[Array, Array]:
     """Derivative of every output by the free weights, and the residual F(x) - y.
 
     Parameters
     ----------
     block : Block
     problem : SquaredLoss
-    at_rows : Network
+    input_weights : Network
         In the coordinates of the rows.
-    free : FreeWeights
+    free : TangentBasis
         Of the network in the coordinates of the problem.
 
     Returns
@@ -53,12 +60,12 @@ def jacobian(block, problem, input_weights, free):
     return J, linearization.R
 
 
-def gauss_newton_matrix(problem, network, free):
-    """J^T J / n by the free weights, without the penalty."""
+def gauss_newton_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -> Array:
+    """J^T J / n (free.size, free.size), J the derivative by the free weights; without the penalty."""
     input_weights = problem.to_inputs(network)
 
-    def sums(block):
-        total = 0.0
+    def sums(block: Block) -> Array:
+        total = np.zeros((free.size, free.size))
         for chunk in chunks(block, free.size * network.V.shape[1]):
             for Q in jacobian(chunk, problem, input_weights, free)[0]:
                 total = total + transposed_product(Q, weighted(Q, chunk.weight))

@@ -1,10 +1,14 @@
 """The squared loss of a network on rows: value, gradient, Gauss-Newton products, residuals."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .._data.rows import weighted
+from .._activation_base import Activation
+from .._data.rows import ArrayRows, Block, Rows, weighted
+from .._data.whitening import Coordinates
+from .._typing import Array
 from .network import (
     Linearization,
     Network,
@@ -17,11 +21,11 @@ from .network import (
 )
 
 
-def residuals(problem, network):
-    """The rows with y - F(x) for targets."""
-    input_weights = problem.to_inputs(network)
-    rest = problem.rows.map(lambda block: block.y - forward(block.X, input_weights, problem.activation))
-    return problem.rows.with_targets(np.concatenate(rest))
+def residuals(problem: "SquaredLoss", network: Network) -> ArrayRows:
+    """The rows, in memory, with y - F(x) for targets."""
+    rows, input_weights = problem.rows.in_memory(), problem.to_inputs(network)
+    rest = rows.map(lambda block: block.y - forward(block.X, input_weights, problem.activation))
+    return rows.with_targets(np.concatenate(rest))
 
 
 class SquaredLoss:
@@ -31,7 +35,7 @@ class SquaredLoss:
 
     Parameters
     ----------
-    rows : ArrayRows
+    rows : Rows
     activation : Activation
     coordinates : Coordinates
     fit_intercept : bool
@@ -40,13 +44,23 @@ class SquaredLoss:
         Penalty. P is the squared length of a weight vector with the columns at unit scale.
     """
 
-    def __init__(self, rows, activation, coordinates, *, fit_intercept=True, alpha=0.0):
+    def __init__(
+        self,
+        rows: Rows,
+        activation: Activation,
+        coordinates: Coordinates,
+        *,
+        fit_intercept: bool = True,
+        alpha: float = 0.0,
+    ) -> None:
         self.rows, self.activation, self.coordinates = rows, activation, coordinates
         self.fit_intercept, self.alpha = fit_intercept, alpha
         self.penalty = coordinates.penalty
 
-    def replace(self, rows, *, alpha=None, activation=None):
-        """The same loss on other rows, or with another penalty or activation."""
+    def replace(
+        self, rows: Rows, *, alpha: float | None = None, activation: Activation | None = None
+    ) -> "SquaredLoss":
+        """This loss on other rows, and with another penalty or activation where one is given."""
         return SquaredLoss(
             rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
@@ -69,24 +83,27 @@ class SquaredLoss:
         """The ratio by which samples are small or large for k units."""
         return self.n_targets / self.n_weights(k)
 
-    def to_inputs(self, network):
+    def to_inputs(self, network: Network) -> Network:
         """Weights of the white coordinates as weights of the rows, in the type of the rows."""
         W, b = self.coordinates.weights_to_inputs(network.W, network.b)
         with overflow_allowed():
             return network._replace(W=W, b=b).astype(self.rows.dtype)
 
-    def _gradient_from_inputs(self, W, b, V, c):
-        """Sums over rows as the gradient in white coordinates."""
+    def _gradient_from_inputs(self, W: Array, b: Array, V: Array, c: Array) -> Network:
+        """The gradient in white coordinates, from sums over the rows."""
         n = self.rows.weight_sum
         W = self.coordinates.transform.T @ (W - self.coordinates.mean[:, None] * b)
         if not self.fit_intercept:
             b, c = np.zeros_like(b), np.zeros_like(c)
         return Network(W / n, b / n, V / n, c / n)
 
-    def _penalized_gradient(self, parts, network, input_weights):
-        """Sums over rows and the penalty as the gradient in white coordinates.
+    def _penalized_gradient(
+        self, parts: Sequence[Array], network: Network, input_weights: Network
+    ) -> Network:
+        """The gradient with the penalty in white coordinates, from sums over the rows.
 
-        P w is T^T (scale^2 T w), and the weights of the rows, T w, are at hand: P need not be read.
+        The gradient of the penalty is P w = T^T (scale^2 T w), and T w are the weights ``input_weights``
+        of the rows, so that the matrix P is not needed.
         """
         if self.alpha == 0:
             return self._gradient_from_inputs(*parts)
@@ -94,25 +111,25 @@ class SquaredLoss:
         W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * input_weights.W
         return self._gradient_from_inputs(W, b, V + self.alpha * network.V, c)
 
-    def penalty_value(self, network):
+    def penalty_value(self, network: Network) -> float:
         """alpha / (2 n) (tr W^T P W + |V|^2)."""
         if self.alpha == 0:
             return 0.0
         square = np.vdot(network.W, self.penalty @ network.W) + np.vdot(network.V, network.V)
         return 0.5 * self.alpha / self.rows.weight_sum * square
 
-    def data_loss(self, network):
+    def data_loss(self, network: Network) -> float:
         """1/2 mean |F(x) - y|^2."""
         input_weights, activation = self.to_inputs(network), self.activation
 
-        def squares(block):
+        def squares(block: Block) -> np.float64:
             with overflow_allowed():
                 R = forward(block.X, input_weights, activation) - block.y
                 return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
 
         return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
 
-    def evaluate(self, network):
+    def evaluate(self, network: Network) -> "Evaluation":
         """Loss and gradient.
 
         Returns
@@ -122,9 +139,10 @@ class SquaredLoss:
             products there cost two products with the rows; otherwise they cost three.
         """
         input_weights, activation = self.to_inputs(network), self.activation
-        linearizations = {} if self.rows.can_cache(2 * network.V.shape[0] + network.V.shape[1]) else None
+        is_kept = self.rows.can_cache(2 * network.V.shape[0] + network.V.shape[1])
+        linearizations: dict[int, Linearization] | None = {} if is_kept else None
 
-        def sums(block):
+        def sums(block: Block) -> tuple[np.float64, Array, Array, Array, Array]:
             with overflow_allowed():
                 linearization = linearize(block, input_weights, activation)
                 if linearizations is not None:
@@ -148,7 +166,7 @@ class Evaluation:
     Attributes
     ----------
     problem : SquaredLoss
-    network, at_rows : Network
+    network, input_weights : Network
         Weights in white coordinates, and those of the rows in their floating type.
     linearizations : dict of int -> Linearization or None
         By index of block; None where the rows keep none.
@@ -165,12 +183,12 @@ class Evaluation:
     gradient: Network
 
     @property
-    def loss(self):
-        """Loss with the penalty."""
+    def loss(self) -> float:
+        """The loss, penalty included."""
         return self.data_loss + self.problem.penalty_value(self.network)
 
-    def with_alpha(self, alpha):
-        """The same under another penalty."""
+    def with_alpha(self, alpha: float) -> "Evaluation":
+        """The evaluation of the loss with another penalty at these weights."""
         problem = self.problem.replace(self.problem.rows, alpha=alpha)
         change = problem.replace(problem.rows, alpha=alpha - self.problem.alpha)
         nothing = [np.zeros_like(part) for part in self.input_weights]
@@ -178,31 +196,40 @@ class Evaluation:
         gradient = self.gradient.unpack(self.gradient.pack() + more.pack())
         return replace(self, problem=problem, gradient=gradient)
 
-    def linearization(self, block):
-        """Units, slopes and residual of one block: kept, or computed again."""
-        if self.linearizations:
-            return self.linearizations[block.index]
-        return linearize(block, self.input_weights, self.problem.activation)
+    def linearizer(self) -> Callable[[Block], Linearization]:
+        """A function of a block: units, slopes and residual there, kept or computed again.
 
-    def gauss_newton_product(self, direction):
+        It holds no rows, so that it can travel to where they are.
+        """
+        kept, input_weights, activation = (
+            self.linearizations, self.input_weights, self.problem.activation,
+        )  # fmt: skip
+
+        def linearization(block: Block) -> Linearization:
+            return kept[block.index] if kept else linearize(block, input_weights, activation)
+
+        return linearization
+
+    def gauss_newton_product(self, direction: Network) -> Network:
         """(J^T J / n + penalty) applied to a direction, both in white coordinates."""
-        problem, V = self.problem, self.input_weights.V
+        problem, V, linearization = self.problem, self.input_weights.V, self.linearizer()
         step = problem.to_inputs(direction)
 
-        def product(block):
-            linearization = self.linearization(block)
+        def product(block: Block) -> tuple[Array, Array, Array, Array]:
+            at = linearization(block)
             with overflow_allowed():
-                return adjoint(block, linearization, V, jacobian_product(block, linearization, V, step))
+                return adjoint(block, at, V, jacobian_product(block, at, V, step))
 
         parts = problem.rows.sum(product)
         return problem._penalized_gradient(parts, direction, step)
 
-    def transposed_jacobian(self, R):
+    def transposed_jacobian(self, R: Array) -> Network:
         """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""
-        problem, V = self.problem, self.input_weights.V
+        problem, V, linearization = self.problem, self.input_weights.V, self.linearizer()
+        rows = problem.rows.in_memory()
 
-        def product(block):
-            return adjoint(block, self.linearization(block), V, block.y)
+        def product(block: Block) -> tuple[Array, Array, Array, Array]:
+            return adjoint(block, linearization(block), V, block.y)
 
-        parts = problem.rows.with_targets(R.astype(problem.rows.dtype)).sum(product)
+        parts = rows.with_targets(R.astype(rows.dtype)).sum(product)
         return problem._gradient_from_inputs(*parts)

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from .._data.rows import by_columns, transposed_product, weighted
+from .._activation_base import Activation
+from .._data.rows import Block, by_columns, transposed_product, weighted
+from .._typing import Array, RowMatrix
 
 
 class Network(NamedTuple):
@@ -23,16 +26,16 @@ class Network(NamedTuple):
     c : array of shape (n_outputs,)
     """
 
-    W: np.ndarray
-    b: np.ndarray
-    V: np.ndarray
-    c: np.ndarray
+    W: Array
+    b: Array
+    V: Array
+    c: Array
 
-    def pack(self):
+    def pack(self) -> Array:
         """All weights as one vector."""
         return np.concatenate([self.W.ravel(), self.b, self.V.ravel(), self.c])
 
-    def unpack(self, vector):
+    def unpack(self, vector: Array) -> "Network":
         """The network of this shape whose weights are ``vector``."""
         W_end = self.W.size
         b_end = W_end + len(self.b)
@@ -44,8 +47,8 @@ class Network(NamedTuple):
             vector[V_end:],
         )
 
-    def astype(self, dtype):
-        """Weights in another floating type (no copy where it is the same)."""
+    def astype(self, dtype: DTypeLike) -> "Network":
+        """The network with weights of this floating type, not copied if they have it already."""
         return Network(*(weights.astype(dtype, copy=False) for weights in self))
 
 
@@ -54,7 +57,7 @@ def count_weights(n_features: int, k: int, n_outputs: int) -> int:
     return k * (n_features + 1 + n_outputs) + n_outputs
 
 
-def forward(X, network, activation):
+def forward(X: RowMatrix, network: Network, activation: Activation) -> Array:
     """Predictions (rows, n_outputs) of one block of rows."""
     P = by_columns(X, network.W)
     P += network.b
@@ -65,18 +68,21 @@ def forward(X, network, activation):
 class Linearization:
     """One block at one network: units Phi and slopes D (rows, k), residual R (rows, n_outputs)."""
 
-    Phi: np.ndarray
-    D: np.ndarray
-    R: np.ndarray
+    Phi: Array
+    D: Array
+    R: Array
 
 
-def overflow_allowed():
-    """No warning for a step that is only tried: a loss that is not finite is no descent."""
+def overflow_allowed() -> np.errstate:
+    """Context without warnings, for steps that are only tried.
+
+    A loss that is not finite counts as no descent.
+    """
     return np.errstate(over="ignore", invalid="ignore")
 
 
-def linearize(block, network, activation):
-    """Units, slopes and residual F(x) - y of one block."""
+def linearize(block: Block, network: Network, activation: Activation) -> Linearization:
+    """Units (m, k), slopes (m, k) and residual F(x) - y (m, n_outputs) of one block."""
     P = by_columns(block.X, network.W)
     P += network.b
     Phi, D = activation.value_and_derivative(P)
@@ -86,8 +92,10 @@ def linearize(block, network, activation):
     return Linearization(Phi, D, R)
 
 
-def adjoint(block, linearization, V, R):
-    """Transposed Jacobian of one block on R (rows, n_outputs): the parts of a gradient."""
+def adjoint(
+    block: Block, linearization: Linearization, V: Array, R: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Transposed Jacobian of one block times R (rows, n_outputs): its parts by W, b, V and c."""
     R = weighted(R, block.weight)
     G = times_transposed(R, V)
     G *= linearization.D
@@ -95,7 +103,7 @@ def adjoint(block, linearization, V, R):
     return by_inputs, G.sum(axis=0), transposed_product(linearization.Phi, R), R.sum(axis=0)
 
 
-def jacobian_product(block, linearization, V, direction):
+def jacobian_product(block: Block, linearization: Linearization, V: Array, direction: Network) -> Array:
     """Change (rows, n_outputs) of the predictions of one block along a direction."""
     Q = by_columns(block.X, direction.W)
     Q += direction.b
@@ -106,7 +114,7 @@ def jacobian_product(block, linearization, V, direction):
     return F
 
 
-def times_transposed(R, V):
+def times_transposed(R: Array, V: Array) -> Array:
     """R V^T for R (rows, n_outputs), V (k, n_outputs)."""
-    # Of one column NumPy has no fast product.
+    # NumPy's product of a single column is slow.
     return (V * R.T).T if R.shape[1] == 1 else by_columns(R, V.T)

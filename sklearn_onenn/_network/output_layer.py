@@ -4,39 +4,52 @@ import numpy as np
 from scipy.linalg import eigh
 
 from .._data.floating_point import TINY
-from .._data.rows import transposed_product, weighted
+from .._data.rows import Block, transposed_product, weighted
+from .._typing import Array
+from .loss import SquaredLoss
 from .network import Network, forward
 
-# Largest condition of normal equations whose small directions are kept.
+# Directions whose eigenvalue in normal equations is smaller than the largest by more than this factor
+# are left out.
 CONDITION = 1e10
 
 
-def with_fitted_outputs(problem, W, b):
-    """The network with the hidden layer W, b and output weights in least squares."""
+def with_fitted_outputs(problem: SquaredLoss, W: Array, b: Array) -> Network:
+    """The network with the hidden layer W, b and the output weights that fit best."""
     v = solve_outputs(*output_equations(problem, W, b))[0]
     return Network(W, b, v[:-1], v[-1])
 
 
-def output_equations(problem, W, b):
-    """Normal equations of the targets on the units W, b and 1 (zeros without an intercept)."""
+def output_equations(problem: SquaredLoss, W: Array, b: Array) -> tuple[Array, Array]:
+    """Normal equations (k + 1, k + 1) and (k + 1, m) of the targets on the units W, b and a constant.
+
+    The constant is 1, and 0 without an intercept.
+    """
     k, activation = W.shape[1], problem.activation
     units = problem.to_inputs(Network(W, b, np.eye(k), np.zeros(k)))
     free = float(problem.fit_intercept)
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, Array]:
         Phi = forward(block.X, units, activation)
         F = np.concatenate([Phi, np.full((len(Phi), 1), free, dtype=Phi.dtype)], axis=1)
         wF = weighted(F, block.weight)
         return transposed_product(wF, F), transposed_product(wF, block.y)
 
-    return problem.rows.sum(sums)
+    gram, cross = problem.rows.sum(sums)
+    return gram, cross
 
 
-def solve_outputs(gram, cross, condition=CONDITION):
-    """Solution for every output, diagonal of the inverse, and the explained part of the squared error.
+def solve_outputs(gram: Array, cross: Array, condition: float = CONDITION) -> tuple[Array, Array, float]:
+    """Solve normal equations; directions that the features do not determine are left out.
 
-    The solution leaves out directions that the features do not determine; in the inverse they are
-    large, so that a unit which others can replace is seen to be of no use.
+    Returns
+    -------
+    solution : array of shape (k + 1, m)
+    diagonal : array of shape (k + 1,)
+        Of the inverse, in which the directions left out are large: so a unit that others can replace is
+        seen to be of no use.
+    explained : float
+        By how much the solution lowers the sum of squares, over all outputs.
     """
     values, vectors = eigh(gram)
     least = max(values[-1] / condition, TINY)
@@ -46,6 +59,6 @@ def solve_outputs(gram, cross, condition=CONDITION):
     return solution, diagonal, float(np.vdot(solution, cross))
 
 
-def elimination_costs(v, inverse):
-    """Rise of the squared error without each unit, from the answer of :func:`solve_outputs`."""
+def elimination_costs(v: Array, inverse: Array) -> Array:
+    """Rise of the sum of squares without each unit (k,), from the answer of :func:`solve_outputs`."""
     return (v[:-1] ** 2).sum(axis=1) / np.maximum(inverse[:-1], TINY)

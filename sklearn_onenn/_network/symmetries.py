@@ -2,15 +2,18 @@
 
 import numpy as np
 
+from .._activation_base import Activation
 from .._data.floating_point import TINY
+from .._typing import Array
+from .loss import SquaredLoss
 from .network import Network
 
-# Length of the weights of a dead unit: in single precision what is divided by it would overflow.
+# Units with shorter weights are dead: in single precision a division by their length would overflow.
 DEAD = np.sqrt(np.finfo(np.float32).tiny)
 
 
-def with_output_norm(network, size, degree):
-    """The same network with |v_i| = size in every homogeneous unit that is not dead."""
+def with_output_norm(network: Network, size: float, degree: int | None) -> Network:
+    """Scale units so that |v_i| = size in every homogeneous unit that is not dead."""
     length = np.linalg.norm(network.V, axis=1)
     alive = length > 0
     if degree is None or not alive.any():
@@ -20,18 +23,18 @@ def with_output_norm(network, size, degree):
     return network._replace(W=network.W * root, b=network.b * root, V=network.V / scale[:, None])
 
 
-def with_unit_directions(network):
-    """The same network of units of degree one with |w_i| = 1 in every unit that is not dead."""
+def with_unit_directions(network: Network) -> Network:
+    """Scale units of degree one so that |w_i| = 1 in every unit that is not dead."""
     length = np.linalg.norm(network.W, axis=0)
     length = np.where(length > DEAD, length, 1.0)
     return network._replace(W=network.W / length, b=network.b / length, V=network.V * length[:, None])
 
 
-def min_norm_scaling(network, penalty, degree):
-    """The same network with the smallest |W|^2 + |V|^2 that scaling homogeneous units allows."""
+def min_norm_scaling(network: Network, penalty: Array, degree: int | None) -> Network:
+    """Scale homogeneous units so that tr W^T P W + |V|^2 is smallest, with P the ``penalty`` (r, r)."""
     w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
     v = (network.V**2).sum(axis=1)
-    # Squares that are smaller than this are those of dead units, and their quotients overflow.
+    # Units whose squares are smaller than this are dead, and quotients of these overflow.
     alive = np.minimum(w, v) > np.sqrt(TINY)
     if degree is None or not alive.any():
         return network
@@ -40,31 +43,50 @@ def min_norm_scaling(network, penalty, degree):
     return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])
 
 
-def caller_network(network, problem, y_mean, y_scale):
-    """A network of white coordinates and scaled targets, in canonical form for the caller."""
+def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
+    """The network of the rows and the targets as they were given, from one of white coordinates.
+
+    Parameters
+    ----------
+    network : Network
+        In white coordinates, for targets at mean zero and scale one.
+    problem : SquaredLoss
+    y_mean, y_scale : arrays of shape (n_outputs,)
+
+    Returns
+    -------
+    Network
+        In the form of :func:`canonical`.
+    """
     W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
     network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
     network = canonical(network, problem.activation, problem.fit_intercept)
     return network.astype(problem.rows.dtype)
 
 
-def canonical(network, activation, fit_intercept):
-    """The same network with outputs of length one or positive where they are free, units in order."""
+def canonical(network: Network, activation: Activation, fit_intercept: bool) -> Network:
+    """Make |v_i| one in homogeneous units, v_i positive where its sign is free, and sort the units.
+
+    They are sorted by |w_i|, the longest first.
+    """
     network = with_output_norm(network, 1.0, activation.degree)
     network = with_positive_outputs(network, activation, fit_intercept)
     order = np.argsort(-np.linalg.norm(network.W, axis=0), kind="stable")
     return Network(network.W[:, order], network.b[order], network.V[order], network.c)
 
 
-def inner_network(network, problem, y_mean, y_scale):
-    """A network of the caller in the coordinates of the problem, whose targets are scaled."""
+def inner_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
+    """The network of white coordinates and scaled targets: the inverse of :func:`caller_network`.
+
+    It is not brought to a canonical form.
+    """
     W, b = problem.coordinates.weights_from_inputs(network.W, network.b)
     if not problem.fit_intercept:
         b = np.zeros_like(b)
     return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
 
 
-def with_positive_outputs(network, activation, fit_intercept):
+def with_positive_outputs(network: Network, activation: Activation, fit_intercept: bool) -> Network:
     """Flip units with v_i < 0 where the activation's symmetry leaves the sign free."""
     point = activation.symmetry == "point" and fit_intercept
     if activation.symmetry != "odd" and not point:
@@ -97,7 +119,14 @@ class TangentBasis:
     size : int
     """
 
-    def __init__(self, network, *, degree, fit_intercept, normals=None):
+    def __init__(
+        self,
+        network: Network,
+        *,
+        degree: int | None,
+        fit_intercept: bool,
+        normals: Array | None = None,
+    ) -> None:
         k, m = network.V.shape
         self.shape, self.fit_intercept = network, fit_intercept
         self.basis = np.broadcast_to(np.eye(m), (k, m, m))
@@ -106,8 +135,8 @@ class TangentBasis:
             self.basis = np.linalg.qr(normals[:, :, None], mode="complete")[0][:, :, 1:]
         self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
 
-    def expand(self, vector):
-        """The change of all weights that a change of the free ones is."""
+    def expand(self, vector: Array) -> Network:
+        """The change of all weights, from a change (size,) of the free ones."""
         shape = self.shape
         k, W_end = len(shape.b), shape.W.size
         b, c, V_start, V_end = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end, self.size
@@ -117,8 +146,8 @@ class TangentBasis:
         V = np.einsum("imj,ij->im", self.basis, vector[V_start:V_end].reshape(k, self.basis.shape[2]))
         return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
 
-    def reduce(self, gradient):
-        """The transpose of :meth:`expand`."""
+    def reduce(self, gradient: Network) -> Array:
+        """The gradient (size,) by the free weights, from that by all; transposes :meth:`expand`."""
         V = np.einsum("imj,im->ij", self.basis, gradient.V).ravel()
         if not self.fit_intercept:
             return np.concatenate([gradient.W.ravel(), V])

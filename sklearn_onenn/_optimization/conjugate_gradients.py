@@ -1,4 +1,4 @@
-"""Conjugate gradients: the solution of H x = g from products with H alone."""
+"""Linear equations of a symmetric positive definite matrix that is given by its products."""
 
 from collections.abc import Callable
 
@@ -14,41 +14,46 @@ def conjugate_gradients(
     *,
     rtol: float,
     max_iter: int,
+    plain_norm: bool = False,
 ) -> tuple[Array, Array]:
     """Preconditioned conjugate gradients from zero.
+
+    Stops when the residual is ``rtol`` of the right-hand side, at a direction in which the curvature is
+    not positive, or after ``max_iter`` products.
 
     Parameters
     ----------
     product : callable
-        The vector H p of a vector p, with H symmetric and positive semidefinite.
-    right : array
-        The right-hand side g.
+        Takes an array like ``right``, returns the matrix times that in new memory.
+    right : array of any shape
     solve : callable
-        The preconditioner: an approximation of H^{-1} r.
+        The preconditioner: takes a residual, returns an approximate solution in new memory.
     rtol : float
-        Stop when the residual is this share of g, in the norm of the preconditioner.
     max_iter : int
+    plain_norm : bool
+        Measure residuals by their Euclidean norm, rather than in the norm of the preconditioner.
 
     Returns
     -------
-    solution, residual : arrays
-        x, and g - H x.
+    solution, residual : arrays of the shape of ``right``
     """
     x, r = np.zeros_like(right), right.copy()
     z = solve(r)
-    p, rho = z, r @ z
-    smallest = rtol**2 * rho
+    p, rho = z, np.vdot(r, z)
+    square = np.vdot(r, r) if plain_norm else rho
+    target = rtol**2 * square
     for _ in range(max_iter):
-        if not rho > smallest:
+        if not square > target:
             break
         q = product(p)
-        curvature = p @ q
+        curvature = np.vdot(p, q)
         if not curvature > 0:
             break
         length = rho / curvature
         x += length * p
         r -= length * q
         z = solve(r)
-        rho, previous = r @ z, rho
+        rho, previous = np.vdot(r, z), rho
+        square = np.vdot(r, r) if plain_norm else rho
         p = z + (rho / previous) * p
     return x, r

@@ -15,67 +15,68 @@ The functions take white rows z (rows, r) of one block and their targets times w
 import numpy as np
 
 from .._data.rows import transposed_product
+from .._typing import Array
 
 
-def first_moment(z, r):
+def first_moment(z: Array, r: Array) -> Array:
     """Sum of r He_1(z), shape (d,)."""
     return r @ z
 
 
-def second_moment(z, r):
+def second_moment(z: Array, r: Array) -> Array:
     """Sum of r He_2(z), shape (d, d)."""
     moment = transposed_product(z, z * r[:, None])
     moment[np.diag_indices_from(moment)] -= r.sum()
     return moment
 
 
-def second_moment_product(z, r, V):
+def second_moment_product(z: Array, r: Array, V: Array) -> Array:
     """Sum of r He_2(z) V, shape (d, k), without the d x d matrix."""
     return transposed_product(z, (z @ V) * r[:, None]) - r.sum() * V
 
 
-def third_moment_slice(z, r, a):
+def third_moment_slice(z: Array, r: Array, a: Array) -> Array:
     """Sum of r He_3(z)(., ., a), shape (d, d)."""
     first = np.outer(first_moment(z, r), a)
     return second_moment(z, r * (z @ a)) - first - first.T
 
 
-def third_moment_slice_product(z, r, a, V):
+def third_moment_slice_product(z: Array, r: Array, a: Array, V: Array) -> Array:
     """Sum of r He_3(z)(., V, a), shape (d, k), without the d x d matrix."""
     first = first_moment(z, r)
     return second_moment_product(z, r * (z @ a), V) - np.outer(first, a @ V) - np.outer(a, first @ V)
 
 
-def third_moment(u, r):
+def third_moment(u: Array, r: Array) -> Array:
     """Sum of r He_3(u), shape (k, k, k), for projected rows u (rows, k)."""
     k = u.shape[1]
     cube = transposed_product(u * r[:, None], pairs(u))
     return cube.reshape(k, k, k) - identity_times(first_moment(u, r))
 
 
-def fourth_moment_slice(u, r, a):
+def fourth_moment_slice(u: Array, r: Array, a: Array) -> Array:
     """Sum of r He_4(u)(., ., ., a), shape (k, k, k), for projected rows u (rows, k)."""
     square = second_moment(u, r)
     return third_moment(u, r * (u @ a)) - symmetric_product(square, a)
 
 
-def pairs(u):
+def pairs(u: Array) -> Array:
     """Products u_a u_b of every row, shape (rows, k^2)."""
     return (u[:, :, None] * u[:, None, :]).reshape(len(u), -1)
 
 
-def identity_times(a):
+def identity_times(a: Array) -> Array:
     """[I a]: the three ways of sharing indices between I and a (k,), shape (k, k, k)."""
     return symmetric_product(np.eye(len(a)), a)
 
 
-def symmetric_product(A, a):
+def symmetric_product(A: Array, a: Array) -> Array:
     """[A a] for a symmetric matrix A (k, k) and a vector a (k,), shape (k, k, k)."""
     product = A[:, :, None] * a
     return product + product.transpose(0, 2, 1) + product.transpose(2, 0, 1)
 
 
-def symmetric_pairs(u):
+def symmetric_pairs(u: Array) -> Array:
     """Upper triangle of u u^T of every row, off-diagonal entries times sqrt 2.
 
     Shape (rows, k (k + 1) / 2); inner products are those of the matrices.
@@ -84,7 +85,7 @@ def symmetric_pairs(u):
     return u[:, i] * (u[:, j] * np.where(i == j, 1.0, np.sqrt(2.0)).astype(u.dtype))
 
 
-def symmetric_matrices(vectors, k):
+def symmetric_matrices(vectors: Array, k: int) -> Array:
     """Inverse of :func:`symmetric_pairs`: vectors (L, k (k + 1) / 2) as matrices (L, k, k)."""
     i, j = np.triu_indices(k)
     matrices = np.zeros((len(vectors), k, k))

@@ -1,20 +1,25 @@
 """Where fits start: tensor initialization (Algorithm 1) and random starts."""
 
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import eigh
 from scipy.sparse import issparse
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_X_y
 
+from .._activation_base import Activation
 from .._data.rows import ArrayRows, block_threads, weighted
-from .._data.whitening import identity_coordinates, whitening
+from .._data.whitening import Coordinates, identity_coordinates, whitening
 from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._network.output_layer import with_fitted_outputs
 from .._network.symmetries import with_output_norm
+from .._typing import Array, RowMatrix
 from ..activations import get_activation
+from ..scores import ScoreFunction
 from .raw_moments import check_activation, raw_moment_start
 from .slices import noise_stack
 from .span import AffineFit, rows_in_span, unit_span
@@ -24,18 +29,18 @@ from .units import may_be_identified, recover_units
 
 
 def tensor_initialization(
-    X,
-    y,
-    k,
+    X: RowMatrix,
+    y: ArrayLike,
+    k: int,
     *,
-    activation,
-    moments="residual",
-    split=False,
-    fit_intercept=False,
-    score_function=None,
-    sample_weight=None,
-    random_state=None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    activation: str | Activation,
+    moments: Literal["residual", "raw"] = "residual",
+    split: bool = False,
+    fit_intercept: bool = False,
+    score_function: ScoreFunction | None = None,
+    sample_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> tuple[Array, Array, Array]:
     """Algorithm 1: start of a one-hidden-layer network from moments of the data.
 
     Parameters
@@ -134,7 +139,17 @@ def tensor_initialization(
     return W, b if fit_intercept else np.zeros(k), start.V[:, 0]
 
 
-def tensor_start(rows, coordinates, k, activation, moments, *, split, random_state, score_function=None):
+def tensor_start(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    k: int,
+    activation: Activation,
+    moments: str,
+    *,
+    split: bool,
+    random_state: np.random.RandomState,
+    score_function: ScoreFunction | None = None,
+) -> Network:
     """Tensor initialization in white coordinates.
 
     Parameters
@@ -183,13 +198,13 @@ def tensor_start(rows, coordinates, k, activation, moments, *, split, random_sta
     return filled(start, k, random_state)
 
 
-def is_informative(rows):
+def is_informative(rows: ArrayRows) -> bool:
     """Whether some output varies beyond rounding."""
     largest = np.abs(rows.y).max(axis=0)
     return bool((np.ptp(rows.y, axis=0) > 8 * np.finfo(rows.dtype).eps * largest).any())
 
 
-def leading_output(rows):
+def leading_output(rows: ArrayRows) -> ArrayRows:
     """The rows with the combination of outputs that varies most for a target."""
     if rows.n_outputs == 1:
         return rows
@@ -197,7 +212,7 @@ def leading_output(rows):
     return rows.with_targets(rows.y @ vectors[:, -1:].astype(rows.dtype))
 
 
-def filled(network, k, random_state):
+def filled(network: Network, k: int, random_state: np.random.RandomState) -> Network:
     """The network with k units: new ones have random directions and no output weight."""
     r, n_found = network.W.shape
     n_new = k - n_found
@@ -211,7 +226,14 @@ def filled(network, k, random_state):
     )
 
 
-def residual_moment_start(rows, coordinates, k, activation, *, random_state):
+def residual_moment_start(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    k: int,
+    activation: Activation,
+    *,
+    random_state: np.random.RandomState,
+) -> Network:
     """Tensor initialization with residual moments.
 
     Parameters
@@ -244,7 +266,7 @@ def residual_moment_start(rows, coordinates, k, activation, *, random_state):
     return start._replace(W=V @ start.W)
 
 
-def check_score_function(score_function, X, moments):
+def check_score_function(score_function: Any, X: RowMatrix, moments: str) -> None:
     """Raise where a score function is given and cannot be used."""
     if score_function is None:
         return
@@ -266,7 +288,15 @@ def check_score_function(score_function, X, moments):
         )
 
 
-def score_start(rows, coordinates, k, activation, score_function, *, random_state):
+def score_start(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    k: int,
+    activation: Activation,
+    score_function: ScoreFunction,
+    *,
+    random_state: np.random.RandomState,
+) -> Network:
     """Tensor initialization with moments of the score.
 
     Parameters
@@ -296,7 +326,7 @@ def score_start(rows, coordinates, k, activation, score_function, *, random_stat
         V = score_span(score_function, rows, coordinates, slopes, V, random_state)
     scores = SteinScores(score_function, coordinates.inverse.T @ V)
 
-    def stack_of(projected, step):
+    def stack_of(projected: ArrayRows, step: int) -> tuple[list[Array], float]:
         return score_stack(projected, rows.take(slice(None, None, step)), coordinates, V, scores)
 
     projected = rows_in_span(rows, coordinates, V, slopes)

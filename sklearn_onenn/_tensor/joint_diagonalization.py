@@ -1,12 +1,9 @@
 """Symmetric slices with one common diagonalizer, and the components of a symmetric tensor.
 
-``S_l ~ U diag(lambda_l) U^T``, U invertible but not orthogonal, weights lambda_l of both signs, is
-fitted by least squares in three steps. Generalized eigenvectors are exact without noise and poor
-with it. A few U-WEDGE sweeps [1]_ go from there, or from a rotation, to the right basin but do not
-minimize the misfit. Gauss-Newton does.
-
-Slices of unequal noise: divide each by the standard deviation of its noise. Then least squares is
-maximum likelihood and nothing else has to change; without it the noisiest slices rule the fit.
+The model is ``S_l ~ U diag(lambda_l) U^T`` with U invertible but not orthogonal, and weights lambda_l
+of both signs. Generalized eigenvectors of two slices are exact without noise and poor with it.
+U-WEDGE sweeps [1]_ go from there, or from a rotation, to the right basin, but do not minimize the
+misfit. Gauss-Newton steps do; they follow a few sweeps where the slices are those of a tensor.
 
 References
 ----------
@@ -18,62 +15,35 @@ from contextlib import suppress
 from itertools import permutations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._data.floating_point import TINY
+from .._optimization.conjugate_gradients import conjugate_gradients
+from .._typing import Array
+
+Generator = np.random.RandomState | np.random.Generator
+Seed = int | Generator | None
 
 # Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
 # and only keeps the normal equations solvable when columns are parallel. The second is for starts:
 # wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
-_RIDGE, _START_RIDGE, TINY = 1e-13, 0.1, TINY
+_RIDGE, _START_RIDGE = 1e-13, 0.1
 
 # Sweeps end when one mixes rows by less: far below the noise of any slices that are worth a start.
 _SWEEP_TOL = 1e-4
 
-# Sweeps that end so have misfits this close at the same place.
+# Two ends of sweeps whose misfits differ by no more than this share of them count as the same place.
 _SAME_MISFIT = 1e-3
 
 
-def joint_components(slices, *, n_starts=6, random_state=None, max_iter=100, tol=1e-6):
-    """Least-squares fit of ``S_l ~ U diag(lambda_l) U^T`` to symmetric matrices S_l.
-
-    Parameters
-    ----------
-    slices : array of shape (L, k, k)
-        Symmetric matrices (the symmetric part is taken), finite, of equal noise.
-    n_starts : int, default=6
-        Most starts to try. No further start is made once two have ended in the best optimum.
-    random_state : int, RandomState, Generator or None, default=None
-    max_iter, tol : int, default=100, and float, default=1e-6
-        The final fit ends after max_iter steps or when no entry of U changes by more than tol.
-
-    Returns
-    -------
-    U : array of shape (k, k)
-        Components: unit columns, the largest entry of each positive, sorted by the norm of their
-        weights, largest first. Directions that no slice has are filled up orthogonally.
-    weights : array of shape (L, k)
-        Least-squares weights lambda_l given U.
-    residual : float
-        ``|S - fit|_F / |S|_F`` over all slices; 0 when all slices are zero.
-    """
-    slices, scale = _checked("slices", slices, "L, k, k")
-    slices = (slices + slices.transpose(0, 2, 1)) / 2
-    U = _components(slices, _generator(random_state), n_starts, max_iter, tol)
-    _, weights, residuals, _ = _fit(slices, U)
-    # Fitting what is left undoes the ridge and the rounding of the normal equations.
-    _, correction, residuals, _ = _fit(residuals, U)
-    weights = weights + correction
-    residual = np.linalg.norm(residuals) / (np.linalg.norm(slices) or 1.0)
-    order = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")
-    return (U * _signs(U))[:, order], scale * weights[:, order], float(residual)
-
-
-def wedge_components(slices, *, n_starts=4, n_sweeps=60, random_state=None):
+def wedge_components(
+    slices: ArrayLike, *, n_starts: int = 4, n_sweeps: int = 60, random_state: Seed = None
+) -> Array:
     """Components by U-WEDGE alone, for slices that are moments of data.
 
-    Least squares is the better fit to slices of equal and independent noise. On slices estimated from
-    rows, whose noise is neither, U-WEDGE was measured to come closer to the units.
+    Least squares is the better fit to slices of equal and independent noise. The noise of slices that
+    are estimated from rows is neither, and there U-WEDGE comes closer to the units.
 
     Parameters
     ----------
@@ -89,26 +59,28 @@ def wedge_components(slices, *, n_starts=4, n_sweeps=60, random_state=None):
     U : array of shape (k, k)
         Unit columns.
     """
-    slices, _ = _checked("slices", slices, "L, k, k")
+    given, _ = _checked("slices", slices, "L, k, k")
     rng = _generator(random_state)
-    found = []
+    found: list[tuple[float, Array]] = []
     for start in range(n_starts):
-        B = _draw_start(slices, rng, pencil=True) if start else np.eye(slices.shape[1])
-        U = _u_wedge(slices, B, n_sweeps)
-        found.append((_fit(slices, U)[0], U))
+        B = _draw_start(given, rng, pencil=True) if start else np.eye(given.shape[1])
+        U = _u_wedge(given, B, n_sweeps)
+        found.append((_fit(given, U)[0], U))
         best, *others = sorted(misfit for misfit, _ in found)
         if others and others[0] <= (1 + _SAME_MISFIT) * best:
             break
     return min(found, key=lambda pair: pair[0])[1]
 
 
-def tensor_components(tensor, *, n_projections=100, random_state=None):
+def tensor_components(
+    tensor: ArrayLike, *, n_projections: int = 100, random_state: Seed = None
+) -> tuple[Array, Array]:
     """Components of a symmetric tensor ``T ~ sum_i weights_i u_i (x) u_i (x) u_i``.
 
     Joint diagonalization of projections ``T(I, I, a)``, first on random unit vectors a [2]_, then
     from there on an orthonormal basis, where the misfit is that of T. The second stage of [2]_ has
     the dual vectors of the components instead: these multiply the noise by the condition number of
-    U, and least squares on them was measured to be worse, much so from condition 10 on.
+    U, and least squares on them is worse, much so from condition 10 on.
 
     Parameters
     ----------
@@ -124,37 +96,36 @@ def tensor_components(tensor, *, n_projections=100, random_state=None):
     weights : array of shape (k,)
         Least-squares weights, of both signs.
     """
-    tensor, scale = _checked("tensor", tensor, "k, k, k")
-    tensor = sum(tensor.transpose(axes) for axes in permutations(range(3))) / 6
+    given, scale = _checked("tensor", tensor, "k, k, k")
+    T = sum((given.transpose(axes) for axes in permutations(range(3))), np.zeros_like(given)) / 6
     rng = _generator(random_state)
-    directions = _unit_columns(rng.standard_normal((len(tensor), n_projections))).T
-    U, _ = _polish(tensor, _components(np.tensordot(directions, tensor, 1), rng))
+    directions = _unit_columns(rng.standard_normal((len(T), n_projections))).T
+    U, _ = _polish(T, _components(np.tensordot(directions, T, 1), rng))
     U = U * _signs(U)
-    values = np.einsum("ipq,pi,qi->i", np.tensordot(U.T, tensor, 1), U, U)
+    values = np.einsum("ipq,pi,qi->i", np.tensordot(U.T, T, 1), U, U)
     weights = np.linalg.pinv((U.T @ U) ** 3, hermitian=True) @ values
     order = np.argsort(-np.abs(weights), kind="stable")
     return U[:, order], scale * weights[order]
 
 
-def _components(slices, rng, n_starts=6, max_iter=100, tol=1e-6):
+def _components(slices: Array, rng: Generator) -> Array:
     """U (k, k) with unit columns that fits the slices: found in their range, completed outside."""
     energy, basis = np.linalg.eigh(np.tensordot(slices, slices, ((0, 2), (0, 2))))
     reached = energy >= 1e-14 * energy[-1]  # less is rounding
     slices = basis[:, reached].T @ slices @ basis[:, reached]
-    U = _best_start(slices, rng, n_starts)
-    U, _ = _polish(slices, U, max_iter, tol)
+    U, _ = _polish(slices, _best_start(slices, rng))
     return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _best_start(slices, rng, n_starts):
-    """Optimum of least misfit over starts of two kinds, until it has been reached twice."""
+def _best_start(slices: Array, rng: Generator, n_starts: int = 6) -> Array:
+    """U (k, k) of least misfit over starts of two kinds, made until it has been reached twice."""
     # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
     # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
     flat, mix = slices.reshape(len(slices), -1), rng.standard_normal(slices.shape[:2])
     for _ in range(2):
         mix = np.linalg.qr(flat @ (flat.T @ mix))[0]
     slices = np.tensordot(mix.T, slices, 1)
-    found = []
+    found: list[tuple[Array, float]] = []
     for start in range(n_starts):
         pencil = start % 2 == 0
         # Many sweeps lead all starts to the same place, right or wrong; few keep them different.
@@ -168,7 +139,7 @@ def _best_start(slices, rng, n_starts):
     return min(found, key=lambda pair: pair[1])[0]
 
 
-def _draw_start(slices, rng, pencil):
+def _draw_start(slices: Array, rng: Generator, pencil: bool) -> Array:
     """Rows B (k, k) that diagonalize two random combinations of the slices, or one by rotation."""
     A, C = np.tensordot(rng.standard_normal((2, len(slices))), slices, 1)
     B = np.linalg.eigh(A)[1].T
@@ -181,7 +152,7 @@ def _draw_start(slices, rng, pencil):
     return B
 
 
-def _u_wedge(slices, B, n_sweeps):
+def _u_wedge(slices: Array, B: Array, n_sweeps: int) -> Array:
     """U (k, k) after sweeps of U-WEDGE [1]_ from B ~ inv(U), or at B where they did harm.
 
     With T_l = B S_l B^T ~ A diag A^T and A = I + a small, entry (i, j) is
@@ -207,8 +178,10 @@ def _u_wedge(slices, B, n_sweeps):
     return _better(slices, *ends)
 
 
-def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
-    """Levenberg-damped Gauss-Newton from U: unit columns and the sum of squares reached."""
+def _polish(
+    slices: Array, U: Array, max_iter: int = 100, tol: float = 1e-6, ridge: float = _RIDGE
+) -> tuple[Array, float]:
+    """Levenberg-damped Gauss-Newton steps from U: the unit columns reached, and their misfit."""
     fit, damping = _fit(slices, U, ridge), 1e-3
     for _ in range(max_iter):
         U_new = _unit_columns(U + _gauss_newton_step(U, *fit[1:], damping))
@@ -222,7 +195,9 @@ def _polish(slices, U, max_iter=100, tol=1e-6, ridge=_RIDGE):
     return U, fit[0]
 
 
-def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
+def _gauss_newton_step(
+    U: Array, weights: Array, residuals: Array, K_inverse: Array, damping: float
+) -> Array:
     """Change of U (k, k), the weights being eliminated (variable projection).
 
     With G = U^T U, P = sum_l lambda_l lambda_l^T and the Gram matrix K = G * G of the u_i u_i^T,
@@ -233,32 +208,24 @@ def _gauss_newton_step(U, weights, residuals, K_inverse, damping):
     pulled = np.einsum("ipq,qi->pi", np.tensordot(weights.T, residuals, 1), U)
     scale = np.diag(P) + 1e-14 * P.max() + TINY  # positive without weights, too
 
-    def curvature(D):
+    def curvature(D: Array) -> Array:
         C = U.T @ D
         coupling = P * C.T - 2 * (G * (K_inverse @ (G * C) @ P))
         return D @ (P * G) + U @ coupling + damping * scale * D
 
     # The first term alone is what nearly parallel columns make singular: it preconditions.
-    return _conjugate_gradients(curvature, pulled, np.linalg.inv(P * G + np.diag(damping * scale)))
+    inverse = np.linalg.inv(P * G + np.diag(damping * scale))
+    return conjugate_gradients(
+        curvature, pulled, lambda r: r @ inverse, rtol=1e-2, max_iter=50, plain_norm=True
+    )[0]
 
 
-def _conjugate_gradients(operator, right, preconditioner, rtol=1e-2, max_iter=50):
-    """Solve ``operator(x) = right`` to rtol; ``z = r @ preconditioner``; all are k x k."""
-    x, r, p, rz = np.zeros_like(right), right, np.zeros_like(right), np.inf
-    for _ in range(max_iter):
-        if not np.linalg.norm(r) > rtol * np.linalg.norm(right):
-            break
-        z = r @ preconditioner
-        rz, rz_old = np.vdot(r, z), rz
-        p = z + rz / rz_old * p
-        curved = operator(p)
-        length = rz / np.vdot(p, curved)
-        x, r = x + length * p, r - length * curved
-    return x
+def _fit(slices: Array, U: Array, ridge: float = _RIDGE) -> tuple[float, Array, Array, Array]:
+    """Ridge regression of the slices (L, k, k) on the products u_i u_i^T.
 
-
-def _fit(slices, U, ridge=_RIDGE):
-    """Ridge fit of weights to the products u_i u_i^T: objective, weights, residuals, inv(Gram)."""
+    Returns the misfit with the ridge, weights (L, k), residuals (L, k, k), and the inverse (k, k) of the
+    Gram matrix of the products.
+    """
     products = (U[:, None, :] * U).reshape(-1, U.shape[1])
     K_inverse = np.linalg.inv((U.T @ U) ** 2 + ridge * np.eye(len(U)))
     weights = slices.reshape(len(slices), -1) @ products @ K_inverse
@@ -266,29 +233,33 @@ def _fit(slices, U, ridge=_RIDGE):
     return np.sum(residuals**2) + ridge * np.sum(weights**2), weights, residuals, K_inverse
 
 
-def _better(slices, *candidates):
+def _better(slices: Array, *candidates: Array) -> Array:
+    """The candidate for U whose fit to the slices has the least misfit."""
     return min(candidates, key=lambda U: _fit(slices, U)[0])
 
 
-def _unit_columns(U):
+def _unit_columns(U: Array) -> Array:
+    """Columns scaled to length one."""
     return U / (np.linalg.norm(U, axis=0) + TINY)
 
 
-def _signs(U):
+def _signs(U: Array) -> Array:
+    """Signs, one for each column, that make its largest entry positive."""
     return np.where(U.max(axis=0) < -U.min(axis=0), -1.0, 1.0)
 
 
-def _generator(seed):
+def _generator(seed: Seed) -> Generator:
+    """The generator itself, or one that the seed starts."""
     return seed if isinstance(seed, np.random.Generator) else check_random_state(seed)
 
 
-def _checked(name, array, shape):
-    """The array over its largest absolute entry, and that entry (1 for zeros)."""
-    array = np.asarray(array, dtype=float)
-    equal = array.shape[-shape.count("k") :]
-    if array.ndim != 3 or len(set(equal)) > 1 or array.size == 0:
-        raise ValueError(f"{name} must have shape ({shape}), not empty; got {array.shape}.")
-    if not np.isfinite(array).all():
+def _checked(name: str, array: ArrayLike, shape: str) -> tuple[Array, float]:
+    """The array divided by its largest absolute entry, and that entry (1 if all are zero)."""
+    entries = np.asarray(array, dtype=float)
+    equal = entries.shape[-shape.count("k") :]
+    if entries.ndim != 3 or len(set(equal)) > 1 or entries.size == 0:
+        raise ValueError(f"{name} must have shape ({shape}), not empty; got {entries.shape}.")
+    if not np.isfinite(entries).all():
         raise ValueError(f"{name} must be finite; it has NaN or infinite entries.")
-    scale = np.abs(array).max() or 1.0
-    return array / scale, scale
+    scale = np.abs(entries).max() or 1.0
+    return entries / scale, scale

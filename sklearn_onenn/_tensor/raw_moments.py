@@ -10,47 +10,64 @@ j2, j3, l1 and l2 are the lowest usable orders, those whose Hermite coefficient 
 K. Zhong et al., arXiv:1706.03175, Algorithm 1 and section 5.
 """
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from scipy.linalg import eigh, lstsq, qr
 
+from .._activation_base import Activation
 from .._data.floating_point import TINY
+from .._data.rows import ArrayRows, Block
+from .._data.whitening import Coordinates
 from .._network.network import Network
+from .._typing import Array
 from . import hermite as moments
 from .joint_diagonalization import tensor_components
 
-# Up to this many features P_2 is formed and decomposed; beyond it is applied through the rows.
+# Up to this many features P_2 is formed and decomposed; with more, vectors are multiplied by it.
 DENSE_FEATURES = 1000
 
-# A Hermite coefficient below this share of the slope's is taken for zero.
+# A Hermite coefficient below this share of the largest one is taken for zero.
 NEGLIGIBLE = 1e-6
 
 HIGHEST_ORDER = 4
 
+REMEDY = "Use init='random' (or starting arrays) with this activation."
 
-def lowest_order(activation, orders):
-    """The first of ``orders`` whose Hermite coefficient at sigma = 1 is not zero, or None."""
+
+def lowest_order(activation: Activation, orders: Iterable[int]) -> int:
+    """The first of ``orders`` whose Hermite coefficient at sigma = 1 is not zero; raises if none is."""
     scale = max(abs(activation.hermite_coefficient(j)) for j in range(1, HIGHEST_ORDER + 1))
-    usable = (j for j in orders if abs(activation.hermite_coefficient(j)) > NEGLIGIBLE * scale)
-    return next(usable, None)
+    for j in orders:
+        if abs(activation.hermite_coefficient(j)) > NEGLIGIBLE * scale:
+            return j
+    raise ValueError(
+        f"init='tensor' needs an activation whose Hermite coefficients of order 2 or 3 and of "
+        f"order 3 or 4 do not vanish, got {activation!r}. {REMEDY}"
+    )
 
 
-def check_activation(activation):
+def check_activation(activation: Activation) -> None:
     """Raise where the tensor method cannot work: property 3.2 fails or moments vanish."""
-    remedy = "Use init='random' (or starting arrays) with this activation."
     found = activation.properties()
     if not found.rho_positive:
         raise ValueError(
             f"init='tensor' needs an activation with property 3.2 (rho > 0), got {activation!r} "
-            f"with rho = {found.rho:.3g}: its units cannot be told apart. {remedy}"
+            f"with rho = {found.rho:.3g}: its units cannot be told apart. {REMEDY}"
         )
-    if lowest_order(activation, (3, 4)) is None or lowest_order(activation, (2, 3)) is None:
-        raise ValueError(
-            f"init='tensor' needs an activation whose Hermite coefficients of order 2 or 3 and of "
-            f"order 3 or 4 do not vanish, got {activation!r}. {remedy}"
-        )
+    for orders in ((3, 4), (2, 3)):
+        lowest_order(activation, orders)
 
 
-def raw_moment_start(rows, coordinates, k, activation, *, split, random_state):
+def raw_moment_start(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    k: int,
+    activation: Activation,
+    *,
+    split: bool,
+    random_state: np.random.RandomState,
+) -> Network:
     """Start of the paper: Algorithm 1 on the targets as they are.
 
     Parameters
@@ -80,14 +97,20 @@ def raw_moment_start(rows, coordinates, k, activation, *, split, random_state):
     return magnitudes_and_signs(thirds[2], coordinates, V, U, activation, random_state)
 
 
-def moment_span(rows, coordinates, k, activation, random_state):
+def moment_span(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    k: int,
+    activation: Activation,
+    random_state: np.random.RandomState,
+) -> Array:
     """V (r, k): orthonormal leading eigenvectors of P_2 by absolute value."""
     r = coordinates.rank
     order = lowest_order(activation, (2, 3))
     a = unit_vector(random_state, r)
     if r <= DENSE_FEATURES:
 
-        def sums(block):
+        def sums(block: Block) -> Array:
             z, t = white_rows(block, coordinates)
             if order == 2:
                 return moments.second_moment(z, t)
@@ -96,8 +119,8 @@ def moment_span(rows, coordinates, k, activation, random_state):
         eigenvalues, vectors = eigh(rows.sum(sums))
         return vectors[:, np.argsort(-np.abs(eigenvalues))[:k]]
 
-    def product(V):
-        def sums(block):
+    def product(V: Array) -> Array:
+        def sums(block: Block) -> Array:
             z, t = white_rows(block, coordinates)
             if order == 2:
                 return moments.second_moment_product(z, t, V)
@@ -108,7 +131,15 @@ def moment_span(rows, coordinates, k, activation, random_state):
     return orthogonal_iteration(product, r, k, random_state)
 
 
-def orthogonal_iteration(product, r, k, random_state, *, n_extra=8, n_iter=30):
+def orthogonal_iteration(
+    product: Callable[[Array], Array],
+    r: int,
+    k: int,
+    random_state: np.random.RandomState,
+    *,
+    n_extra: int = 8,
+    n_iter: int = 30,
+) -> Array:
     """Leading eigenvectors (r, k) by absolute value of a symmetric matrix given by its product.
 
     The iterate holds some vectors more than wanted, and the Rayleigh-Ritz values decide by absolute
@@ -121,12 +152,18 @@ def orthogonal_iteration(product, r, k, random_state, *, n_extra=8, n_iter=30):
     return V @ vectors[:, np.argsort(-np.abs(values))[:k]]
 
 
-def projected_tensor(rows, coordinates, V, activation, random_state):
+def projected_tensor(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    V: Array,
+    activation: Activation,
+    random_state: np.random.RandomState,
+) -> Array:
     """R_3 (k, k, k), from the rows projected on V."""
     order = lowest_order(activation, (3, 4))
     a = unit_vector(random_state, V.shape[1])
 
-    def sums(block):
+    def sums(block: Block) -> Array:
         z, t = white_rows(block, coordinates)
         if order == 3:
             return moments.third_moment(z @ V, t)
@@ -135,7 +172,14 @@ def projected_tensor(rows, coordinates, V, activation, random_state):
     return rows.sum(sums) / rows.weight_sum
 
 
-def magnitudes_and_signs(rows, coordinates, V, U, activation, random_state):
+def magnitudes_and_signs(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    V: Array,
+    U: Array,
+    activation: Activation,
+    random_state: np.random.RandomState,
+) -> Network:
     """RecMagSign: v_i, s_i and |w_i| from two moments in least squares.
 
     z_i and r_i solve sum z_i u_i = M_{l1}(V, a, ..) and sum r_i u_i u_i^T = M_{l2}(V, V, a, ..), hence
@@ -147,7 +191,7 @@ def magnitudes_and_signs(rows, coordinates, V, U, activation, random_state):
     a = unit_vector(random_state, k)
     third = moments.third_moment_slice
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, Array]:
         z, t = white_rows(block, coordinates)
         u = z @ V
         odd = moments.first_moment if first == 1 else lambda u, t: third(u, t, a) @ a
@@ -175,12 +219,12 @@ def magnitudes_and_signs(rows, coordinates, V, U, activation, random_state):
     return Network(V @ U * (s * length), np.zeros(k), v[:, None], np.zeros(1))
 
 
-def magnitudes(z, r, first, second, activation):
+def magnitudes(z: Array, r: Array, first: int, second: int, activation: Activation) -> Array:
     """|w_i| from |v_i m_{l1}(|w_i|)| and |v_i m_{l2}(|w_i|)|.
 
     A homogeneous unit has |v_i| = 1 and m_l(s) = s^degree m_l(1). Otherwise the ratio of the two
-    moments gives |w_i|, where it is monotone (H. Fu, Y. Chi, Y. Liang, 2020,
-    arXiv:1802.06463); it is read off a grid.
+    moments gives |w_i| where it is monotone (H. Fu, Y. Chi, Y. Liang, 2020, arXiv:1802.06463); it is
+    read off a grid.
     """
     if activation.degree is not None:
         return (z / abs(activation.hermite_coefficient(first))) ** (1 / activation.degree)
@@ -191,13 +235,13 @@ def magnitudes(z, r, first, second, activation):
     return np.interp(r / np.maximum(z, TINY), ratio[:peak], grid[:peak])
 
 
-def white_rows(block, coordinates):
+def white_rows(block: Block, coordinates: Coordinates) -> tuple[Array, Array]:
     """White rows (rows, r) and targets times weights (rows,) of a block with one output."""
     t = block.y[:, 0]
     return coordinates.whiten(block.X), t if block.weight is None else t * block.weight[:, 0]
 
 
-def unit_vector(random_state, d):
+def unit_vector(random_state: np.random.RandomState, d: int) -> Array:
     """A random vector of length one."""
     a = random_state.standard_normal(d)
     return a / np.linalg.norm(a)

@@ -11,9 +11,10 @@ from math import comb
 
 import numpy as np
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, cg
 
-from .._data.rows import transposed_product, weighted
+from .._data.rows import ArrayRows, Block, transposed_product, weighted
+from .._optimization.conjugate_gradients import conjugate_gradients
+from .._typing import Array
 from .hermite import symmetric_matrices, symmetric_pairs
 
 LEAST_VARIANCE = 1e-30
@@ -21,8 +22,8 @@ LEAST_VARIANCE = 1e-30
 LEAST_CURVATURE = 1e-10
 
 
-def noise_stack(rows):
-    """M_4, M_3 and M_2 of rows in the span, of every output, each in units of its noise.
+def noise_stack(rows: ArrayRows) -> tuple[list[Array], float]:
+    """M_4, M_3 and M_2 of every output from rows in the span, each in units of its noise.
 
     Parameters
     ----------
@@ -42,13 +43,13 @@ def noise_stack(rows):
     return [block for stack in stacks for block in stack], float(np.sqrt(np.mean(variances)))
 
 
-def stack_of_output(rows):
+def stack_of_output(rows: ArrayRows) -> tuple[list[Array], float]:
     """M_4, M_3 and M_2 in units of their noise, and the variance of the quadratic fit's residual."""
     n, k = rows.weight_sum, rows.n_features
     K = k * (k + 1) // 2
     offset, slope, square = quadratic_fit(rows)
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, Array, np.float64]:
         u = block.X
         r = block.y[:, 0] - quadratic(u, offset, slope, square)
         t = r if block.weight is None else r * block.weight[:, 0]
@@ -61,7 +62,7 @@ def stack_of_output(rows):
         return fourth, transposed_product(Q * t[:, None], u), np.vdot(r, t).astype(np.float64)
 
     M4, M3, squares = rows.sum(sums)
-    # Targets are of unit scale: what is smaller than this is no noise, and must not be divided by.
+    # Targets are of unit scale: a smaller variance is not that of noise, and nothing is divided by it.
     variance = max(float(squares) / max(n - 1 - k - K, n / 4), LEAST_VARIANCE)
     M2 = symmetric_pairs_of(square)[:, None] * 2
     # Expected squared norms of the noise of a sample mean of r u^{(x) j}, unfolded.
@@ -73,7 +74,9 @@ def stack_of_output(rows):
     return stack, variance
 
 
-def quadratic_fit(rows, *, rtol=1e-3, max_iter=25):
+def quadratic_fit(
+    rows: ArrayRows, *, rtol: float = 1e-3, max_iter: int = 25
+) -> tuple[float, Array, Array]:
     """Least squares of the targets on 1, u and u u^T: offset, slope (k,) and matrix A (k, k).
 
     By conjugate gradients, since the normal equations of white rows are close to the identity; the
@@ -81,45 +84,43 @@ def quadratic_fit(rows, *, rtol=1e-3, max_iter=25):
     """
     n, k = rows.weight_sum, rows.n_features
 
-    def split(c):
+    def split(c: Array) -> tuple[float, Array, Array]:
         A = symmetric_matrices(c[None, 1 + k :], k)[0] / np.sqrt(2)
         return c[0] - np.trace(A), c[1 : 1 + k], A
 
-    def moments(block, t):
+    def moments(block: Block, t: Array) -> Array:
         """Sums of t times the features, t (rows,) with the weights in it."""
         u = block.X
         square = (transposed_product(u, u * t[:, None]) - t.sum() * np.eye(k)) / np.sqrt(2)
         return np.concatenate([[t.sum()], t @ u, symmetric_pairs_of(square)]).astype(np.float64)
 
-    def product(c):
-        parts = split(np.asarray(c).ravel())
+    def product(c: Array) -> Array:
+        parts = split(c)
 
-        def of_block(block):
+        def of_block(block: Block) -> Array:
             t = quadratic(block.X, *parts)[:, None]
             return moments(block, weighted(t, block.weight)[:, 0])
 
-        # Columns that are not white at all, such as constants, must not make it singular.
-        return rows.sum(of_block) / n + LEAST_CURVATURE * np.ravel(c)
+        # The lift keeps the matrix regular where columns are not white at all, such as constants.
+        return rows.sum(of_block) / n + LEAST_CURVATURE * c
 
     right = rows.sum(lambda block: moments(block, weighted(block.y, block.weight)[:, 0])) / n
-    size = len(right)
-    solution, _ = cg(LinearOperator((size, size), matvec=product), right, rtol=rtol, maxiter=max_iter)
-    return split(solution)
+    return split(conjugate_gradients(product, right, np.copy, rtol=rtol, max_iter=max_iter)[0])
 
 
-def quadratic(u, offset, slope, A):
+def quadratic(u: Array, offset: float, slope: Array, A: Array) -> Array:
     """offset + slope . u + u^T A u for every row."""
     A, slope = A.astype(u.dtype), slope.astype(u.dtype)
     return np.einsum("ij,ij->i", u @ A, u) + u @ slope + u.dtype.type(offset)
 
 
-def symmetric_pairs_of(A):
+def symmetric_pairs_of(A: Array) -> Array:
     """Symmetric matrices (..., k, k) as vectors (..., K): upper triangle, off-diagonal times sqrt 2."""
     i, j = np.triu_indices(A.shape[-1])
     return A[..., i, j] * np.where(i == j, 1.0, np.sqrt(2.0)).astype(A.dtype)
 
 
-def leading_slices(stack, k, n_slices):
+def leading_slices(stack: list[Array], k: int, n_slices: int) -> Array:
     """Leading left singular vectors of the stack as slices (n_slices, k, k), times singular values."""
     joined = joined_by_signal(stack)
     values, vectors = eigh(joined @ joined.T)
@@ -127,10 +128,10 @@ def leading_slices(stack, k, n_slices):
     return symmetric_matrices((vectors[:, -n_slices:] * scale).T, k)
 
 
-def joined_by_signal(stack):
-    """The blocks side by side, each times the share of its square that is not noise, under a root.
+def joined_by_signal(stack: list[Array]) -> Array:
+    """The blocks side by side, each times the root of the share of its square that is not noise.
 
-    One without signal drops out.
+    A block without signal drops out, unless all blocks do.
     """
     shares = [np.sqrt(max(0.0, 1 - block.size / max((block**2).sum(), 1e-300))) for block in stack]
     if not any(shares):
@@ -138,13 +139,13 @@ def joined_by_signal(stack):
     return np.concatenate([share * b for share, b in zip(shares, stack, strict=True)], axis=1)
 
 
-def singular_values(stack):
+def singular_values(stack: list[Array]) -> Array:
     """Singular values of the stack, in decreasing order."""
     joined = np.concatenate(stack, axis=1)
     return np.sqrt(np.maximum(eigh(joined @ joined.T, eigvals_only=True)[::-1], 0))
 
 
-def null_edge(k, n_outputs):
+def null_edge(k: int, n_outputs: int) -> float:
     """Largest singular value that a stack of pure noise is expected to have."""
     K = k * (k + 1) // 2
     return np.sqrt(K) + np.sqrt(n_outputs * (K + k + 1))

@@ -4,14 +4,18 @@ Units with a second moment: low-rank quadratic regression of the residual. Other
 biases): third-order moments, contracted so that nothing of size d^3 exists.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
 
 from .._data.floating_point import TINY
-from .._data.rows import transposed_product, weighted
+from .._data.rows import ArrayRows, Block, transposed_product, weighted
+from .._data.whitening import Coordinates
+from .._typing import Array
 from . import hermite as moments
 
-# The second moment is used when its square is so many standard deviations above what noise gives.
+# The second moment is used when its square is so many standard deviations above that of pure noise.
 SIGNIFICANT = 5.0
 
 MAX_STEPS = 12
@@ -31,25 +35,25 @@ class AffineFit:
     coordinates : Coordinates
     """
 
-    def __init__(self, rows, coordinates):
+    def __init__(self, rows: ArrayRows, coordinates: Coordinates) -> None:
         self.rows, self.coordinates = rows, coordinates
 
-        def gram(block):
+        def gram(block: Block) -> tuple[Array, Array]:
             z = coordinates.whiten(block.X)
             wz = weighted(z, block.weight)
             return transposed_product(z, wz), wz.sum(axis=0)
 
         second, self.first = rows.sum(gram)
-        # About the origin, so that constant columns leave a scale to lift by.
+        # The scale is about the origin, so that it is not zero where all columns are constant.
         jitter = 1e-12 * np.trace(second) / len(second) + TINY
         second -= np.outer(self.first, self.first) / rows.weight_sum
         self._factor = cho_factor(second + jitter * np.eye(len(second)))
 
-    def __call__(self, targets):
+    def __call__(self, targets: Array) -> tuple[Array, Array]:
         """Slopes (r, m) in white coordinates, and residuals (rows, m) of targets (rows, m)."""
         coordinates, n = self.coordinates, self.rows.weight_sum
 
-        def cross(block):
+        def cross(block: Block) -> tuple[Array, Array]:
             t = weighted(block.y, block.weight)
             return t.sum(axis=0, dtype=np.float64), transposed_product(t, block.X).T
 
@@ -64,7 +68,13 @@ class AffineFit:
         return slopes, np.concatenate(residuals)
 
 
-def unit_span(affine, targets, slopes, k, random_state):
+def unit_span(
+    affine: AffineFit,
+    targets: Array,
+    slopes: Array,
+    k: int,
+    random_state: np.random.RandomState,
+) -> Array:
     """Orthonormal basis (r, k) of the span of the units.
 
     Parameters
@@ -82,11 +92,19 @@ def unit_span(affine, targets, slopes, k, random_state):
         span_of_output(affine, target[:, None], slope, k, random_state)
         for target, slope in zip(targets.T, slopes.T, strict=True)
     ]
-    # A direction that is a unit's is in the span of every output that has the unit, noise in one.
-    return spans[0] if len(spans) == 1 else leading(sum(U @ U.T for U in spans), k)[1]
+    # The direction of a unit is in the span of every output that has the unit; noise is in one alone.
+    if len(spans) == 1:
+        return spans[0]
+    return leading(sum((U @ U.T for U in spans), np.zeros((len(slopes),) * 2)), k)[1]
 
 
-def span_of_output(affine, targets, slopes, k, random_state):
+def span_of_output(
+    affine: AffineFit,
+    targets: Array,
+    slopes: Array,
+    k: int,
+    random_state: np.random.RandomState,
+) -> Array:
     """Orthonormal basis (r, k) of the span of the units, from one output."""
     second, significance = second_moment(affine, targets)
     if significance > SIGNIFICANT:
@@ -94,11 +112,11 @@ def span_of_output(affine, targets, slopes, k, random_state):
     return cubic_span(affine, targets, slopes, k, random_state)
 
 
-def second_moment(affine, targets):
-    """M_2 (r, r), and |M_2|^2 over what noise alone gives, in standard deviations of that."""
+def second_moment(affine: AffineFit, targets: Array) -> tuple[Array, float]:
+    """M_2 (r, r), and by how many standard deviations |M_2|^2 exceeds what noise alone gives."""
     coordinates, n = affine.coordinates, affine.rows.weight_sum
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, np.floating[Any]]:
         z = coordinates.whiten(block.X)
         square = np.einsum("ij,ij->i", z, z)
         # |z z^T - I|^2 = |z|^4 - 2 |z|^2 + r, for the variance of the mean.
@@ -113,35 +131,35 @@ def second_moment(affine, targets):
     return M2, excess * np.sqrt(r * (r + 1)) / 2
 
 
-def quadratic_span(affine, targets, M2, k):
+def quadratic_span(affine: AffineFit, targets: Array, M2: Array, k: int) -> Array:
     """Span of the matrix A of rank k in the regression of the targets on z^T A z.
 
-    Iterative hard thresholding with exact steps along the tangent space of the matrices of
-    the present rank. {1, z} is projected out of every feature. The rank falls from 2 k to k: one that
-    starts at k may settle on a direction of noise. A step costs three products with the rows.
+    By iterative hard thresholding with exact steps along the tangent space of the matrices of the
+    present rank. {1, z} is projected out of every feature. The rank falls from 2 k to k, since a fit
+    that starts at rank k may settle on a direction of noise. A step costs three products with the rows.
     """
     rows, coordinates = affine.rows, affine.coordinates
     n = rows.weight_sum
     rank = min(len(M2), 2 * k)
 
-    def inner(f, g):
+    def inner(f: Array, g: Array) -> float:
         return float(np.vdot(f, weighted(g, rows.weight)))
 
-    def quadratic(left, right):
+    def quadratic(left: Array, right: Array) -> Array:
         """Affine residual of sum_j (left_j . z) (right_j . z), columns left and right (r, j)."""
         both = np.concatenate([left, right], axis=1)
         j = left.shape[1]
 
-        def of_block(block):
+        def of_block(block: Block) -> Array:
             projected = coordinates.project(block.X, both)
             return np.einsum("ij,ij->i", projected[:, :j], projected[:, j:])[:, None]
 
         return affine(np.concatenate(rows.map(of_block)))[1]
 
-    def gradient(residual, U):
+    def gradient(residual: Array, U: Array) -> Array:
         """Sum of residual z z^T U / (2 n)."""
 
-        def of_block(block):
+        def of_block(block: Block) -> tuple[Array, Array]:
             along = coordinates.project(block.X, U) * weighted(block.y, block.weight)
             return transposed_product(along, block.X), along.sum(axis=0)
 
@@ -175,7 +193,13 @@ def quadratic_span(affine, targets, M2, k):
     return U
 
 
-def cubic_span(affine, targets, slopes, k, random_state):
+def cubic_span(
+    affine: AffineFit,
+    targets: Array,
+    slopes: Array,
+    k: int,
+    random_state: np.random.RandomState,
+) -> Array:
     """Span from the first moment and third-order slices.
 
     The first moment lies in it. The rest starts from slices M_3(I, I, a) for random a and is refined
@@ -188,17 +212,17 @@ def cubic_span(affine, targets, slopes, k, random_state):
     starts = qr(starts, mode="economic")[0]
     rows = rows.with_targets(targets)
 
-    def slices_within(U):
+    def slices_within(U: Array) -> Array:
         """Slices M_3(I, u_a, u_b) for the columns of U: (r, k (k + 1) / 2)."""
 
-        def of_block(block):
+        def of_block(block: Block) -> Array:
             z = coordinates.whiten(block.X)
             pairs = moments.symmetric_pairs(z @ U.astype(z.dtype))
             return transposed_product(z, pairs * weighted(block.y, block.weight))
 
         return rows.sum(of_block)
 
-    def span(slices):
+    def span(slices: Array) -> Array:
         S = slices @ slices.T
         S -= np.outer(first, first @ S)
         S -= np.outer(S @ first, first)
@@ -210,13 +234,13 @@ def cubic_span(affine, targets, slopes, k, random_state):
     return U
 
 
-def third_moment_slices(rows, coordinates, A):
+def third_moment_slices(rows: ArrayRows, coordinates: Coordinates, A: Array) -> Array:
     """Sums M_3(I, I, a) for the columns a of A, side by side: (r, r j).
 
     The targets are one output, orthogonal to the constants and the rows.
     """
 
-    def of_block(block):
+    def of_block(block: Block) -> Array:
         z = coordinates.whiten(block.X)
         t = weighted(block.y, block.weight)
         along = (z @ A.astype(z.dtype)) * t
@@ -225,15 +249,18 @@ def third_moment_slices(rows, coordinates, A):
     return rows.sum(of_block)
 
 
-def leading(matrix, k):
+def leading(matrix: Array, k: int) -> tuple[Array, Array]:
     """Eigenvalues (k,) and eigenvectors (r, k) of largest absolute value."""
     values, vectors = eigh(matrix)
     order = np.argsort(-np.abs(values))[:k]
     return values[order], vectors[:, order]
 
 
-def rows_in_span(rows, coordinates, V, slopes):
-    """Rows projected on V, with the linear signal across V taken from the targets as span error."""
+def rows_in_span(rows: ArrayRows, coordinates: Coordinates, V: Array, slopes: Array) -> ArrayRows:
+    """Rows projected on V (r, k), with targets from which the linear signal across V is subtracted.
+
+    That signal is the part of the slopes (r, m) of an affine fit that an error of the span leaves out.
+    """
     across = slopes - V @ (V.T @ slopes)
     k = V.shape[1]
     both = np.column_stack([V, across])

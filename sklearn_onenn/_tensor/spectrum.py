@@ -12,7 +12,9 @@ import numpy as np
 from scipy.linalg import qr
 
 from .._data.floating_point import TINY
-from .._data.rows import weighted
+from .._data.rows import ArrayRows, weighted
+from .._data.whitening import Coordinates
+from .._typing import Array
 from .span import SIGNIFICANT, AffineFit, second_moment, third_moment_slices
 
 # Directions a of the slices of third order: the first moment, and random ones.
@@ -33,22 +35,18 @@ class Spectrum:
         2 or 3: the order of the moment.
     """
 
-    values: np.ndarray
-    null: np.ndarray
+    values: Array
+    null: Array
     order: int
 
-    @property
-    def edge(self):
-        """Largest singular value of all permutations."""
-        return self.null[:, 0].max()
 
-    @property
-    def n_above(self):
-        """Singular values above the edge: the units that are seen."""
-        return int((self.values > self.edge).sum())
-
-
-def moment_spectrum(rows, coordinates, *, n_permutations, random_state):
+def moment_spectrum(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    *,
+    n_permutations: int,
+    random_state: np.random.RandomState,
+) -> Spectrum:
     """Singular values of the moment slices of lowest order that the data have.
 
     Parameters
@@ -76,7 +74,7 @@ def moment_spectrum(rows, coordinates, *, n_permutations, random_state):
     directions[:, 0] = slopes.sum(axis=1)
     directions = qr(directions, mode="economic")[0]
 
-    def singular_values(targets):
+    def singular_values(targets: Array) -> Array:
         if order == 2:
             slices = [second_moment(affine, target[:, None])[0] for target in targets.T]
         else:
@@ -88,7 +86,7 @@ def moment_spectrum(rows, coordinates, *, n_permutations, random_state):
         return np.linalg.svd(np.concatenate(slices, axis=1), compute_uv=False)
 
     null = [
-        # The affine fit is taken out again: a permutation brings some of it back.
+        # The affine fit is subtracted again, since permuted targets have some of it by chance.
         singular_values(affine(random_state.permutation(residuals))[1])
         for _ in range(n_permutations)
     ]

@@ -15,8 +15,12 @@ grad^2 q less where h = 1: there it is added back.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._data.rows import weighted
+from .._data.rows import ArrayRows, Block, weighted
+from .._data.whitening import Coordinates
+from .._typing import Array
+from ..scores import ScoreFunction
 from .hermite import symmetric_matrices, symmetric_pairs
 from .slices import LEAST_VARIANCE, quadratic, quadratic_fit, symmetric_pairs_of
 
@@ -31,39 +35,39 @@ class SteinScores:
     directions : array of shape (d, j)
     """
 
-    def __init__(self, score_function, directions):
+    def __init__(self, score_function: ScoreFunction, directions: Array) -> None:
         self.score_function, self.directions = score_function, directions
 
-    def first(self, X):
+    def first(self, X: Array) -> Array:
         """S_1 (rows, j)."""
         score = checked("score_function(X)", self.score_function(X), X.shape)
         return -(score.astype(X.dtype, copy=False) @ self.directions.astype(X.dtype))
 
-    def __call__(self, X):
+    def __call__(self, X: Array) -> tuple[Array, Array]:
         """S_1 (rows, j) and S_2 (rows, j, j)."""
         n, j = len(X), self.directions.shape[1]
         first = self.first(X)
-        curvature = self.score_function.contract(X, self.directions)
-        curvature = checked("score_function.contract(X, U)", curvature, (n, j, j))
+        contracted = self.score_function.contract(X, self.directions)
+        curvature = checked("score_function.contract(X, U)", contracted, (n, j, j))
         second = first[:, :, None] * first[:, None, :]
         second += curvature
         return first, second
 
 
-def checked(name, result, shape):
-    """What a score function returned, as an array."""
-    result = np.asarray(result)
-    if result.shape != shape or result.dtype.kind not in "fiu":
+def checked(name: str, result: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """What a score function returned, as an array; raises unless it is finite and has this shape."""
+    array = np.asarray(result)
+    if array.shape != shape or array.dtype.kind not in "fiu":
         raise ValueError(
             f"{name} must be a real array of shape {shape} for X of {shape[0]} rows, got shape "
-            f"{result.shape} of type {result.dtype}."
+            f"{array.shape} of type {array.dtype}."
         )
-    if not np.isfinite(result).all():
+    if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite: the density must be positive and smooth at all rows.")
-    return result
+    return array
 
 
-def linear_slices(t, h, g, S1, S2):
+def linear_slices(t: Array, h: Array, g: Array, S1: Array, S2: Array) -> tuple[Array, Array]:
     """Sums over a block of t S_2^h for the weights 1 and h, as columns of symmetric pairs.
 
     Parameters
@@ -86,8 +90,21 @@ def linear_slices(t, h, g, S1, S2):
     return scaled.sum(axis=0), M3
 
 
-def linear_sizes(h, g, S1, S2):
-    """Of every row |S_2|^2, and sum |S_2^h|^2 over linear weights h; S2 (rows, r, r)."""
+def linear_sizes(h: Array, g: Array, S1: Array, S2: Array) -> tuple[Array, Array]:
+    """For every row |S_2|^2, and the sum of |S_2^h|^2 over linear weights h.
+
+    Parameters
+    ----------
+    h : array of shape (rows, j)
+        Linear functions of the rows.
+    g : array of shape (r, j)
+        Their gradients.
+    S1, S2 : arrays of shapes (rows, r), (rows, r, r)
+
+    Returns
+    -------
+    size, sizes : arrays of shape (rows,)
+    """
     size = np.einsum("nab,nab->n", S2, S2)
     along = S1 @ g
     across = ((S1[:, None, :] @ S2)[:, 0] @ g * h).sum(axis=1)
@@ -95,10 +112,11 @@ def linear_sizes(h, g, S1, S2):
     return size, (h**2).sum(axis=1) * size - 4 * across + 2 * lengths
 
 
-def square_slices(t, u, S1, S2):
-    """Sum over a block of t S_2^h for the weights u_a u_b, (K, K); S2 (rows, K).
+def square_slices(t: Array, u: Array, S1: Array, S2: Array) -> Array:
+    """Sum over a block of t S_2^h for the weights u_a u_b, as columns of symmetric pairs: (K, K).
 
-    For h = u^T B u the gradient is 2 B u, so that the terms of S_1 are 2 (G B + B G^T) in all.
+    It takes t (rows,), u (rows, k), S1 (rows, k), and S2 (rows, K) with K = k (k + 1) / 2. The gradient
+    of h = u^T B u is 2 B u, so that the terms of S_1 are 2 (G B + B G^T) in all.
     """
     k = u.shape[1]
     Q = symmetric_pairs(u)
@@ -108,10 +126,11 @@ def square_slices(t, u, S1, S2):
     return (S2 * t[:, None]).T @ Q - 2 * symmetric_pairs_of(GB + GB.transpose(0, 2, 1)).T + constants
 
 
-def square_sizes(u, S1, S2):
-    """Of every row sum |S_2^h|^2 over the weights h = u_a u_b - (u = e_a = e_b); S2 (rows, k, k).
+def square_sizes(u: Array, S1: Array, S2: Array) -> Array:
+    """For every row the sum of |S_2^h|^2 over the weights h = u_a u_b - (a = b).
 
-    The sum over an orthonormal basis of h = <B, H>, H = u u^T - I, written out.
+    That is the sum over an orthonormal basis of matrices B of h = <B, H>, H = u u^T - I, written out. It
+    takes u (rows, k), S1 (rows, k) and S2 (rows, k, k).
     """
     k = u.shape[1]
     length, product = (u**2).sum(axis=1), np.einsum("ni,ni->n", u, S1)
@@ -127,11 +146,11 @@ def square_sizes(u, S1, S2):
     return H_size * size - 8 * across + gradients + constants
 
 
-def quadratic_residuals(projected):
-    """Residuals (rows, m) of quadratic fits in the span; their mean gradients (m, k), and Hessians."""
+def quadratic_residuals(projected: ArrayRows) -> tuple[Array, Array, Array]:
+    """Quadratic fits in the span: residuals (rows, m), mean gradients (m, k) and Hessians (m, k, k)."""
     fits = [quadratic_fit(projected.with_targets(target[:, None])) for target in projected.y.T]
 
-    def of_block(block):
+    def of_block(block: Block) -> Array:
         return block.y - np.column_stack([quadratic(block.X, *fit) for fit in fits])
 
     mean = projected.sum(lambda block: weighted(block.X, block.weight).sum(axis=0))
@@ -141,7 +160,13 @@ def quadratic_residuals(projected):
     return np.concatenate(projected.map(of_block)), gradients, hessians
 
 
-def score_stack(projected, rows, coordinates, V, scores):
+def score_stack(
+    projected: ArrayRows,
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    V: Array,
+    scores: SteinScores,
+) -> tuple[list[Array], float]:
     """Slices in the span for the weights u_a u_b, u_a and 1, of every output, in units of their noise.
 
     Parameters
@@ -149,7 +174,7 @@ def score_stack(projected, rows, coordinates, V, scores):
     projected : ArrayRows
         Rows u = V^T z, with their targets.
     rows : ArrayRows
-        The same rows as they are.
+        The rows x themselves, in the same order.
     coordinates : Coordinates
     V : array of shape (r, k)
         Orthonormal.
@@ -158,14 +183,17 @@ def score_stack(projected, rows, coordinates, V, scores):
 
     Returns
     -------
-    stack, sd
-        As of :func:`_slices.noise_stack`, and for a standard normal score the same.
+    stack : list of arrays of shapes (K, K), (K, k), (K, 1), K = k (k + 1) / 2
+        Three for each output. An entry of pure noise has variance one. For the score of N(0, I) it is
+        what :func:`slices.noise_stack` returns.
+    sd : float
+        Standard deviation of the residual of the quadratic fit, root mean square over outputs.
     """
     n, k = rows.weight_sum, V.shape[1]
     K, identity = k * (k + 1) // 2, np.eye(k)
     residuals, _, hessians = quadratic_residuals(projected)
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, ...]:
         u = coordinates.project(block.X, V)
         S1, S2 = scores(block.X)
         pairs, T = symmetric_pairs_of(S2), weighted(block.y, block.weight)
@@ -184,7 +212,7 @@ def score_stack(projected, rows, coordinates, V, scores):
     variances = np.maximum(squares / max(n - 1 - k - K, n / 4), LEAST_VARIANCE)
     stack = []
     for M4, M3, M2, hessian, variance in zip(*moments, hessians, variances, strict=True):
-        # Weights of mean zero.
+        # The weights less their mean.
         M4, M3 = M4 - np.outer(M2, weights[:K] / n), M3 - np.outer(M2, weights[K:] / n)
         M2 = M2 / n + symmetric_pairs_of(hessian)
         noise = variance / n * sizes / n

@@ -3,22 +3,32 @@
 import numpy as np
 from scipy.linalg import eigh, qr
 
-from .._data.rows import weighted
+from .._data.rows import ArrayRows, Block, weighted
+from .._data.whitening import Coordinates
+from .._typing import Array
+from ..scores import ScoreFunction
 from .hermite import symmetric_matrices
 from .slices import LEAST_VARIANCE, joined_by_signal, symmetric_pairs_of
 from .span import rows_in_span
 from .stein_slices import SteinScores, linear_sizes, linear_slices, quadratic_residuals
 
-# Rounds: each takes the span of the last for its weights, and subtracts a quadratic there.
+# Number of rounds: each takes its weights along the last span, and subtracts a quadratic fit there.
 ROUNDS = 3
 
-# S_2 of a block of rows has about so many entries.
+# Entries of the array S_2 (rows, r, r) of a block, about.
 BLOCK_ENTRIES = 2**20
 
 MIN_BLOCK_ROWS = 64
 
 
-def score_span(score_function, rows, coordinates, slopes, V, random_state):
+def score_span(
+    score_function: ScoreFunction,
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    slopes: Array,
+    V: Array,
+    random_state: np.random.RandomState,
+) -> Array:
     """Orthonormal basis (r, k) of the span of the units, from the slices of the weights 1 and a . z.
 
     The slices are those of what a quadratic fit in the last span leaves, and its known ones are added
@@ -27,7 +37,7 @@ def score_span(score_function, rows, coordinates, slopes, V, random_state):
     Parameters
     ----------
     score_function : object
-        See :mod:`sklearn_onenn.scores`.
+        The score of the rows, see :mod:`sklearn_onenn.scores`.
     rows : ArrayRows
     coordinates : Coordinates
     slopes : array of shape (r, m)
@@ -58,13 +68,13 @@ def score_span(score_function, rows, coordinates, slopes, V, random_state):
     return V
 
 
-def white_score(scores, rows):
-    """Directions D (r, r) along which S_1 has covariance I, and their dual ones.
+def white_score(scores: SteinScores, rows: ArrayRows) -> tuple[Array, Array]:
+    """Directions D (r, r) along which S_1 has covariance I, and their dual ones (r, r).
 
-    There all entries of a slice have similar noise. For N(0, I) any turn will do.
+    Along these all entries of a slice have similar noise. For N(0, I) they are any orthonormal basis.
     """
 
-    def information(block):
+    def information(block: Block) -> Array:
         S1 = scores.first(block.X)
         return S1.T @ weighted(S1, block.weight)
 
@@ -73,7 +83,13 @@ def white_score(scores, rows):
     return vectors / root, vectors * root
 
 
-def span_slices(rows, coordinates, scores, D, along):
+def span_slices(
+    rows: ArrayRows,
+    coordinates: Coordinates,
+    scores: SteinScores,
+    D: Array,
+    along: Array,
+) -> tuple[Array, Array, Array, Array]:
     """E[r S_1], and slices E[r S_2^h] of h = 1 and h = a . z less its mean, of every output.
 
     Parameters
@@ -95,7 +111,7 @@ def span_slices(rows, coordinates, scores, D, along):
     n, r = rows.weight_sum, len(D)
     gradients = D.T @ along
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, ...]:
         h, T = coordinates.project(block.X, along), weighted(block.y, block.weight)
         S1, S2 = scores(block.X)
         pairs = symmetric_pairs_of(S2)
@@ -119,8 +135,8 @@ def span_slices(rows, coordinates, scores, D, along):
     return M1 / n, M2 / n, M3.reshape(len(M1), -1, r, r) / n, sd
 
 
-def narrow(rows, r):
-    """The same rows in blocks of fewer ones, for arrays (rows, r, r)."""
+def narrow(rows: ArrayRows, r: int) -> ArrayRows:
+    """The rows in blocks of so few rows that an array (rows, r, r) of a block is small."""
     rows = rows.take(slice(None))
     rows.block_rows = min(rows.block_rows, max(MIN_BLOCK_ROWS, BLOCK_ENTRIES // r**2))
     return rows

@@ -1,10 +1,14 @@
 """From directions to units: signs, magnitudes and output weights; units that are missing."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from .._activation_base import Activation
 from .._data.floating_point import TINY
 from .._data.gaussianity import rows_are_normal
-from .._data.whitening import identity_coordinates
+from .._data.rows import ArrayRows
+from .._data.whitening import Coordinates, identity_coordinates
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._network.output_layer import CONDITION, output_equations, solve_outputs
@@ -14,17 +18,18 @@ from .._optimization.elimination import (
     refit,
     with_directions,
 )
+from .._typing import Array
 from .joint_diagonalization import wedge_components
 from .slices import leading_slices, noise_stack, null_edge, singular_values
 
 # Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
-# is no network with a unit missing (of five those left at most 0.084) but another function.
+# counts as one of another function, not of a network of which a unit is missing.
 NEARLY_EXACT = 0.1
 
 # Scales |w_i| that are tried for units that are not homogeneous.
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
-# Rows for each weight in the span from which units are refitted there, and their least number.
+# Units are refitted in the span on so many rows for each weight there, and on no fewer than the least.
 ROWS_PER_WEIGHT = 10
 
 LEAST_ROWS = 2000
@@ -32,11 +37,11 @@ LEAST_ROWS = 2000
 # Directions that a repair adds at most, each in both orientations.
 ADDED = 5
 
-# A repair is tried when the residual shows this share of what a missing unit would show.
+# A repair is tried when the residual shows at least this share of what a missing unit would show.
 SUSPICIOUS = 0.4
 
 
-def may_be_identified(rows, coordinates, k, loss):
+def may_be_identified(rows: ArrayRows, coordinates: Coordinates, k: int, loss: float) -> bool:
     """Whether a fit of k units with this loss may lack a unit of a network, rather than be no network.
 
     Either the rows are such as the theorem wants them, or the fit is nearly exact.
@@ -44,7 +49,14 @@ def may_be_identified(rows, coordinates, k, loss):
     return loss <= NEARLY_EXACT * rows.n_outputs / k or rows_are_normal(rows, coordinates)
 
 
-def recover_units(rows, activation, stack_of, *, worth_repair=lambda loss: True, random_state):
+def recover_units(
+    rows: ArrayRows,
+    activation: Activation,
+    stack_of: Callable[[ArrayRows, int], tuple[list[Array], float]],
+    *,
+    worth_repair: Callable[[float], bool] = lambda loss: True,
+    random_state: np.random.RandomState,
+) -> Network:
     """As many units as the span has dimensions, from slices there, refitted and repaired.
 
     Parameters
@@ -54,7 +66,7 @@ def recover_units(rows, activation, stack_of, *, worth_repair=lambda loss: True,
     activation : Activation
     stack_of : callable
         ``stack_of(rows, step)``: the slices of every ``step``-th of the rows, with the targets that
-        ``rows`` has, and the noise; as :func:`_slices.noise_stack`.
+        ``rows`` has, and the noise, as :func:`slices.noise_stack` returns them.
     worth_repair : callable
         Whether a fit with this loss may lack a unit.
     random_state : numpy.random.RandomState
@@ -80,14 +92,14 @@ def recover_units(rows, activation, stack_of, *, worth_repair=lambda loss: True,
     return replace_units(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
 
 
-def fit_signs_and_scales(problem, U):
+def fit_signs_and_scales(problem: SquaredLoss, U: Array) -> Network:
     """Signs, magnitudes and output weights by regression on phi(s u_i . z) and phi(-s u_i . z).
 
     The orientation with the larger coefficient stays. Homogeneous units take the scale s = 1, which
     the output weight absorbs; for others the best of a few common scales is taken.
     """
     k = U.shape[1]
-    best = None
+    found: list[tuple[float, Network]] = []
     for scale in SCALES if problem.activation.degree is None else (1.0,):
         W = scale * np.concatenate([U, -U], axis=1)
         gram, cross = output_equations(problem, W, np.zeros(2 * k))
@@ -96,13 +108,18 @@ def fit_signs_and_scales(problem, U):
         stay = np.where(size[:k] >= size[k : 2 * k], 0, k) + np.arange(k)
         kept = np.r_[stay, 2 * k]
         v, _, gain = solve_outputs(gram[np.ix_(kept, kept)], cross[kept])
-        if best is None or gain > best[0]:
-            best = gain, Network(W[:, stay], np.zeros(k), v[:k], v[k])
-    return best[1]
+        found.append((gain, Network(W[:, stay], np.zeros(k), v[:k], v[k])))
+    return max(found, key=lambda pair: pair[0])[1]
 
 
-def replace_units(problem, network, loss, power, stack_of=noise_stack):
-    """Replace units that a residual shows to be missing or merged; in the span of the units.
+def replace_units(
+    problem: SquaredLoss,
+    network: Network,
+    loss: float,
+    power: float,
+    stack_of: Callable[[ArrayRows], tuple[list[Array], float]] = noise_stack,
+) -> tuple[float, Network]:
+    """Replace units that a residual shows to be missing or merged, in the span of the units.
 
     Where the slices of the residual show what a missing unit would, or where they could not, the
     residual's leading directions are added, and as many units eliminated.

@@ -1,6 +1,7 @@
 """Rows from a source of blocks: the fit on arrays, without the arrays."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,8 +111,26 @@ def test_samples_in_parts_are_those_of_the_rows(sparse, weights):
     assert_array_equal(samples[0].y, expected[0].y)
 
 
+@pytest.mark.parametrize("sample_first", [False, True])
+def test_a_subsample_may_be_the_first_thing_asked_for(sample_first):
+    """It is of the rows in memory; if there are none, all are taken there, once."""
+    X, y = planted(100)
+    source = in_blocks(30, X, y[:, None])
+    rows = StreamRows(source, summarize(source, center=True))
+    if sample_first:
+        rows.samples([50], np.random.RandomState(0))
+    few = rows.subsample(20)
+    assert few.n_rows == (25 if sample_first else 20)
+    assert {tuple(row) for row in few.X} <= {tuple(row) for row in X}
+    assert_array_equal(rows.subsample(20).X, few.X)
+    assert rows.rows_read == 100
+    if not sample_first:
+        assert_array_equal(few.X, X[::5])
+        assert_array_equal(few.y, rows.in_memory().y[::5])
+
+
 def dense_gram(block):
-    return gram(block._replace(X=dense(block.X)))
+    return gram(replace(block, X=dense(block.X)))
 
 
 # Fits

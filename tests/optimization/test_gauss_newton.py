@@ -20,7 +20,6 @@ from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization import preconditioner as preconditioner_module
 from sklearn_onenn._optimization.gauss_newton import (
     SOLVE_TOL,
-    conjugate_gradients,
     damped_step,
     gauss_newton,
     next_decrease,
@@ -179,27 +178,6 @@ def test_damped_step_solves_the_dense_system(monkeypatch, kind):
         assert residual @ solve(residual) <= SOLVE_TOL**2 * whole * (1 + 1e-6)
         rough = A @ damped_step(here, preconditioner, damping, 0.5)[0] + gradient
         assert SOLVE_TOL**2 * whole < rough @ solve(rough) <= 0.5**2 * whole * (1 + 1e-6)
-
-
-def test_conjugate_gradients_solve_and_report_the_residual():
-    rng = np.random.RandomState(0)
-    Q = np.linalg.qr(rng.standard_normal((30, 30)))[0]
-    A = (Q * np.geomspace(1, 1e3, 30)) @ Q.T
-    right = rng.standard_normal(30)
-    for solve in (np.copy, lambda r: r / A.diagonal()):
-        x, residual, *_ = conjugate_gradients(lambda p: A @ p, right, solve, rtol=1e-11, max_iter=200)
-        assert_allclose(x, np.linalg.solve(A, right), rtol=1e-7)
-        # After 5 steps, the best of the Krylov space in the norm of A.
-        x, residual, *_ = conjugate_gradients(lambda p: A @ p, right, solve, max_iter=5)
-        assert_allclose(residual, right - A @ x, atol=1e-10)
-        krylov = [solve(right)]
-        for _ in range(4):
-            krylov.append(solve(A @ krylov[-1]))
-        Q = np.linalg.qr(np.array(krylov).T)[0]
-        assert_allclose(x, Q @ np.linalg.solve(Q.T @ A @ Q, Q.T @ right), rtol=1e-6, atol=1e-9)
-    x, residual, *_ = conjugate_gradients(lambda p: -p, right, np.copy)
-    assert_array_equal(x, 0)  # no descent along a direction of negative curvature
-    assert_array_equal(residual, right)
 
 
 # Ends

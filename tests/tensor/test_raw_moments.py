@@ -207,7 +207,8 @@ def test_lowest_usable_orders(name, orders):
 
 
 def test_no_usable_order():
-    assert lowest_order(Identity(), (2, 3, 4)) is None
+    with pytest.raises(ValueError, match=r"order 2 or 3.*order 3 or 4.*Identity\(\).*init='random'"):
+        lowest_order(Identity(), (2, 3, 4))
 
 
 @usable
