@@ -1,13 +1,19 @@
 """The estimator for data on a Dask cluster."""
 
+from concurrent.futures import Executor
 from copy import copy
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._data.rows import Rows
 from .._regressor import OneHiddenLayerRegressor
 from .._tensor.initialization import check_score_function
+from .._typing import Array
 from .._validation import is_dask_collection
+from ..activations import Activation
 from .rows import cluster_rows, cluster_summary, predicted
 from .workers import ClusterBlocks, columns_of, imported
 
@@ -62,35 +68,35 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **OneHiddenLayerRegressor._parameter_constraints,
         "client": "no_validation",
     }
 
     def __init__(
         self,
-        k=5,
+        k: int | Literal["auto"] = 5,
         *,
-        activation="relu",
-        fit_intercept=True,
-        init="tensor",
-        moments="residual",
-        score_function=None,
-        resample=True,
-        polish=True,
-        learning_rate="auto",
-        max_iter=100,
-        tol=1e-6,
-        n_init="auto",
-        alpha="auto",
-        whiten=True,
-        warm_start=False,
-        keep_covariance=False,
-        n_jobs=None,
-        verbose=0,
-        random_state=None,
-        client=None,
-    ):
+        activation: str | Activation = "relu",
+        fit_intercept: bool = True,
+        init: Any = "tensor",
+        moments: Literal["residual", "raw"] = "residual",
+        score_function: Any = None,
+        resample: bool = True,
+        polish: bool = True,
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        n_init: int | Literal["auto"] = "auto",
+        alpha: float | Literal["auto"] = "auto",
+        whiten: bool = True,
+        warm_start: bool = False,
+        keep_covariance: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: int | RandomState | None = None,
+        client: Any = None,
+    ) -> None:
         super().__init__(
             k,
             activation=activation,
@@ -115,7 +121,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         self.client = client
 
     @property
-    def client_(self):
+    def client_(self) -> Any:
         """The client given, or the one made last."""
         if self.client is not None:
             return self.client
@@ -128,7 +134,16 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
                 "the parameter client."
             ) from error
 
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Recover the network from data on the workers.
 
         Parameters
@@ -159,18 +174,25 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             raise ValueError(
                 "Dask collections need polish=True: descent alone draws its parts at random."
             )
-        held_out = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        held_out: dict[str, Any] = {
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
         with ClusterBlocks(self.client_, X, y, sample_weight) as blocks:
-            return super().fit(blocks, **held_out)
+            super().fit(blocks, **held_out)
+        return self
 
-    def _rows(self, X, y, sample_weight, executor):
-        """Rows on the workers with targets at unit scale, and that scale."""
-        validate_data(self, X.columns, skip_check_array=True)
+    def _rows(
+        self, X: Any, y: Any, sample_weight: Any, executor: Executor | None, *, reset: bool = True
+    ) -> tuple[Rows, Array, Array]:
+        """Rows on the workers with targets at unit scale, and that scale; X are the blocks."""
+        validate_data(self, X.columns, reset=reset, skip_check_array=True)
         check_score_function(self.score_function, X.meta, self.moments)
         found = cluster_summary(X, type(self)(), center=self.fit_intercept)
         return cluster_rows(X, found, executor), found.y_mean, found.y_scale
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
@@ -203,7 +225,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             meta=np.empty((0,) * (1 if one else 2), dtype),
         )
 
-    def to_local(self):
+    def to_local(self) -> OneHiddenLayerRegressor:
         """The fitted network as an estimator without Dask.
 
         Returns
@@ -213,14 +235,16 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         parameters = self.get_params(deep=False)
         del parameters["client"]
         local = OneHiddenLayerRegressor(**parameters)
-        vars(local).update({name: value for name, value in vars(self).items() if name.endswith("_")})
+        for name, value in vars(self).items():
+            if name.endswith("_"):
+                setattr(local, name, value)
         return local
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "client": None}
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         # A client cannot be copied: the clone gets the same one.
-        cloned = super(DaskOneHiddenLayerRegressor, copy(self)).__sklearn_clone__()
+        cloned: Self = super(DaskOneHiddenLayerRegressor, copy(self)).__sklearn_clone__()
         cloned.client = self.client
         return cloned
