@@ -200,6 +200,6 @@ def _erf_coefficients() -> Array:
     x, weight = leggauss(60)
     orders = np.arange(ERF_DEGREE + 1)
     bessel = ive(orders[:, None], ERF_RANGE**2 / 2 * ((1 + x) / 2) ** 2) @ (weight / 2)
-    coefficients = 4 / math.sqrt(math.pi) * (-1.0) ** orders * bessel
+    coefficients: Array = 4 / math.sqrt(math.pi) * (-1.0) ** orders * bessel
     coefficients[0] /= 2
     return coefficients

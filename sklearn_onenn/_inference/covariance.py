@@ -86,7 +86,8 @@ def penalty_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -
     k, m = network.V.shape
 
     def squared_ratio(a: Array, b: Array) -> Array:
-        return (a**2).sum(axis=0) / np.maximum((b**2).sum(axis=0), TINY)
+        ratio: Array = (a**2).sum(axis=0) / np.maximum((b**2).sum(axis=0), TINY)
+        return ratio
 
     W = np.kron(problem.penalty, np.diag(squared_ratio(even.W, network.W)))
     V = np.repeat(squared_ratio(even.V.T, network.V.T), free.basis.shape[2])

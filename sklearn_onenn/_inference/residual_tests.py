@@ -56,7 +56,8 @@ def explained(
         F, G = predictions(block)
         product = ((block.y - F) * (G - F)).sum(axis=1, keepdims=True, dtype=np.float64)
         both = np.concatenate([product, product**2], axis=1)
-        return weighted(both, block.weight).sum(axis=0)
+        score: Array = weighted(both, block.weight).sum(axis=0)
+        return score
 
     total, square = problem.rows.sum(sums)
     return float(total / np.sqrt(max(square, TINY)))
