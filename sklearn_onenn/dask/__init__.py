@@ -14,6 +14,7 @@ from .._tensor.initialization import check_score_function
 from .._typing import Array
 from .._validation import is_dask_collection
 from ..activations import Activation
+from ..certificate import Certificate
 from .rows import cluster_rows, cluster_summary, predicted
 from .workers import ClusterBlocks, columns_of, imported
 
@@ -225,6 +226,34 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             meta=np.empty((0,) * (1 if one else 2), dtype),
         )
 
+    def certificate(self, X: Any, y: Any, sample_weight: Any = None) -> Certificate:
+        """Say whether the network that generated the rows was recovered, and why.
+
+        Parameters
+        ----------
+        X : array-like or CSR array of shape (n_samples, n_features)
+            In memory: all rows of the fit, or a sample of them.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Certificate
+            As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.certificate`.
+
+        Raises
+        ------
+        TypeError
+            Where an argument is a Dask collection.
+        """
+        for name, value in {"X": X, "y": y, "sample_weight": sample_weight}.items():
+            if is_dask_collection(value):
+                raise TypeError(
+                    f"certificate needs {name} in memory, got a Dask collection {type(value)}: pass "
+                    f"{name}.compute(), or that of a sample of the rows."
+                )
+        return self.to_local().certificate(X, y, sample_weight)
+
     def to_local(self) -> OneHiddenLayerRegressor:
         """The fitted network as an estimator without Dask.
 
@@ -236,7 +265,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         del parameters["client"]
         local = OneHiddenLayerRegressor(**parameters)
         for name, value in vars(self).items():
-            if name.endswith("_"):
+            if name.endswith("_") or name == "_targets_seen":
                 setattr(local, name, value)
         return local
 
