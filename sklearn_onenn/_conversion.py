@@ -36,6 +36,8 @@ class ConversionMixin:
     activation: str | Activation
     coefs_: list[Array]
     intercepts_: list[Array]
+    k_: int
+    alpha_: float
     feature_names_in_: Array
 
     def to_mlp(self) -> MLPRegressor:
@@ -99,7 +101,9 @@ class ConversionMixin:
 
         Weights are brought to the form of `coefs_`: units are scaled, flipped and reordered where
         that leaves the function as it is. Attributes that record a fit, such as `loss_`, are
-        missing until ``fit``, which with ``warm_start=True`` starts from these weights.
+        missing until ``fit``, which with ``warm_start=True`` starts from these weights. `alpha_` is
+        zero: the penalty of MLPRegressor is none of this package, since it is on weights of columns
+        that are not brought to unit scale.
 
         Parameters
         ----------
@@ -149,6 +153,7 @@ class ConversionMixin:
         network = canonical(network, get_activation(mlp.activation), fit_intercept=True)
         network = network.astype(W.dtype)
         model.coefs_, model.intercepts_ = [network.W, network.V], [network.b, network.c]
+        model.k_, model.alpha_ = W.shape[1], 0.0
         for name in ("n_features_in_", "n_outputs_", "out_activation_"):
             setattr(model, name, getattr(mlp, name))
         if hasattr(mlp, "feature_names_in_"):

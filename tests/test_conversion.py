@@ -125,6 +125,7 @@ def test_from_mlp_keeps_names_and_can_be_polished():
     mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", **QUICK | {"tol": 0.01}).fit(X, y)
     model = OneHiddenLayerRegressor.from_mlp(mlp)
     assert_array_equal(model.feature_names_in_, ["a", "b", "c", "d"])
+    assert (model.k_, model.alpha_) == (2, 0.0)
     assert np.mean((model.predict(X) - y) ** 2) > 1e-8
     model.set_params(warm_start=True, n_init=1, random_state=0).fit(X, y)
     assert model.init_path_ == "given"
