@@ -134,7 +134,7 @@ def unexplained_by_inputs(problem: SquaredLoss, network: Network, free: TangentB
         The largest over outputs.
     """
     input_weights = problem.to_inputs(network)
-    first, scale = input_scales(problem.rows, input_weights)
+    first, scale = input_scales(problem, input_weights)
     orders = np.arange(HERMITE_ORDERS)
     length = np.exp(-gammaln(orders + 1) / 2)
     n_along = free.size if free.size <= MATRIX_SIZE else 0
@@ -168,11 +168,12 @@ def unexplained_by_inputs(problem: SquaredLoss, network: Network, free: TangentB
     return max(scores)
 
 
-def input_scales(rows: ArrayRows, network: Network) -> tuple[Array, Array]:
+def input_scales(problem: SquaredLoss, input_weights: Network) -> tuple[Array, Array]:
     """Mean and standard deviation of each unit's input; infinite where it is constant."""
+    rows = problem.rows
 
     def moments(block: Block) -> tuple[Array, Array]:
-        P = block.X @ network.W + network.b
+        P = block.X @ input_weights.W + input_weights.b
         return weighted(P, block.weight).sum(axis=0), weighted(P**2, block.weight).sum(axis=0)
 
     first, second = (total / rows.weight_sum for total in rows.sum(moments))

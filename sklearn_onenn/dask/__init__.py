@@ -1,6 +1,6 @@
 """The estimator for data on a Dask cluster."""
 
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import Any, Literal, Self
 
@@ -185,7 +185,13 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         return self
 
     def _rows(
-        self, X: Any, y: Any, sample_weight: Any, executor: Executor | None, *, reset: bool = True
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        executor: ThreadPoolExecutor | None,
+        *,
+        reset: bool = True,
     ) -> tuple[Rows, Array, Array]:
         """Rows on the workers with targets at unit scale, and that scale; X are the blocks."""
         validate_data(self, X.columns, reset=reset, skip_check_array=True)
@@ -252,7 +258,8 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
                     f"certificate needs {name} in memory, got a Dask collection {type(value)}: pass "
                     f"{name}.compute(), or that of a sample of the rows."
                 )
-        return self.to_local().certificate(X, y, sample_weight)
+        certificate: Certificate = self.to_local().certificate(X, y, sample_weight)
+        return certificate
 
     def to_local(self) -> OneHiddenLayerRegressor:
         """The fitted network as an estimator without Dask.

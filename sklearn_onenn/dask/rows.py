@@ -6,7 +6,7 @@ bits depend neither on the number of workers nor on where the blocks are.
 """
 
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import partial
 from typing import Any
@@ -91,7 +91,9 @@ def target_sums_of(
     return target_sums(y, weight, origin, unit)
 
 
-def cluster_rows(blocks: ClusterBlocks, found: DataSummary, executor: Executor | None) -> "ClusterRows":
+def cluster_rows(
+    blocks: ClusterBlocks, found: DataSummary, executor: ThreadPoolExecutor | None
+) -> "ClusterRows":
     """Rows on the workers, with targets at unit scale once for all sums."""
     blocks.make(SCALED, partial(with_scaled_targets, found=found))
     return ClusterRows(blocks, SCALED, found, executor=executor)
@@ -115,7 +117,7 @@ class ClusterRows(ChunkedRows):
         name: str,
         found: DataSummary,
         *,
-        executor: Executor | None = None,
+        executor: ThreadPoolExecutor | None = None,
         counter: list[int] | None = None,
     ) -> None:
         super().__init__(found, executor=executor, counter=counter)
