@@ -132,6 +132,25 @@ def test_from_mlp_keeps_names_and_can_be_polished():
     assert np.mean((model.predict(X) - y) ** 2) < 1e-20
 
 
+@pytest.mark.parametrize("planted", [True, False])
+def test_from_mlp_can_be_certified(planted):
+    """Without a record of the fit: on rows of a network that it is, and of one that it is not."""
+    X, y, teacher = make_one_hidden_layer(600, 4, 2, activation="tanh", random_state=0)
+    if planted:
+        mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", **QUICK).fit(X, y)
+        mlp.coefs_ = [teacher.coefs_[0].copy(), teacher.coefs_[1].reshape(2, 1)]
+        mlp.intercepts_ = [np.zeros(2), np.zeros(1)]
+    else:
+        mlp = MLPRegressor(hidden_layer_sizes=(1,), activation="tanh", **QUICK).fit(X, y)
+    model = OneHiddenLayerRegressor.from_mlp(mlp).set_params(random_state=0)
+    certificate = model.certificate(X, y)
+    assert certificate.verdict == ("recovered" if planted else "not recovered")
+    assert certificate.exact is planted
+    assert certificate.trained_here is False
+    assert certificate.contraction == 1.0
+    assert not hasattr(model, "loss_")
+
+
 def test_from_mlp_refuses_other_models():
     X = rows()
     with pytest.raises(TypeError, match=r"must be a fitted MLPRegressor, got LinearRegression"):
