@@ -1,11 +1,15 @@
 """Fitted networks as those of scikit-learn's MLPRegressor and of torch."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import numpy as np
 from sklearn.neural_network import MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from ._network.network import Network
 from ._network.symmetries import canonical
+from ._typing import Array
 from .activations import (
     GELU,
     Activation,
@@ -30,8 +34,11 @@ class ConversionMixin:
 
     # Of the estimator:
     activation: str | Activation
-    coefs_: list[np.ndarray]
-    intercepts_: list[np.ndarray]
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    k_: int
+    alpha_: float
+    feature_names_in_: Array
 
     def to_mlp(self) -> MLPRegressor:
         """The same network as a fitted MLPRegressor of scikit-learn.
@@ -89,12 +96,14 @@ class ConversionMixin:
         return mlp
 
     @classmethod
-    def from_mlp(cls, mlp):
+    def from_mlp(cls, mlp: MLPRegressor) -> Self:
         """The network of a fitted MLPRegressor of scikit-learn, to predict with or to polish.
 
         Weights are brought to the form of `coefs_`: units are scaled, flipped and reordered where
         that leaves the function as it is. Attributes that record a fit, such as `loss_`, are
-        missing until ``fit``, which with ``warm_start=True`` starts from these weights.
+        missing until ``fit``, which with ``warm_start=True`` starts from these weights. `alpha_` is
+        zero: the penalty of MLPRegressor is none of this package, since it is on weights of columns
+        that are not brought to unit scale.
 
         Parameters
         ----------
@@ -137,19 +146,21 @@ class ConversionMixin:
                 f"mlp must have the output activation 'identity', got {mlp.out_activation_!r}. "
                 f"Fit it with loss='squared_error'."
             )
-        model = cls(mlp.coefs_[0].shape[1], activation=mlp.activation)
+        estimator: Callable[..., Self] = cls  # whose parameters are those of the estimator
+        model = estimator(mlp.coefs_[0].shape[1], activation=mlp.activation)
         (W, V), (b, c) = mlp.coefs_, mlp.intercepts_
         network = Network(W, b, V, c.copy())  # of the others the new order makes copies
         network = canonical(network, get_activation(mlp.activation), fit_intercept=True)
         network = network.astype(W.dtype)
         model.coefs_, model.intercepts_ = [network.W, network.V], [network.b, network.c]
+        model.k_, model.alpha_ = W.shape[1], 0.0
         for name in ("n_features_in_", "n_outputs_", "out_activation_"):
             setattr(model, name, getattr(mlp, name))
         if hasattr(mlp, "feature_names_in_"):
             model.feature_names_in_ = mlp.feature_names_in_.copy()
         return model
 
-    def to_torch(self):
+    def to_torch(self) -> Any:
         """The same network as a torch module, for gradients, devices and layers to come.
 
         Returns
@@ -182,7 +193,7 @@ class ConversionMixin:
         return torch.nn.Sequential(layers[0], phi, layers[1])
 
 
-def torch_activation(activation):
+def torch_activation(activation: Activation) -> Any:
     """The torch module that computes an activation.
 
     Raises
@@ -192,10 +203,11 @@ def torch_activation(activation):
     """
     from torch import nn
 
-    modules = {
+    slope = getattr(activation, "slope", None)  # which LeakyReLU has
+    modules: dict[type[Activation], Callable[[], Any]] = {
         Identity: nn.Identity,
         ReLU: nn.ReLU,
-        LeakyReLU: lambda: nn.LeakyReLU(activation.slope),
+        LeakyReLU: lambda: nn.LeakyReLU(slope),
         SquaredReLU: lambda: elementwise("squared_relu"),
         Sigmoid: nn.Sigmoid,
         Tanh: nn.Tanh,
@@ -214,8 +226,8 @@ def torch_activation(activation):
     return modules[type(activation)]()
 
 
-def elementwise(name):
-    """A torch module for an activation that torch has none for."""
+def elementwise(name: str) -> Any:
+    """A torch module for an activation for which torch has none."""
     import torch
 
     functions = {
@@ -225,13 +237,15 @@ def elementwise(name):
     }
 
     class Elementwise(torch.nn.Module):
-        def forward(self, z):
+        def forward(self, z: Any) -> Any:
             return functions[name](z)
 
-        def extra_repr(self):
+        def extra_repr(self) -> str:
             return name
 
-        def __reduce__(self):  # a class made in a function cannot be pickled, a call of it can
+        def __reduce__(
+            self,
+        ) -> tuple[Any, ...]:  # a class made in a function cannot be pickled, a call of it can
             return elementwise, (name,)
 
     return Elementwise()

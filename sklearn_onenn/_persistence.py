@@ -1,6 +1,7 @@
 """Saved estimators say which version wrote them, and reading them with another one warns."""
 
 import warnings
+from typing import Any
 
 from sklearn.exceptions import InconsistentVersionWarning
 
@@ -12,7 +13,7 @@ STAMP = "_sklearn_onenn_version"
 class SavedByOtherVersionWarning(InconsistentVersionWarning):
     """scikit-learn's warning for a saved estimator of another version, in words for this package."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         saved, here = self.original_sklearn_version, self.current_sklearn_version
         return (
             f"This {self.estimator_name} was saved by sklearn_onenn {saved} and is read by {here}, "
@@ -24,13 +25,14 @@ class SavedByOtherVersionWarning(InconsistentVersionWarning):
 class VersionStampMixin:
     """Pickle, joblib and skops files of an estimator carry the version of this package.
 
-    scikit-learn does the same for its own estimators only.
+    scikit-learn stamps its own estimators only.
     """
 
-    def __getstate__(self):
-        return {**super().__getstate__(), STAMP: __version__}
+    def __getstate__(self) -> dict[str, Any]:
+        estimator: Any = super()  # the next class, by which the state is a dict
+        return {**estimator.__getstate__(), STAMP: __version__}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         saved_by = state.get(STAMP, "of an unknown version")
         if saved_by != __version__:
             warnings.warn(
@@ -41,4 +43,5 @@ class VersionStampMixin:
                 ),
                 stacklevel=2,
             )
-        super().__setstate__({name: value for name, value in state.items() if name != STAMP})
+        estimator: Any = super()
+        estimator.__setstate__({name: value for name, value in state.items() if name != STAMP})

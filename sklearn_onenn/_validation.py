@@ -1,20 +1,26 @@
 """What users pass to a fit, checked: rows, held-out rows, arrays to start from."""
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-ROWS = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
+from ._typing import Array, RowMatrix
+
+ROWS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
-def is_dask_collection(value):
+def is_dask_collection(value: Any) -> bool:
     """Whether this is a Dask array, dataframe or series, told without importing Dask."""
     return hasattr(value, "__dask_graph__")
 
 
-def refuse_dask_collections(**arguments):
-    """An error that names the class for them, where an argument is a Dask collection.
+def refuse_dask_collections(**arguments: Any) -> None:
+    """Refuse Dask collections among the arguments, and name the class that takes them.
 
     Raises
     ------
@@ -30,12 +36,15 @@ def refuse_dask_collections(**arguments):
             )
 
 
-def training_rows(estimator, X, y, sample_weight, *, reset=True):
-    """X as it is where it can be, y (n, m), weights or None; rows of weight zero left out.
+def training_rows(
+    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool = True
+) -> tuple[RowMatrix, Array, Array | None]:
+    """Check the rows of a fit; returns X, y of shape (n, m), and weights or None.
 
-    With ``reset=False`` the columns must be those that the estimator was fitted on.
+    X is copied only where it must be. Rows of weight zero are left out. With ``reset=False`` the columns
+    must be those that the estimator was fitted on.
     """
-    checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2, **ROWS}
+    checks: dict[str, Any] = {"multi_output": True, "y_numeric": True, "ensure_min_samples": 2, **ROWS}
     try:
         X, y = validate_data(estimator, X, y, reset=reset, **checks)
     except ValueError as error:
@@ -56,8 +65,10 @@ def training_rows(estimator, X, y, sample_weight, *, reset=True):
     return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
 
 
-def checked_blocks(estimator, source):
-    """Checked blocks (X, y, weight) of a source; the first one tells the estimator its columns.
+def checked_blocks(
+    estimator: BaseEstimator, source: Iterable[tuple[Any, Any, Any]]
+) -> Iterator[tuple[RowMatrix, Array, Array | None]]:
+    """Yield the checked blocks (X, y, weight) of a source; the first tells the estimator its columns.
 
     Raises
     ------
@@ -67,15 +78,20 @@ def checked_blocks(estimator, source):
     n_outputs = None
     for index, block in enumerate(source):
         try:
-            block = checked_block(estimator, *block, n_outputs=n_outputs)
+            checked = checked_block(estimator, *block, n_outputs=n_outputs)
         except ValueError as error:
             raise ValueError(f"Block {index}: {error}") from error
-        n_outputs = block[1].shape[1]
-        yield block
+        n_outputs = checked[1].shape[1]
+        yield checked
 
 
-def checked_block(estimator, X, y, weight, *, n_outputs=None):
-    """X, y (m, n_outputs) and weight or None of one block; None outputs where it is the first."""
+def checked_block(
+    estimator: BaseEstimator, X: Any, y: Any, weight: Any, *, n_outputs: int | None = None
+) -> tuple[RowMatrix, Array, Array | None]:
+    """Check one block; returns X, y of shape (m, n_outputs), and the weight or None.
+
+    The first block has ``n_outputs=None`` and tells the estimator its columns.
+    """
     X, y = validate_data(
         estimator, X, y, reset=n_outputs is None, multi_output=True, y_numeric=True, **ROWS
     )
@@ -87,8 +103,10 @@ def checked_block(estimator, X, y, weight, *, n_outputs=None):
     return X, y, weight
 
 
-def held_out_rows(estimator, X_val, y_val, sample_weight_val, n_outputs):
-    """The same for held-out rows, or None where there are none.
+def held_out_rows(
+    estimator: BaseEstimator, X_val: Any, y_val: Any, sample_weight_val: Any, n_outputs: int
+) -> tuple[RowMatrix, Array, Array | None] | None:
+    """Check the held-out rows; returns X, y and weights or None, or None where there are no rows.
 
     Raises
     ------
@@ -123,23 +141,24 @@ def held_out_rows(estimator, X_val, y_val, sample_weight_val, n_outputs):
     return X, y, weight
 
 
-def target_columns(name, y):
+def target_columns(name: str, y: Any) -> Array:
     """Targets as float64 of shape (n, m)."""
     if issparse(y):
         raise ValueError(f"{name} must be a dense array, got a sparse one. Use {name}.toarray().")
     if y.ndim == 1 or y.shape[1] == 1:
         y = column_or_1d(y, warn=True)[:, None]
-    return y.astype(np.float64, copy=False)
+    targets: Array = y.astype(np.float64, copy=False)
+    return targets
 
 
-def checked_array(name, array, shape):
-    """An array of starting weights as float64."""
+def checked_array(name: str, array: Any, shape: tuple[int, ...]) -> Array:
+    """Check an array of starting weights; returns it as float64."""
     try:
         if np.iscomplexobj(array):
             raise TypeError("complex")
-        array = np.asarray(array, dtype=np.float64)
+        weights = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a real array of shape {shape}, got {array!r}.") from error
-    if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite and of shape {shape}, got shape {array.shape}.")
-    return array
+    if weights.shape != shape or not np.isfinite(weights).all():
+        raise ValueError(f"{name} must be finite and of shape {shape}, got shape {weights.shape}.")
+    return weights

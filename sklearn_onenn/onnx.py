@@ -5,14 +5,18 @@ they are made of those that have.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 from scipy.special import ive
 
 from ._regressor import OneHiddenLayerRegressor
+from ._typing import Array
 from .activations import (
     GELU,
+    Activation,
     Erf,
     Identity,
     LeakyReLU,
@@ -75,8 +79,8 @@ def register() -> None:
     )
 
 
-def _output_type(operator):
-    """Shape calculator: one output of shape (n_samples, n_outputs), its type by the input's."""
+def _output_type(operator: Any) -> None:
+    """Shape calculator of skl2onnx: one output (n_samples, n_outputs), of a type by the input's."""
     from skl2onnx.common import data_types
     from skl2onnx.common.utils import check_input_and_output_numbers, check_input_and_output_types
 
@@ -90,8 +94,8 @@ def _output_type(operator):
     operator.outputs[0].type = kind
 
 
-def _convert(scope, operator, container):
-    """Converter: V^T phi(W^T x + b) + c."""
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Converter of skl2onnx: adds the nodes of V^T phi(W^T x + b) + c."""
     model, rows, outputs = operator.raw_operator, operator.inputs[0], operator.outputs[0]
     (W, V), (b, c) = model.coefs_, model.intercepts_
     graph = _Graph(scope, container, outputs.type)
@@ -104,29 +108,29 @@ def _convert(scope, operator, container):
 class _Graph:
     """An ONNX graph in one floating type: a call adds a node and returns the name of its output."""
 
-    def __init__(self, scope, container, kind):
+    def __init__(self, scope: Any, container: Any, kind: Any) -> None:
         from skl2onnx.common.data_types import guess_numpy_type, guess_proto_type
 
         self.scope, self.container = scope, container
         self.dtype, self.proto = guess_numpy_type(kind), guess_proto_type(kind)
 
-    def __call__(self, operator, *inputs, output=None, **attributes):
+    def __call__(self, operator: str, *inputs: Any, output: str | None = None, **attributes: Any) -> str:
         """Add one operator; inputs are names, or numbers and arrays, which become constants."""
         names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
-        output = output or self.scope.get_unique_variable_name(operator.lower())
+        node: str = output or self.scope.get_unique_variable_name(operator.lower())
         label = self.scope.get_unique_operator_name(operator)
-        self.container.add_node(operator, names, output, name=label, **attributes)
-        return output
+        self.container.add_node(operator, names, node, name=label, **attributes)
+        return node
 
-    def constant(self, values):
+    def constant(self, values: Any) -> str:
         """Add a constant and return its name."""
-        name = self.scope.get_unique_variable_name("constant")
+        name: str = self.scope.get_unique_variable_name("constant")
         values = np.asarray(values, dtype=self.dtype)
         self.container.add_initializer(name, self.proto, values.shape, values.ravel())
         return name
 
-    def activation(self, activation, z):
-        """phi(z).
+    def activation(self, activation: Activation, z: str) -> str:
+        """Add phi(z).
 
         Raises
         ------
@@ -134,10 +138,11 @@ class _Graph:
             The activation is not one of this package.
         """
         # By type: a subclass may compute something else.
-        nodes = {
+        slope = getattr(activation, "slope", None)  # which LeakyReLU has
+        nodes: dict[type[Activation], Callable[[], str]] = {
             Identity: lambda: z,
             ReLU: lambda: self("Relu", z),
-            LeakyReLU: lambda: self("Max", z, self("Mul", z, activation.slope)),
+            LeakyReLU: lambda: self("Max", z, self("Mul", z, slope)),
             SquaredReLU: lambda: self.square(self("Relu", z)),
             Sigmoid: lambda: self("Sigmoid", z),
             Tanh: lambda: self("Tanh", z),
@@ -154,22 +159,23 @@ class _Graph:
             )
         return nodes[type(activation)]()
 
-    def square(self, z):
+    def square(self, z: str) -> str:
+        """Add z^2."""
         return self("Mul", z, z)
 
-    def softplus(self, z):
-        """max(z, 0) + log(1 + exp(-|z|))."""
+    def softplus(self, z: str) -> str:
+        """Add max(z, 0) + log(1 + exp(-|z|))."""
         tail = self("Exp", self("Neg", self("Abs", z)))
         return self("Add", self("Max", z, 0.0), self("Log", self("Add", tail, 1.0)))
 
-    def gelu(self, z):
-        """max(z, 0) - r (1 - erf(r / sqrt(2))) / 2 with r = |z|, bounded where the term is zero."""
+    def gelu(self, z: str) -> str:
+        """Add max(z, 0) - r (1 - erf(r / sqrt(2))) / 2 with r = |z|, bounded where the term is zero."""
         r = self("Min", self("Abs", z), ERF_RANGE * math.sqrt(2))
         tail = self("Sub", 0.5, self("Mul", self.erf(self("Mul", r, math.sqrt(0.5))), 0.5))
         return self("Sub", self("Max", z, 0.0), self("Mul", r, tail))
 
-    def erf(self, z):
-        """erf(z); in double u q(u^2) with u = z clipped and q a Chebyshev series, by Clenshaw."""
+    def erf(self, z: str) -> str:
+        """Add erf(z): in double u q(u^2), u = z clipped, with q a Chebyshev series by Clenshaw."""
         if self.dtype == np.float32:
             return self("Erf", z)
         first, *others, second_last, last = _erf_coefficients()
@@ -184,7 +190,7 @@ class _Graph:
         return self("Mul", u, series)
 
 
-def _erf_coefficients():
+def _erf_coefficients() -> Array:
     """Chebyshev coefficients of erf(z) / z in t = 2 z^2 / ERF_RANGE^2 - 1.
 
     erf(z) / z is 2 / sqrt(pi) times the integral of exp(-z^2 x^2) from x = 0 to 1, and
@@ -194,6 +200,6 @@ def _erf_coefficients():
     x, weight = leggauss(60)
     orders = np.arange(ERF_DEGREE + 1)
     bessel = ive(orders[:, None], ERF_RANGE**2 / 2 * ((1 + x) / 2) ** 2) @ (weight / 2)
-    coefficients = 4 / math.sqrt(math.pi) * (-1.0) ** orders * bessel
+    coefficients: Array = 4 / math.sqrt(math.pi) * (-1.0) ** orders * bessel
     coefficients[0] /= 2
     return coefficients

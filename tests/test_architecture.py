@@ -71,6 +71,8 @@ def at_import_time(module, tree):
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from dotted_names(node, folder_of(module))
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from (name for branch in node.orelse for name in at_import_time(module, branch))
         elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from at_import_time(module, node)
 
@@ -161,6 +163,7 @@ def test_a_folder_has_no_circle(folder):
         ("_network.loss", "from sklearn.utils import check_array", "not for numerical modules"),
         ("_data.targets", "def f():\n    import threadpoolctl", "not for numerical modules"),
         ("displays.loss", "class A:\n    import matplotlib.pyplot as plt", "optional"),
+        ("displays.loss", "if TYPE_CHECKING:\n    from ..surprise import x", "not below"),
         ("onnx", "try:\n    import onnx\nexcept ImportError:\n    onnx = None", "optional"),
     ],
 )
@@ -177,6 +180,7 @@ def test_a_wrong_import_is_seen(module, source, reason):
         ("_network.loss", "from . import network\nfrom ..activations import get_activation"),
         ("_tensor.initialization", "from sklearn.utils.validation import check_X_y"),
         ("displays.loss", "def plot():\n    import matplotlib.pyplot as plt"),
+        ("displays.loss", "if TYPE_CHECKING:\n    from matplotlib.axes import Axes"),
         ("__init__", "from ._regressor import OneHiddenLayerRegressor"),
     ],
 )

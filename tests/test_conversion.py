@@ -125,10 +125,30 @@ def test_from_mlp_keeps_names_and_can_be_polished():
     mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", **QUICK | {"tol": 0.01}).fit(X, y)
     model = OneHiddenLayerRegressor.from_mlp(mlp)
     assert_array_equal(model.feature_names_in_, ["a", "b", "c", "d"])
+    assert (model.k_, model.alpha_) == (2, 0.0)
     assert np.mean((model.predict(X) - y) ** 2) > 1e-8
     model.set_params(warm_start=True, n_init=1, random_state=0).fit(X, y)
     assert model.init_path_ == "given"
     assert np.mean((model.predict(X) - y) ** 2) < 1e-20
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_from_mlp_can_be_certified(planted):
+    """Without a record of the fit: on rows of a network that it is, and of one that it is not."""
+    X, y, teacher = make_one_hidden_layer(600, 4, 2, activation="tanh", random_state=0)
+    if planted:
+        mlp = MLPRegressor(hidden_layer_sizes=(2,), activation="tanh", **QUICK).fit(X, y)
+        mlp.coefs_ = [teacher.coefs_[0].copy(), teacher.coefs_[1].reshape(2, 1)]
+        mlp.intercepts_ = [np.zeros(2), np.zeros(1)]
+    else:
+        mlp = MLPRegressor(hidden_layer_sizes=(1,), activation="tanh", **QUICK).fit(X, y)
+    model = OneHiddenLayerRegressor.from_mlp(mlp).set_params(random_state=0)
+    certificate = model.certificate(X, y)
+    assert certificate.verdict == ("recovered" if planted else "not recovered")
+    assert certificate.exact is planted
+    assert certificate.trained_here is False
+    assert certificate.contraction == 1.0
+    assert not hasattr(model, "loss_")
 
 
 def test_from_mlp_refuses_other_models():

@@ -16,11 +16,14 @@ import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, cholesky, solve_triangular
 
 from .._data.floating_point import TINY
-from .._data.rows import weighted
-from .._data.whitening import identity_coordinates
+from .._data.rows import ArrayRows, Block, weighted
+from .._data.whitening import Coordinates, identity_coordinates
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
+from .._network.network import Network
 from .._network.symmetries import TangentBasis, inner_network, min_norm_scaling
+from .._typing import Array
+from ..activations import Activation
 
 MAX_WEIGHTS = 5000
 
@@ -31,7 +34,7 @@ RIDGE = 1e-10
 MAX_LEVERAGE = 0.99
 
 
-def check_size(n_features, k, n_outputs):
+def check_size(n_features: int, k: int, n_outputs: int) -> None:
     """Refuse a covariance that would not fit into memory."""
     n_weights = k * (n_features + 1 + n_outputs) + n_outputs
     if n_weights > MAX_WEIGHTS:
@@ -41,7 +44,7 @@ def check_size(n_features, k, n_outputs):
         )
 
 
-def covariance_factor(problem, network, y_mean, y_scale):
+def covariance_factor(problem: SquaredLoss, network: Network, y_mean: Array, y_scale: Array) -> Array:
     """Matrix F with F F^T the covariance of all weights as they are reported.
 
     Parameters
@@ -77,52 +80,58 @@ def covariance_factor(problem, network, y_mean, y_scale):
     ])  # fmt: skip
 
 
-def penalty_matrix(problem, network, free):
+def penalty_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -> Array:
     """Hessian of the penalty times n, for units at the scale at which it is smallest."""
     even = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     k, m = network.V.shape
 
-    def squared_ratio(a, b):
-        return (a**2).sum(axis=0) / np.maximum((b**2).sum(axis=0), TINY)
+    def squared_ratio(a: Array, b: Array) -> Array:
+        ratio: Array = (a**2).sum(axis=0) / np.maximum((b**2).sum(axis=0), TINY)
+        return ratio
 
     W = np.kron(problem.penalty, np.diag(squared_ratio(even.W, network.W)))
     V = np.repeat(squared_ratio(even.V.T, network.V.T), free.basis.shape[2])
     parts = [W, np.diag(V)]
     if free.fit_intercept:
         parts = [W, np.zeros((k, k)), np.diag(V), np.zeros((m, m))]
-    return problem.alpha * block_diag(*parts)
+    penalty: Array = problem.alpha * block_diag(*parts)
+    return penalty
 
 
-def score_matrix(problem, network, free, root):
-    """Sum over rows of the squared score, residuals divided by one minus the leverage."""
+def score_matrix(problem: SquaredLoss, network: Network, free: TangentBasis, root: Array) -> Array:
+    """Sum over rows of the squared score, residuals divided by one minus the leverage.
+
+    The lower triangle of ``root`` is the Cholesky factor of H.
+    """
     input_weights, n = problem.to_inputs(network), problem.rows.weight_sum
 
-    def sums(block):
-        total = 0.0
+    def sums(block: Block) -> Array:
+        total = np.zeros((free.size, free.size))
         for chunk in chunks(block, free.size * network.V.shape[1]):
             J, R = jacobian(chunk, problem, input_weights, free)
-            scores = 0.0
+            scores = np.zeros(J.shape[1:])
             for Q, r in zip(J, R.T, strict=True):
                 leverage = (solve_triangular(root, Q.T, lower=True) ** 2).sum(axis=0) / n
                 scores = scores + Q * (r / (1 - np.minimum(leverage, MAX_LEVERAGE)))[:, None]
             total = total + scores.T @ weighted(scores, chunk.weight)
         return total
 
-    return problem.rows.sum(sums)
+    total: Array = problem.rows.sum(sums)
+    return total
 
 
-def outer_change(change, coordinates, y_scale):
+def outer_change(change: Network, coordinates: Coordinates, y_scale: Array) -> Network:
     """A change of white weights and scaled outputs as one of the caller's."""
     W, b = coordinates.weights_to_inputs(change.W, change.b)
     return change._replace(W=W, b=b, V=change.V * y_scale, c=change.c * y_scale)
 
 
-def standard_errors(network, factor):
+def standard_errors(network: Network, factor: Array) -> Network:
     """Standard errors of all weights, as a network."""
     return network.unpack(np.sqrt((factor**2).sum(axis=1)))
 
 
-def prediction_std(rows, network, activation, factor):
+def prediction_std(rows: ArrayRows, network: Network, activation: Activation, factor: Array) -> Array:
     """Standard errors (rows, n_outputs) of the predictions.
 
     Parameters
@@ -136,7 +145,7 @@ def prediction_std(rows, network, activation, factor):
     problem = SquaredLoss(rows, activation, identity_coordinates(rows.n_features))
     every = TangentBasis(network, degree=None, fit_intercept=True)
 
-    def of_block(block):
+    def of_block(block: Block) -> Array:
         parts = []
         for chunk in chunks(block, every.size * network.V.shape[1]):
             J, _ = jacobian(chunk, problem, network, every)

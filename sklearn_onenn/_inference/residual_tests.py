@@ -5,17 +5,24 @@ they are: under a network that generated the data, and noise symmetric about zer
 standard normal one or below. A gain is that of twice the log-likelihood.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.random import RandomState
 from scipy.linalg import eigh, pinvh
 from scipy.special import eval_hermitenorm, gammaln
 
 from .._data.floating_point import TINY
-from .._data.rows import weighted
+from .._data.rows import ArrayRows, Block, weighted
+from .._data.whitening import Coordinates
 from .._network.jacobian import chunks, jacobian
-from .._network.loss import residuals
-from .._network.network import forward
+from .._network.loss import SquaredLoss, residuals
+from .._network.network import Network, forward
+from .._network.symmetries import TangentBasis
 from .._tensor.hermite import second_moment
 from .._tensor.span import AffineFit
+from .._typing import Array
+from ..activations import Activation
 
 # Functions of each unit's input against which the residual is held.
 HERMITE_ORDERS = 6
@@ -27,7 +34,9 @@ MATRIX_SIZE = 400
 SIGN_DRAWS = 16
 
 
-def explained(problem, smaller, larger, activation=None):
+def explained(
+    problem: SquaredLoss, smaller: Network, larger: Network, activation: Activation | None = None
+) -> float:
     """Standard errors by which what ``larger`` adds to ``smaller`` explains the residual of ``smaller``.
 
     Parameters
@@ -43,17 +52,20 @@ def explained(problem, smaller, larger, activation=None):
     """
     predictions = predictions_of_both(problem, smaller, larger, activation)
 
-    def sums(block):
+    def sums(block: Block) -> Array:
         F, G = predictions(block)
         product = ((block.y - F) * (G - F)).sum(axis=1, keepdims=True, dtype=np.float64)
         both = np.concatenate([product, product**2], axis=1)
-        return weighted(both, block.weight).sum(axis=0)
+        score: Array = weighted(both, block.weight).sum(axis=0)
+        return score
 
     total, square = problem.rows.sum(sums)
     return float(total / np.sqrt(max(square, TINY)))
 
 
-def gained(problem, smaller, larger, activation=None):
+def gained(
+    problem: SquaredLoss, smaller: Network, larger: Network, activation: Activation | None = None
+) -> float:
     """Twice the logarithm of the likelihood ratio of two networks, both fitted on these rows.
 
     It is n m log(loss of the smaller / loss of the larger) where noise is normal and of one variance.
@@ -74,7 +86,7 @@ def gained(problem, smaller, larger, activation=None):
     """
     predictions = predictions_of_both(problem, smaller, larger, activation)
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, ...]:
         F, G = predictions(block)
         R, C = (array.astype(np.float64) for array in (G - block.y, G - F))
         parts = (F - block.y) ** 2, R**2, C**2, (R * C).sum(axis=1, keepdims=True) ** 2
@@ -87,18 +99,20 @@ def gained(problem, smaller, larger, activation=None):
     return float(gain / max(spread, 1.0))
 
 
-def predictions_of_both(problem, smaller, larger, activation):
-    """A function of a block: what the two networks predict there."""
+def predictions_of_both(
+    problem: SquaredLoss, smaller: Network, larger: Network, activation: Activation | None
+) -> Callable[[Block], tuple[Array, Array]]:
+    """The function of a block that returns what the two networks predict there."""
     first, second = problem.to_inputs(smaller), problem.to_inputs(larger)
     other = activation or problem.activation
 
-    def predictions(block):
+    def predictions(block: Block) -> tuple[Array, Array]:
         return forward(block.X, first, problem.activation), forward(block.X, second, other)
 
     return predictions
 
 
-def unexplained_by_inputs(problem, network, free):
+def unexplained_by_inputs(problem: SquaredLoss, network: Network, free: TangentBasis) -> float:
     """Score of the residual against functions of the input w_i . x + b_i of each unit.
 
     The functions are Hermite functions He_j(u) exp(-u^2 / 4), j = 0 .. 5, of the inputs at unit scale,
@@ -112,7 +126,7 @@ def unexplained_by_inputs(problem, network, free):
     problem : SquaredLoss
     network : Network
         A minimum.
-    free : FreeWeights
+    free : TangentBasis
 
     Returns
     -------
@@ -120,12 +134,12 @@ def unexplained_by_inputs(problem, network, free):
         The largest over outputs.
     """
     input_weights = problem.to_inputs(network)
-    first, scale = input_scales(problem.rows, input_weights)
+    first, scale = input_scales(problem, input_weights)
     orders = np.arange(HERMITE_ORDERS)
     length = np.exp(-gammaln(orders + 1) / 2)
     n_along = free.size if free.size <= MATRIX_SIZE else 0
 
-    def features(block):
+    def features(block: Block) -> list[tuple[Array, Array]]:
         u = ((block.X @ input_weights.W + input_weights.b - first) / scale)[:, :, None]
         G = (length * eval_hermitenorm(orders, u) * np.exp(-(u**2) / 4)).reshape(len(u), -1)
         if n_along == 0:
@@ -134,7 +148,7 @@ def unexplained_by_inputs(problem, network, free):
         J, R = jacobian(block, problem, input_weights, free)
         return [(np.concatenate([Q, G], axis=1), r) for Q, r in zip(J, R.T, strict=True)]
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array, ...]:
         total = []
         for chunk in chunks(block, n_along + len(orders) * len(scale)):
             parts = []
@@ -143,7 +157,7 @@ def unexplained_by_inputs(problem, network, free):
                 F_r = F * r[:, None]
                 parts.append((F.T @ wF, wF.T @ r, F_r.T @ weighted(F_r, chunk.weight)))
             total.append([np.array(part) for part in zip(*parts, strict=True)])
-        return tuple(sum(part) for part in zip(*total, strict=True))
+        return tuple(sum(part, np.zeros_like(part[0])) for part in zip(*total, strict=True))
 
     scores = []
     for gram, score, covariance in zip(*problem.rows.sum(sums), strict=True):
@@ -154,11 +168,12 @@ def unexplained_by_inputs(problem, network, free):
     return max(scores)
 
 
-def input_scales(rows, network):
+def input_scales(problem: SquaredLoss, input_weights: Network) -> tuple[Array, Array]:
     """Mean and standard deviation of each unit's input; infinite where it is constant."""
+    rows = problem.rows
 
-    def moments(block):
-        P = block.X @ network.W + network.b
+    def moments(block: Block) -> tuple[Array, Array]:
+        P = block.X @ input_weights.W + input_weights.b
         return weighted(P, block.weight).sum(axis=0), weighted(P**2, block.weight).sum(axis=0)
 
     first, second = (total / rows.weight_sum for total in rows.sum(moments))
@@ -166,7 +181,7 @@ def input_scales(rows, network):
     return first, np.where(scale > 1e-6 * np.sqrt(second), scale, np.inf)
 
 
-def chi_square_score(score, covariance):
+def chi_square_score(score: Array, covariance: Array) -> float:
     """Standard normal equivalent of s^T C^+ s."""
     values, vectors = eigh(covariance)
     keep = values > 1e-8 * max(values[-1], TINY)
@@ -175,7 +190,9 @@ def chi_square_score(score, covariance):
     return float((np.cbrt(square / n) - 1 + 2 / (9 * n)) * np.sqrt(9 * n / 2))
 
 
-def spectrum_against_signs(rows, coordinates, random_state):
+def spectrum_against_signs(
+    rows: ArrayRows, coordinates: Coordinates, random_state: RandomState
+) -> tuple[Array, Array]:
     """Second moments of targets beside those of the same targets with random signs.
 
     Parameters
@@ -196,7 +213,7 @@ def spectrum_against_signs(rows, coordinates, random_state):
     m = targets.shape[1]
     signs = random_state.choice([-1.0, 1.0], (len(targets), SIGN_DRAWS)).astype(targets.dtype)
 
-    def sums(block):
+    def sums(block: Block) -> Array:
         z = coordinates.whiten(block.X)
         R = weighted(block.y[:, :m], block.weight)
         columns = [R[:, [o]] * block.y[:, m:] for o in range(m)]
@@ -207,7 +224,9 @@ def spectrum_against_signs(rows, coordinates, random_state):
     return values[:m], values[m:, 0].reshape(m, SIGN_DRAWS)
 
 
-def unexplained_second_moment(problem, network, coordinates, random_state):
+def unexplained_second_moment(
+    problem: SquaredLoss, network: Network, coordinates: Coordinates, random_state: RandomState
+) -> float:
     """Score of the leading eigenvalue of the residual's second moment, largest over outputs.
 
     Parameters

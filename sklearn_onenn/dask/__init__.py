@@ -1,13 +1,20 @@
 """The estimator for data on a Dask cluster."""
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._data.rows import Rows
 from .._regressor import OneHiddenLayerRegressor
 from .._tensor.initialization import check_score_function
+from .._typing import Array
 from .._validation import is_dask_collection
+from ..activations import Activation
+from ..certificate import Certificate
 from .rows import cluster_rows, cluster_summary, predicted
 from .workers import ClusterBlocks, columns_of, imported
 
@@ -62,35 +69,35 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     True
     """
 
-    _parameter_constraints: dict = {
+    _parameter_constraints: dict[str, Any] = {
         **OneHiddenLayerRegressor._parameter_constraints,
         "client": "no_validation",
     }
 
     def __init__(
         self,
-        k=5,
+        k: int | Literal["auto"] = 5,
         *,
-        activation="relu",
-        fit_intercept=True,
-        init="tensor",
-        moments="residual",
-        score_function=None,
-        resample=True,
-        polish=True,
-        learning_rate="auto",
-        max_iter=100,
-        tol=1e-6,
-        n_init="auto",
-        alpha="auto",
-        whiten=True,
-        warm_start=False,
-        keep_covariance=False,
-        n_jobs=None,
-        verbose=0,
-        random_state=None,
-        client=None,
-    ):
+        activation: str | Activation = "relu",
+        fit_intercept: bool = True,
+        init: Any = "tensor",
+        moments: Literal["residual", "raw"] = "residual",
+        score_function: Any = None,
+        resample: bool = True,
+        polish: bool = True,
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        n_init: int | Literal["auto"] = "auto",
+        alpha: float | Literal["auto"] = "auto",
+        whiten: bool = True,
+        warm_start: bool = False,
+        keep_covariance: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: int | RandomState | None = None,
+        client: Any = None,
+    ) -> None:
         super().__init__(
             k,
             activation=activation,
@@ -115,7 +122,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         self.client = client
 
     @property
-    def client_(self):
+    def client_(self) -> Any:
         """The client given, or the one made last."""
         if self.client is not None:
             return self.client
@@ -128,7 +135,16 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
                 "the parameter client."
             ) from error
 
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Recover the network from data on the workers.
 
         Parameters
@@ -159,18 +175,31 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             raise ValueError(
                 "Dask collections need polish=True: descent alone draws its parts at random."
             )
-        held_out = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        held_out: dict[str, Any] = {
+            "X_val": X_val,
+            "y_val": y_val,
+            "sample_weight_val": sample_weight_val,
+        }
         with ClusterBlocks(self.client_, X, y, sample_weight) as blocks:
-            return super().fit(blocks, **held_out)
+            super().fit(blocks, **held_out)
+        return self
 
-    def _rows(self, X, y, sample_weight, executor):
-        """Rows on the workers with targets at unit scale, and that scale."""
-        validate_data(self, X.columns, skip_check_array=True)
+    def _rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        executor: ThreadPoolExecutor | None,
+        *,
+        reset: bool = True,
+    ) -> tuple[Rows, Array, Array]:
+        """Rows on the workers with targets at unit scale, and that scale; X are the blocks."""
+        validate_data(self, X.columns, reset=reset, skip_check_array=True)
         check_score_function(self.score_function, X.meta, self.moments)
         found = cluster_summary(X, type(self)(), center=self.fit_intercept)
         return cluster_rows(X, found, executor), found.y_mean, found.y_scale
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict targets.
 
         Parameters
@@ -203,7 +232,36 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
             meta=np.empty((0,) * (1 if one else 2), dtype),
         )
 
-    def to_local(self):
+    def certificate(self, X: Any, y: Any, sample_weight: Any = None) -> Certificate:
+        """Say whether the network that generated the rows was recovered, and why.
+
+        Parameters
+        ----------
+        X : array-like or CSR array of shape (n_samples, n_features)
+            In memory: all rows of the fit, or a sample of them.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Certificate
+            As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.certificate`.
+
+        Raises
+        ------
+        TypeError
+            Where an argument is a Dask collection.
+        """
+        for name, value in {"X": X, "y": y, "sample_weight": sample_weight}.items():
+            if is_dask_collection(value):
+                raise TypeError(
+                    f"certificate needs {name} in memory, got a Dask collection {type(value)}: pass "
+                    f"{name}.compute(), or that of a sample of the rows."
+                )
+        certificate: Certificate = self.to_local().certificate(X, y, sample_weight)
+        return certificate
+
+    def to_local(self) -> OneHiddenLayerRegressor:
         """The fitted network as an estimator without Dask.
 
         Returns
@@ -213,14 +271,16 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         parameters = self.get_params(deep=False)
         del parameters["client"]
         local = OneHiddenLayerRegressor(**parameters)
-        vars(local).update({name: value for name, value in vars(self).items() if name.endswith("_")})
+        for name, value in vars(self).items():
+            if name.endswith("_") or name == "_targets_seen":
+                setattr(local, name, value)
         return local
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "client": None}
 
-    def __sklearn_clone__(self):
+    def __sklearn_clone__(self) -> Self:
         # A client cannot be copied: the clone gets the same one.
-        cloned = super(DaskOneHiddenLayerRegressor, copy(self)).__sklearn_clone__()
+        cloned: Self = super(DaskOneHiddenLayerRegressor, copy(self)).__sklearn_clone__()
         cloned.client = self.client
         return cloned

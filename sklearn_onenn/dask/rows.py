@@ -5,28 +5,38 @@ block are done where it is; they come back by the number of the block and are ad
 bits depend neither on the number of workers nor on where the blocks are.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import partial
+from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
-from .._data.rows import ArrayRows, scaled_rows
+from .._data.rows import ArrayRows, Block, scaled_rows
 from .._data.streams import (
     ChunkedRows,
+    DataSummary,
     arrays_of,
     as_rows,
     origin_and_unit,
     summary_from_sums,
     target_sums,
 )
+from .._typing import Array, RowMatrix
 from .._validation import checked_block
+from .workers import ClusterBlocks
 
 # The name under which workers hold the rows of the blocks, with scaled targets.
 SCALED = "rows"
 
+# A block on a worker: X, y, and weight or None.
+BlockArrays = tuple[RowMatrix, Array, Array | None]
 
-def cluster_summary(blocks, estimator, *, center):
-    """What :func:`sklearn_onenn._data.streams.summarize` finds, on the workers.
+
+def cluster_summary(blocks: ClusterBlocks, estimator: BaseEstimator, *, center: bool) -> DataSummary:
+    """Find on the workers what :func:`sklearn_onenn._data.streams.summarize` finds in a stream.
 
     Parameters
     ----------
@@ -37,7 +47,7 @@ def cluster_summary(blocks, estimator, *, center):
 
     Returns
     -------
-    Survey
+    DataSummary
 
     Raises
     ------
@@ -49,15 +59,17 @@ def cluster_summary(blocks, estimator, *, center):
         if isinstance(found, ValueError):
             raise ValueError(f"Block {number}: {found}") from found
     dtype, origin, unit = looks[0]
-    sums = 0.0
+    sums = np.zeros((3, len(unit)))
     for of_block in blocks.map(partial(target_sums_of, dtype=dtype, origin=origin, unit=unit)):
         sums = sums + of_block
     (_, n_features), sizes = blocks.shapes[0], [n_rows for n_rows, _ in blocks.shapes]
     return summary_from_sums(sizes, n_features, dtype, sums, origin, unit, center=center)
 
 
-def look(block, shape, *, estimator, center):
-    """Check a block; its type, and mean and scale of its targets, or what is wrong."""
+def look(
+    block: tuple[Any, Any, Any], shape: tuple[int, int], *, estimator: BaseEstimator, center: bool
+) -> tuple[np.dtype[Any], Array, Array] | ValueError:
+    """Check a block; returns its type, and origin and unit of its targets, or what is wrong."""
     try:
         X, y, weight = checked_block(copy(estimator), *block)
     except ValueError as error:
@@ -67,16 +79,21 @@ def look(block, shape, *, estimator, center):
             f"X must have the shape {shape} that the Dask array says, got {X.shape}. Give the shape of "
             f"every block where the array is made, as in dask.array.from_delayed(..., shape=...)."
         )
-    return X.dtype, *origin_and_unit(y, center=center)
+    origin, unit = origin_and_unit(y, center=center)
+    return X.dtype, origin, unit
 
 
-def target_sums_of(block, *, dtype, origin, unit):
+def target_sums_of(
+    block: tuple[Any, Any, Any], *, dtype: np.dtype[Any], origin: Array, unit: Array
+) -> Array:
     """Sums of the targets of a block."""
     _, y, weight = arrays_of(block, dtype)
     return target_sums(y, weight, origin, unit)
 
 
-def cluster_rows(blocks, found, executor):
+def cluster_rows(
+    blocks: ClusterBlocks, found: DataSummary, executor: ThreadPoolExecutor | None
+) -> "ClusterRows":
     """Rows on the workers, with targets at unit scale once for all sums."""
     blocks.make(SCALED, partial(with_scaled_targets, found=found))
     return ClusterRows(blocks, SCALED, found, executor=executor)
@@ -94,14 +111,22 @@ class ClusterRows(ChunkedRows):
         As of :class:`sklearn_onenn._data.streams.ChunkedRows`.
     """
 
-    def __init__(self, blocks, name, found, *, executor=None, counter=None):
+    def __init__(
+        self,
+        blocks: ClusterBlocks,
+        name: str,
+        found: DataSummary,
+        *,
+        executor: ThreadPoolExecutor | None = None,
+        counter: list[int] | None = None,
+    ) -> None:
         super().__init__(found, executor=executor, counter=counter)
         self.blocks, self.name = blocks, name
 
-    def _take(self, inside):
+    def _take(self, inside: list[Array]) -> list[ArrayRows]:
         return self.blocks.map(rows_inside, inside, of=self.name)
 
-    def _part(self, inside):
+    def _part(self, inside: list[Array]) -> "ClusterRows":
         self.count(self.n_rows)
         name = f"sample of {self.name}"
         self.blocks.make(name, block_inside, inside, of=self.name)
@@ -109,47 +134,49 @@ class ClusterRows(ChunkedRows):
         found = self._found_in(inside, weight_sum)
         return ClusterRows(self.blocks, name, found, executor=self.executor, counter=self._counter)
 
-    def _results(self, function):
+    def _results(self, function: Callable[[Block], Any]) -> list[Any]:
         sums = self.blocks.map(partial(sum_over, function=function), of=self.name)
         return [of_block for of_block in sums if of_block is not None]
 
 
-def with_scaled_targets(block, *, found):
+def with_scaled_targets(block: tuple[Any, Any, Any], *, found: DataSummary) -> BlockArrays:
     """A block with its targets at unit scale, once for all sums; its rows stay as they are."""
-    rows = scaled_rows(*arrays_of(block, found.dtype), found.y_mean, found.y_scale, None)
+    X, y, weight = arrays_of(block, found.dtype)
+    rows = scaled_rows(X, y, weight, found.y_mean, found.y_scale, None)
     return block[0], rows.y, rows.weight
 
 
-def rows_of(block):
+def rows_of(block: BlockArrays) -> ArrayRows:
     """A block whose targets are scaled, as rows in their type."""
     X, y, weight = block
     return ArrayRows(as_rows(X, y.dtype), y, None if weight is None else weight.ravel())
 
 
-def rows_inside(block, numbers):
+def rows_inside(block: BlockArrays, numbers: Array) -> ArrayRows:
     """Rows with these numbers."""
     return rows_of(block).take(numbers)
 
 
-def block_inside(block, numbers):
+def block_inside(block: BlockArrays, numbers: Array) -> BlockArrays:
     """Rows with these numbers, as a block."""
     rows = rows_inside(block, numbers)
     return rows.X, rows.y, rows.weight
 
 
-def weight_sum_of(block):
+def weight_sum_of(block: BlockArrays) -> float:
     """The weight of a block."""
     return rows_of(block).weight_sum
 
 
-def sum_over(block, *, function):
+def sum_over(block: BlockArrays, *, function: Callable[[Block], Any]) -> Any:
     """The sum over a block, or None where it has no rows."""
     rows = rows_of(block)
     return rows.sum(function) if rows.n_rows else None
 
 
-def predicted(X, *, model):
+def predicted(X: RowMatrix, *, model: Any) -> Array:
     """Predictions for one block, which may be empty."""
     if len(X):
-        return model.predict(X)
+        predictions: Array = model.predict(X)
+        return predictions
     return np.empty((0,) if model.n_outputs_ == 1 else (0, model.n_outputs_), X.dtype)

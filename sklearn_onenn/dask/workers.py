@@ -8,15 +8,20 @@ computes its blocks again, on the others; everything made of them is made again,
 
 import ctypes
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from itertools import chain
+from types import ModuleType
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from .._data.rows import block_threads
 from .._validation import is_dask_collection
+
+T = TypeVar("T")
 
 # The name of the blocks as they were given, each (X, y, weight or None).
 GIVEN = "given"
@@ -50,7 +55,16 @@ class ClusterBlocks:
         Of the blocks of X.
     """
 
-    def __init__(self, client, X, y, sample_weight=None):
+    # While the blocks are on the workers, for each worker: the numbers of its blocks, the future of its
+    # actor, and that actor.
+    numbers: list[list[int]]
+    held: list[Any]
+    actors: list[Any]
+    # The steps by which the workers made what they hold, to be made again where one dies.
+    made: list[tuple[str, str, Callable[..., Any], Sequence[Any] | None]]
+    futures: list[list[Any]]
+
+    def __init__(self, client: Any, X: Any, y: Any, sample_weight: Any = None) -> None:
         self.client, self.columns = client, columns_of(X)
         X = row_blocks(client, "X", X)
         if X.ndim != 2:
@@ -63,7 +77,7 @@ class ClusterBlocks:
         self.meta, self.shapes = X._meta, [(n_rows, X.shape[1]) for n_rows in X.chunks[0]]
         self.collections = [X, y] if sample_weight is None else [X, y, sample_weight]
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.collections = self.client.persist(self.collections)
         self.futures = [block_futures(collection) for collection in self.collections]
         self.numbers, self.held, self.actors, self.made = [], [], [], []
@@ -74,7 +88,7 @@ class ClusterBlocks:
             raise
         return self
 
-    def __exit__(self, error, *_):
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if error is not None:
             self._halt()
         self._release()
@@ -82,7 +96,9 @@ class ClusterBlocks:
         for future in chain(*self.futures):
             future.release()
 
-    def map(self, function, arguments=None, *, of=GIVEN):
+    def map(
+        self, function: Callable[..., Any], arguments: Sequence[Any] | None = None, *, of: str = GIVEN
+    ) -> list[Any]:
         """Results of ``function(block)`` or ``function(block, argument)``, in the order of the blocks.
 
         Parameters
@@ -96,13 +112,20 @@ class ClusterBlocks:
         """
         return self._again_where_workers_die(lambda: self._call("results", of, function, arguments))
 
-    def make(self, name, function, arguments=None, *, of=GIVEN):
+    def make(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: Sequence[Any] | None = None,
+        *,
+        of: str = GIVEN,
+    ) -> None:
         """Let the workers hold, under a name, the results of a :meth:`map`."""
         step = name, of, function, arguments
         self._again_where_workers_die(lambda: self._call("make", *step))
         self.made.append(step)
 
-    def _again_where_workers_die(self, attempt):
+    def _again_where_workers_die(self, attempt: Callable[[], T]) -> T:
         """What an attempt returns, repeated on the workers that are left when one was lost."""
         for _ in range(MAX_LOSSES + 1):
             try:
@@ -117,7 +140,7 @@ class ClusterBlocks:
             f"why. Give them more memory, or take smaller blocks."
         ) from cause
 
-    def _hold(self):
+    def _hold(self) -> None:
         """Let every worker hold the blocks that it has, and make of them what was made before."""
         numbers_at, n_threads = self._located(), self.client.nthreads()
         for worker, numbers in numbers_at.items():
@@ -137,7 +160,7 @@ class ClusterBlocks:
         for step in self.made:
             self._call("make", *step)
 
-    def _located(self):
+    def _located(self) -> dict[str, list[int]]:
         """By worker the numbers of the blocks that it is to hold, once all are there."""
         blocks = list(chain(*self.futures))
         while True:
@@ -149,14 +172,15 @@ class ClusterBlocks:
             if all(located.get(future.key) for future in self.futures[0]):
                 break
             time.sleep(0.1)  # those of a worker that died a moment ago
-        numbers_at, n_rows = {}, {}
+        numbers_at: dict[str, list[int]] = {}
+        n_rows: dict[str, int] = {}
         for number, future in enumerate(self.futures[0]):
             worker = min(located[future.key], key=lambda worker: (n_rows.get(worker, 0), worker))
             n_rows[worker] = n_rows.get(worker, 0) + self.shapes[number][0]
             numbers_at.setdefault(worker, []).append(number)
         return numbers_at
 
-    def _call(self, method, *step):
+    def _call(self, method: str, *step: Any) -> list[Any]:
         """Results of a method of all actors, in the order of the blocks.
 
         Raises
@@ -166,7 +190,8 @@ class ClusterBlocks:
         """
         *names, function, arguments = step
         pickle = imported("cloudpickle")
-        function, calls, results = pickle.dumps(function), [], {}
+        function, calls = pickle.dumps(function), []
+        results: dict[int, Any] = {}
         try:
             for actor, numbers in zip(self.actors, self.numbers, strict=True):
                 own = None if arguments is None else [(arguments[number],) for number in numbers]
@@ -181,7 +206,7 @@ class ClusterBlocks:
             results.update(zip(numbers, of_blocks, strict=True))
         return [results[number] for number in range(len(self.shapes))]
 
-    def _answer(self, call):
+    def _answer(self, call: Any) -> Any:
         """The answer of an actor, unless a worker that holds blocks is gone."""
         while True:
             try:
@@ -190,13 +215,13 @@ class ClusterBlocks:
                 if any(future.status != "finished" for future in self.held):
                     raise
 
-    def _halt(self):
+    def _halt(self) -> None:
         """End what still runs on the workers, after the block that each is at."""
         with suppress(Exception):  # whatever went wrong before is the error that counts
             for call in [actor.halt(separate_thread=False) for actor in self.actors]:
                 call.result(timeout=PATIENCE)
 
-    def _release(self):
+    def _release(self) -> None:
         """Let the workers forget what was made of the blocks."""
         if self.held:
             # Releasing the futures would not do: an actor has one of its own, a traceback the actor.
@@ -219,35 +244,41 @@ class HeldBlocks:
         Rows, targets and, where there are any, weights of the blocks.
     """
 
-    def __init__(self, n_threads, *columns):
+    def __init__(self, n_threads: int, *columns: Sequence[Any]) -> None:
         given = [(*block, *[None] * (3 - len(block))) for block in zip(*columns, strict=True)]
-        self.blocks, self.n_threads, self.halted = {GIVEN: given}, n_threads, False
+        self.blocks: dict[str, list[Any]] = {GIVEN: given}
+        self.n_threads, self.halted = n_threads, False
         keep_freed_memory()
 
-    def results(self, name, function, arguments):
+    def results(self, name: str, function: bytes, arguments: Sequence[tuple[Any, ...]] | None) -> bytes:
         """Pickled: results of a pickled function of every block, and None; or None and the error."""
         return answered(lambda: self._results(name, function, arguments))
 
-    def make(self, name, of, function, arguments):
+    def make(
+        self, name: str, of: str, function: bytes, arguments: Sequence[tuple[Any, ...]] | None
+    ) -> bytes:
         """Hold the results under a name; the answer has none of them."""
 
-        def made():
+        def made() -> list[None]:
             self.blocks[name] = self._results(of, function, arguments)
             return [None] * len(self.blocks[name])
 
         return answered(made)
 
-    def halt(self):
+    def halt(self) -> None:
         """Take no further block."""
         self.halted = True
 
-    def _results(self, name, function, arguments):
-        function, blocks = imported("cloudpickle").loads(function), self.blocks[name]
+    def _results(
+        self, name: str, function: bytes, arguments: Sequence[tuple[Any, ...]] | None
+    ) -> list[Any]:
+        """Results of a pickled function of every block, on the threads of the worker."""
+        loaded, blocks = imported("cloudpickle").loads(function), self.blocks[name]
 
-        def of_block(block, argument):
+        def of_block(block: Any, argument: tuple[Any, ...]) -> Any:
             if self.halted:
                 raise InterruptedError
-            return function(block, *argument)
+            return loaded(block, *argument)
 
         arguments = [()] * len(blocks) if arguments is None else arguments
         with block_threads():  # one BLAS thread each
@@ -257,7 +288,7 @@ class HeldBlocks:
                 return list(executor.map(of_block, blocks, arguments))
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Let malloc keep what one block frees for the next, where it is that of glibc.
 
     Dask tells workers to give memory back at once. Then every block costs a fault for every page of its
@@ -269,19 +300,21 @@ def keep_freed_memory():
         mallopt(M_TRIM_THRESHOLD, 2**26)
 
 
-def answered(function):
+def answered(function: Callable[[], Any]) -> bytes:
     """Pickled result and None, or None and the error, to tell it from one of the cluster.
 
     Dask would take the arrays one by one, which costs more than many a sum.
     """
+    answer: tuple[Any, Exception | None]
     try:
         answer = function(), None
     except Exception as error:
         answer = None, error
-    return imported("cloudpickle").dumps(answer)
+    pickled: bytes = imported("cloudpickle").dumps(answer)
+    return pickled
 
 
-def imported(module):
+def imported(module: str) -> ModuleType:
     """A module of Dask, or an error that says what to install."""
     try:
         return import_module(module)
@@ -291,12 +324,12 @@ def imported(module):
         ) from error
 
 
-def columns_of(X):
+def columns_of(X: Any) -> Any:
     """What tells the columns of a collection: an array itself, a dataframe without its rows."""
     return X._meta if hasattr(X, "columns") else X
 
 
-def row_blocks(client, name, collection, like=None):
+def row_blocks(client: Any, name: str, collection: Any, like: Any = None) -> Any:
     """A Dask array whose blocks are known and hold whole rows, those of another one where it is given.
 
     Raises
@@ -333,12 +366,12 @@ def row_blocks(client, name, collection, like=None):
     return array if array.ndim == 1 else array.rechunk({1: -1})
 
 
-def short(sizes):
-    """The first of many sizes."""
+def short(sizes: tuple[int, ...]) -> str:
+    """The sizes of blocks in words: of many the first, and how many there are."""
     return f"{sizes[:5]}"[:-1] + f", ... {len(sizes)} blocks)" if len(sizes) > 5 else f"{sizes}"
 
 
-def block_futures(array):
+def block_futures(array: Any) -> list[Any]:
     """Futures of the blocks of a persisted array, in their order."""
     by_key = {future.key: future for future in imported("distributed").futures_of(array)}
     return [by_key[key] for key in imported("dask.core").flatten(array.__dask_keys__())]

@@ -1,16 +1,25 @@
 """Figures of several fits: the units of one against those of another, recovery over many problems."""
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
 from .._data.floating_point import TINY
+from .._regressor import OneHiddenLayerRegressor
+from .._typing import Array
 from ..metrics import match_units
-from .loss import start_plot
+from .loss import Display, start_plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 
-class WeightMatchingDisplay:
+class WeightMatchingDisplay(Display):
     """Absolute cosines between the units of two fits, matched.
 
     Fits with other seeds, or on other folds of the rows, that found the same units have ones on the
@@ -40,11 +49,20 @@ class WeightMatchingDisplay:
     True
     """
 
-    def __init__(self, *, cosines):
+    matched_: Array
+    image_: "AxesImage"
+
+    def __init__(self, *, cosines: ArrayLike) -> None:
         self.cosines = cosines
 
     @classmethod
-    def from_estimators(cls, first, second, *, ax=None):
+    def from_estimators(
+        cls,
+        first: OneHiddenLayerRegressor,
+        second: OneHiddenLayerRegressor,
+        *,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Match the units of two fits and draw their cosines.
 
         Parameters
@@ -70,7 +88,7 @@ class WeightMatchingDisplay:
         A, B = (W / np.maximum(np.linalg.norm(W, axis=0), TINY) for W in (A, B))
         return cls(cosines=np.abs(A.T @ B[:, order])).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw on these axes, or on new ones.
 
         Parameters
@@ -101,7 +119,7 @@ class WeightMatchingDisplay:
         return self
 
 
-class PhaseTransitionDisplay:
+class PhaseTransitionDisplay(Display):
     """Share of problems that were recovered, over the number of rows and the size of the network.
 
     Parameters
@@ -131,12 +149,24 @@ class PhaseTransitionDisplay:
     [[0.5, 1.0]]
     """
 
-    def __init__(self, *, success, n_samples, sizes, size_name="d"):
+    image_: "AxesImage"
+
+    def __init__(
+        self, *, success: ArrayLike, n_samples: ArrayLike, sizes: ArrayLike, size_name: str = "d"
+    ) -> None:
         self.success, self.n_samples, self.sizes = success, n_samples, sizes
         self.size_name = size_name
 
     @classmethod
-    def from_trials(cls, n_samples, sizes, recovered, *, size_name="d", ax=None):
+    def from_trials(
+        cls,
+        n_samples: ArrayLike,
+        sizes: ArrayLike,
+        recovered: ArrayLike,
+        *,
+        size_name: str = "d",
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Average trials with the same numbers, and draw the shares.
 
         Parameters
@@ -153,25 +183,25 @@ class PhaseTransitionDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_trials")
         columns = {"n_samples": n_samples, "sizes": sizes, "recovered": recovered}
-        n_samples, sizes, recovered = (
+        n, size, success = (
             check_array(column, ensure_2d=False, dtype=np.float64, input_name=name)
             for name, column in columns.items()
         )
-        if not (n_samples.shape == sizes.shape == recovered.shape and n_samples.ndim == 1):
+        if not (n.shape == size.shape == success.shape and n.ndim == 1):
             raise ValueError(
                 "n_samples, sizes and recovered must be one-dimensional and of one length, got shapes "
-                f"{n_samples.shape}, {sizes.shape} and {recovered.shape}."
+                f"{n.shape}, {size.shape} and {success.shape}."
             )
-        n_samples, column = np.unique(n_samples, return_inverse=True)
-        sizes, row = np.unique(sizes, return_inverse=True)
-        trials, successes = np.zeros((2, len(sizes), len(n_samples)))
+        each_n, column = np.unique(n, return_inverse=True)
+        each_size, row = np.unique(size, return_inverse=True)
+        trials, successes = np.zeros((2, len(each_size), len(each_n)))
         np.add.at(trials, (row, column), 1)
-        np.add.at(successes, (row, column), recovered)
-        success = np.divide(successes, trials, out=np.full(trials.shape, np.nan), where=trials > 0)
-        display = cls(success=success, n_samples=n_samples, sizes=sizes, size_name=size_name)
+        np.add.at(successes, (row, column), success)
+        share = np.divide(successes, trials, out=np.full(trials.shape, np.nan), where=trials > 0)
+        display = cls(success=share, n_samples=each_n, sizes=each_size, size_name=size_name)
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw on these axes, or on new ones.
 
         Parameters
@@ -183,9 +213,10 @@ class PhaseTransitionDisplay:
         PhaseTransitionDisplay
         """
         success = np.asarray(self.success, dtype=float)
-        if success.shape != (len(self.sizes), len(self.n_samples)):
+        n_samples, sizes = np.asarray(self.n_samples), np.asarray(self.sizes)
+        if success.shape != (len(sizes), len(n_samples)):
             raise ValueError(
-                f"success must have shape ({len(self.sizes)}, {len(self.n_samples)}), one row for each "
+                f"success must have shape ({len(sizes)}, {len(n_samples)}), one row for each "
                 f"size and one column for each number of rows, got {success.shape}."
             )
         ax = start_plot(self, ax)
@@ -194,9 +225,9 @@ class PhaseTransitionDisplay:
         )
         ax.set_facecolor("mistyrose")  # where nothing was tried
         ax.figure.colorbar(self.image_, ax=ax, label="share recovered")
-        ax.set_xticks(np.arange(len(self.n_samples)), [f"{n:g}" for n in self.n_samples])
-        ax.set_yticks(np.arange(len(self.sizes)), [f"{size:g}" for size in self.sizes])
-        if len(self.n_samples) > 8:
+        ax.set_xticks(np.arange(len(n_samples)), [f"{n:g}" for n in n_samples])
+        ax.set_yticks(np.arange(len(sizes)), [f"{size:g}" for size in sizes])
+        if len(n_samples) > 8:
             ax.tick_params(axis="x", rotation=45)
         ax.set(xlabel="rows n", ylabel=self.size_name)
         return self

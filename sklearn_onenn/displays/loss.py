@@ -1,14 +1,36 @@
 """The figure of a fit: its loss by stages."""
 
 from itertools import accumulate
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
+from .._regressor import OneHiddenLayerRegressor
 
-def start_plot(display, ax):
-    """The axes to draw on, stored as ``ax_`` and ``figure_``."""
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
+
+
+class Display:
+    """A figure: numbers, which subclasses compute and draw.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    """
+
+    ax_: "Axes"
+    figure_: "Figure | SubFigure"
+
+
+def start_plot(display: Display, ax: "Axes | None") -> "Axes":
+    """Choose the axes to draw on, those given or new ones; stores ``ax_`` and ``figure_``."""
     check_matplotlib_support(f"{type(display).__name__}.plot")
     import matplotlib.pyplot as plt
 
@@ -18,7 +40,7 @@ def start_plot(display, ax):
     return ax
 
 
-class LossCurveDisplay:
+class LossCurveDisplay(Display):
     """Loss at every iteration of a fit, stage by stage.
 
     Parameters
@@ -47,12 +69,22 @@ class LossCurveDisplay:
     [2]
     """
 
-    def __init__(self, *, loss_curve, stages, validation_loss_curve=None):
+    boundaries_: list[int]
+    lines_: "list[Line2D]"
+    validation_line_: "Line2D | None"
+
+    def __init__(
+        self,
+        *,
+        loss_curve: ArrayLike,
+        stages: list[tuple[str, int]],
+        validation_loss_curve: ArrayLike | None = None,
+    ) -> None:
         self.loss_curve, self.stages = loss_curve, stages
         self.validation_loss_curve = validation_loss_curve
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: OneHiddenLayerRegressor, *, ax: "Axes | None" = None) -> Self:
         """Draw the loss curve of a fitted estimator.
 
         Parameters
@@ -73,7 +105,7 @@ class LossCurveDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw on these axes, or on new ones.
 
         Parameters
@@ -92,7 +124,8 @@ class LossCurveDisplay:
         ax = start_plot(self, ax)
         colors = {name: f"C{i}" for i, name in enumerate(dict.fromkeys(name for name, _ in self.stages))}
         starts = [0, *ends[:-1]]
-        self.lines_, seen = [], set()
+        self.lines_ = []
+        seen: set[str] = set()
         for (name, _), start, end in zip(self.stages, starts, ends, strict=True):
             # A line reaches to the next stage, so that the curve has no gaps.
             part = slice(start, end + 1)
@@ -108,10 +141,9 @@ class LossCurveDisplay:
             ax.axvline(boundary, color="0.85", linewidth=1, zorder=0)
         self.validation_line_ = None
         if self.validation_loss_curve is not None:
-            iterations = np.arange(len(losses) - len(self.validation_loss_curve), len(losses))
-            (self.validation_line_,) = ax.plot(
-                iterations, self.validation_loss_curve, "k:", label="held-out rows"
-            )
+            held_out = np.asarray(self.validation_loss_curve)
+            iterations = np.arange(len(losses) - len(held_out), len(losses))
+            (self.validation_line_,) = ax.plot(iterations, held_out, "k:", label="held-out rows")
         ax.set(xlabel="iteration", ylabel="half mean squared residual", yscale="log")
         ax.legend()
         return self

@@ -1,6 +1,10 @@
 """Figures of spectra: of the moments of data, and of the Gauss-Newton matrix at a fit."""
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.utils import check_random_state
@@ -15,16 +19,23 @@ from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._network.symmetries import TangentBasis
+from .._regressor import OneHiddenLayerRegressor
 from .._tensor.spectrum import moment_spectrum
+from .._typing import Array, RowMatrix
 from .._validation import ROWS, target_columns
 from ..activations import get_activation
-from .loss import start_plot
+from .loss import Display, start_plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import FillBetweenPolyCollection
+    from matplotlib.lines import Line2D
 
 # Up to so many weights all eigenvalues are computed, of a matrix that is formed.
 ALL_EIGENVALUES = 600
 
 
-class MomentSpectrumDisplay:
+class MomentSpectrumDisplay(Display):
     """Singular values of the moments of the data, against those of permuted targets.
 
     As many stand above the band of the permutations as units are seen: the elbow is at ``k``. With
@@ -67,11 +78,24 @@ class MomentSpectrumDisplay:
     3
     """
 
-    def __init__(self, *, values, null, order):
+    edge_: float
+    n_above_: int
+    line_: "Line2D"
+    band_: "FillBetweenPolyCollection"
+
+    def __init__(self, *, values: ArrayLike, null: ArrayLike, order: int) -> None:
         self.values, self.null, self.order = values, null, order
 
     @classmethod
-    def from_data(cls, X, y, *, n_permutations=20, random_state=None, ax=None):
+    def from_data(
+        cls,
+        X: RowMatrix,
+        y: ArrayLike,
+        *,
+        n_permutations: int = 20,
+        random_state: int | RandomState | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Compute the spectrum of data and draw it.
 
         Parameters
@@ -89,11 +113,12 @@ class MomentSpectrumDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_data")
         X, y = check_X_y(X, y, multi_output=True, y_numeric=True, ensure_min_samples=2, **ROWS)
-        y = target_columns("y", y)
+        targets = target_columns("y", y)
         if n_permutations < 1:
             raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
         with block_threads() as executor:
-            rows = scaled_rows(X, y, None, *target_scale(y, None, center=True), executor)
+            y_mean, y_scale = target_scale(targets, None, center=True)
+            rows = scaled_rows(X, targets, None, y_mean, y_scale, executor)
             coordinates = whitening(rows)
             if coordinates.rank == 0:
                 raise ValueError("X must have a column that varies, got constant columns only.")
@@ -105,7 +130,7 @@ class MomentSpectrumDisplay:
             )
         return cls(values=spectrum.values, null=spectrum.null, order=spectrum.order).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw on these axes, or on new ones.
 
         Parameters
@@ -132,12 +157,12 @@ class MomentSpectrumDisplay:
             title=f"{self.n_above_} above the permutations",
             ylim=(0, None),
         )
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.legend()
         return self
 
 
-class HessianSpectrumDisplay:
+class HessianSpectrumDisplay(Display):
     """Eigenvalues of the Gauss-Newton matrix at a fit: how well the data determine its weights.
 
     The matrix is J^T J / n, with J the derivative of the predictions by the weights: the Hessian of the
@@ -169,11 +194,20 @@ class HessianSpectrumDisplay:
     (15, True)
     """
 
-    def __init__(self, *, eigenvalues, n_weights):
+    line_: "Line2D"
+
+    def __init__(self, *, eigenvalues: ArrayLike, n_weights: int) -> None:
         self.eigenvalues, self.n_weights = eigenvalues, n_weights
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_eigenvalues=50, ax=None):
+    def from_estimator(
+        cls,
+        estimator: OneHiddenLayerRegressor,
+        X: RowMatrix,
+        *,
+        n_eigenvalues: int = 50,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Compute the eigenvalues of a fit and draw them.
 
         Parameters
@@ -203,11 +237,12 @@ class HessianSpectrumDisplay:
                 coordinates,
                 fit_intercept=estimator.fit_intercept,
             )
-            network = Network(*coordinates.weights_from_inputs(W, b), V, c)
+            W, b = coordinates.weights_from_inputs(W, b)
+            network = Network(W, b, V, c)
             eigenvalues, n_weights = gauss_newton_eigenvalues(problem, network, n_eigenvalues)
         return cls(eigenvalues=eigenvalues, n_weights=n_weights).plot(ax=ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> Self:
         """Draw on these axes, or on new ones.
 
         Parameters
@@ -233,14 +268,16 @@ class HessianSpectrumDisplay:
         return self
 
 
-def gauss_newton_eigenvalues(problem, network, n_eigenvalues):
+def gauss_newton_eigenvalues(
+    problem: SquaredLoss, network: Network, n_eigenvalues: int
+) -> tuple[Array, int]:
     """Eigenvalues of J^T J / n in decreasing order, and its size, without weights that are fixed."""
     free = TangentBasis(network, degree=None, fit_intercept=problem.fit_intercept)
     if free.size <= max(ALL_EIGENVALUES, n_eigenvalues + 1):
         return eigvalsh(gauss_newton_matrix(problem, network, free))[::-1], free.size
     evaluation = problem.evaluate(network)
 
-    def product(vector):
+    def product(vector: Array) -> Array:
         return free.reduce(evaluation.gauss_newton_product(free.expand(vector.ravel())))
 
     operator = LinearOperator((free.size,) * 2, matvec=product, dtype=np.float64)

@@ -386,6 +386,15 @@ def test_predictions_are_lazy_and_those_of_the_plain_estimator(client, n_outputs
         model.predict(dX[:, :2])
 
 
+def test_certificates_are_those_of_the_plain_estimator(client, plain):
+    model, (X, y, _) = fitted(client), data()
+    certificate = model.certificate(X, y)
+    assert certificate.trained_here
+    assert certificate == model.to_local().certificate(X, y) == plain.certificate(X, y)
+    with pytest.raises(TypeError, match=r"certificate needs X in memory.*pass X.compute\(\)"):
+        model.certificate(*arrays(X, y))
+
+
 def test_dataframes(client, plain):
     import pandas as pd
 
