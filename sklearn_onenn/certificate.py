@@ -143,7 +143,7 @@ def certify(problem, network, options, *, losses, trained_here):
     not recovered
     """
     activation = problem.activation
-    case = CertificateContext.of(problem, network, options)
+    case, white = CertificateContext.of(problem, network, options), options.moment_coordinates
     network = with_output_norm(network, 1.0, activation.degree)
     free = TangentBasis(network, degree=activation.degree, fit_intercept=problem.fit_intercept)
     rows_per_weight = problem.rows.weight_sum * problem.rows.n_outputs / free.size
@@ -159,7 +159,11 @@ def certify(problem, network, options, *, losses, trained_here):
             checks += noisy_checks(case, evaluation, free, rows_per_weight)
     return Certificate(
         checks=tuple(checks),
-        assumptions=(normal_rows(case), usable_activation(evaluation), visible_span(case)),
+        assumptions=(
+            normal_rows(case.problem.rows, white),
+            usable_activation(evaluation),
+            visible_span(case.problem.rows.in_memory(), white, len(network.b), case.random_state),
+        ),
         trained_here=trained_here,
         exact=exact,
         rows_per_weight=rows_per_weight,

@@ -3,26 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import RandomState
 from scipy.linalg import eigvalsh
 
 from .._data.floating_point import EPSILON, TINY
 from .._data.gaussianity import NORMAL, distance_from_normal
-from .._data.rows import weighted
+from .._data.rows import ArrayRows, Block, Rows, weighted
+from .._data.whitening import Coordinates
 from .._network.jacobian import gauss_newton_matrix
+from .._network.loss import Evaluation
+from .._network.symmetries import TangentBasis
+from .._typing import Array
 from ..theory import extreme_eigenvalues
 from .residual_tests import MATRIX_SIZE, spectrum_against_signs
-
-# Rows and outputs for each free weight.
-LEAST_ROWS = 1.1
-
-# Rows on which a unit bends, for each of its weights.
-LEAST_BENT = 0.5
-
-# Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not determined.
-SINGULAR = 1e-9
-
-# Share of the largest eigenvalue up to which Lanczos steps find the smallest.
-LANCZOS_TOL = 1e-6
+from .rules import BUDGET, RULES, CertificateRules
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class Check:
     decisive: bool
     sentence: str
 
-    def line(self, yes, no):
+    def line(self, yes: str, no: str) -> str:
         """One line of a certificate: a word for the answer, the name, the sentence.
 
         Parameters
@@ -67,27 +61,29 @@ class Check:
         """
         return f"[{yes if self.passed else no}] {self.name}: {self.sentence}"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.line("passes", "fails")
 
 
-def answer(name, value, limit, passed, yes, no, *, decisive=True):
+def answer(
+    name: str, value: float, limit: float, passed: bool, yes: str, no: str, *, decisive: bool = True
+) -> Check:
     """The check with one of two sentences."""
     return Check(name, float(value), float(limit), bool(passed), decisive, yes if passed else no)
 
 
-def enough_rows(rows_per_weight):
+def enough_rows(rows_per_weight: float, rules: CertificateRules = RULES) -> Check:
     """Whether there are more equations than weights."""
     seen = f"{rows_per_weight:.3g} rows for each weight"
     return answer(
-        "rows", rows_per_weight, LEAST_ROWS, rows_per_weight >= LEAST_ROWS,
+        "rows", rows_per_weight, rules.least_rows, rows_per_weight >= rules.least_rows,
         f"{seen}.",
-        f"{seen}, and {LEAST_ROWS:g} are needed to tell a network from an interpolation: take more "
-        f"rows or fewer units.",
+        f"{seen}, and {rules.least_rows:g} are needed to tell a network from an interpolation: take "
+        f"more rows or fewer units.",
     )  # fmt: skip
 
 
-def bending_units(evaluation):
+def bending_units(evaluation: Evaluation, rules: CertificateRules = RULES) -> Check:
     """Whether every unit is bent on as many rows as determine it.
 
     A unit that is linear on all rows but a few can be exchanged for others with the same outputs
@@ -96,7 +92,7 @@ def bending_units(evaluation):
     """
     problem, input_weights = evaluation.problem, evaluation.input_weights
 
-    def sums(block):
+    def sums(block: Block) -> Array:
         slopes = problem.activation.derivative(block.X @ input_weights.W + input_weights.b)
         powers = (slopes, slopes**2, slopes**3, slopes**4)
         return np.array([weighted(power, block.weight).sum(axis=0) for power in powers])
@@ -107,14 +103,14 @@ def bending_units(evaluation):
     fourth = np.maximum(d - 4 * a * c + 6 * a**2 * b - 3 * a**4, TINY)
     bent = (n * square**2 / fourth).min() / (problem.coordinates.rank + 1)
     return answer(
-        "bending units", bent, LEAST_BENT, bent > LEAST_BENT,
+        "bending units", bent, rules.least_bent, bent > rules.least_bent,
         f"Every unit bends on at least {bent:.3g} rows for each of its weights.",
         f"A unit bends on {bent:.2g} rows only for each of its weights, and is linear on the others: "
         f"use fewer units, or rows on which it bends.",
     )  # fmt: skip
 
 
-def free_curvature(evaluation, free):
+def free_curvature(evaluation: Evaluation, free: TangentBasis) -> tuple[float, float]:
     """Smallest and largest eigenvalue of the Gauss-Newton matrix in the free weights.
 
     A small matrix is written out; of a larger one Lanczos steps find the smallest eigenvalue up to
@@ -124,34 +120,34 @@ def free_curvature(evaluation, free):
         values = eigvalsh(gauss_newton_matrix(evaluation.problem, evaluation.network, free))
         return max(values[0], 0.0), values[-1]
 
-    def product(vector):
+    def product(vector: Array) -> Array:
         return free.reduce(evaluation.gauss_newton_product(free.expand(vector)))
 
-    smallest, largest = extreme_eigenvalues(product, free.size, tol=LANCZOS_TOL)
-    return max(smallest, LANCZOS_TOL * largest), largest
+    smallest, largest = extreme_eigenvalues(product, free.size, tol=BUDGET.lanczos_tol)
+    return max(smallest, BUDGET.lanczos_tol * largest), largest
 
 
-def determined(evaluation, free):
+def determined(evaluation: Evaluation, free: TangentBasis, rules: CertificateRules = RULES) -> Check:
     """Whether the rows determine every weight, to first order, as an exact fit needs it."""
     smallest, largest = free_curvature(evaluation, free)
     share = smallest / max(largest, TINY)
     return answer(
-        "determined weights", share, SINGULAR, share > SINGULAR,
+        "determined weights", share, rules.singular, share > rules.singular,
         f"The rows determine every weight (inverse condition {share:.1e}).",
         f"Some weights are not determined (inverse condition {share:.1e}), since a unit is dead, "
         f"doubled or linear on these rows: use fewer units or other rows.",
     )  # fmt: skip
 
 
-def normal_rows(case):
+def normal_rows(rows: Rows, white: Coordinates) -> Check:
     """How far the inputs are from normal ones."""
-    distance = distance_from_normal(case.problem.rows, case.options.moment_coordinates)
+    distance = distance_from_normal(rows, white)
     seen = f"Moments of the inputs are within {distance:.1f} standard errors of those of normal ones."
     far = f"A moment of the inputs is {distance:.1f} standard errors from that of normal ones."
     return answer("normal inputs", distance, NORMAL, distance <= NORMAL, seen, far, decisive=False)
 
 
-def usable_activation(evaluation):
+def usable_activation(evaluation: Evaluation) -> Check:
     """Properties 3.1 to 3.3 at the smallest and the largest weight vector."""
     sizes = np.linalg.norm(evaluation.network.W, axis=0)
     sizes = np.clip([sizes.min(), sizes.max()], 1e-6, 1e6)
@@ -167,23 +163,21 @@ def usable_activation(evaluation):
     )  # fmt: skip
 
 
-def visible_span(case):
+def visible_span(rows: ArrayRows, white: Coordinates, k: int, random_state: RandomState) -> Check:
     """Whether the second moment shows a direction for every unit, above that of random signs."""
-    k = min(len(case.network.b), case.options.moment_coordinates.rank)
-    values, null = spectrum_against_signs(
-        case.problem.rows, case.options.moment_coordinates, case.random_state
-    )
+    k = min(k, white.rank)
+    values, null = spectrum_against_signs(rows, white, random_state)
     ratio = (values[:, k - 1] / np.maximum(null.max(axis=1), TINY)).max()
     seen = f"Eigenvalue {k} of the second moment of y is {ratio:.2g} times what random signs show."
     return answer("visible span", ratio, 1.0, ratio > 1, seen, seen, decisive=False)
 
 
-def hidden_curvature(evaluation):
+def hidden_curvature(evaluation: Evaluation) -> tuple[float, float]:
     """Smallest and largest eigenvalue of the Gauss-Newton matrix in W."""
     network = evaluation.network
     zero = network.unpack(np.zeros(network.pack().size))
 
-    def product(vector):
+    def product(vector: Array) -> Array:
         return evaluation.gauss_newton_product(
             zero._replace(W=vector.reshape(network.W.shape))
         ).W.ravel()
@@ -191,7 +185,7 @@ def hidden_curvature(evaluation):
     return extreme_eigenvalues(product, network.W.size)
 
 
-def contraction(losses):
+def contraction(losses: list[float]) -> float:
     """Average factor by which an iteration brings the loss closer to the last one."""
     if len(losses) < 3 or not losses[0] > losses[-1]:
         return 1.0

@@ -12,7 +12,7 @@ from numpy.random import RandomState
 
 from .._data.floating_point import EPSILON, TINY
 from .._data.whitening import whitening
-from .._network.loss import SquaredLoss
+from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Network
 from .._network.output_layer import (
     elimination_costs,
@@ -20,8 +20,8 @@ from .._network.output_layer import (
     solve_outputs,
     with_fitted_outputs,
 )
-from .._network.symmetries import min_norm_scaling
-from .._optimization.gauss_newton import Stopping, gauss_newton
+from .._network.symmetries import TangentBasis, min_norm_scaling
+from .._optimization.gauss_newton import Solution, gauss_newton
 from .._search.growing_samples import fit_on_nested_samples, growing_samples
 from .._search.multistart import same_optimum
 from .._search.one_start import FitOptions, start_from_moments
@@ -29,39 +29,12 @@ from .._search.polish import continue_on
 from .._search.progress import Trace
 from .._search.stages import exact_loss
 from .._search.starts import residual_directions_start
+from .._selection.criteria import statistical_tolerance
+from .._typing import Array
 from ..activations import ACTIVATIONS
-from .checks import answer, free_curvature
+from .checks import Check, answer, free_curvature
 from .residual_tests import explained, gained, unexplained_by_inputs, unexplained_second_moment
-
-# Rows for each weight, times the variance explained over that left.
-LEAST_SIGNAL = 40.0
-
-# Loss, over the variance of y, below which a network with a unit less fits exactly as well.
-AS_EXACT = 1e-8
-
-# Standard error, over the smallest weight vector, at which weights say little.
-IMPRECISE = 1.0
-
-# Standard errors above which a score is no chance.
-CHANCE = 3.5
-
-# Twice the log-likelihood, for each weight of a unit, above which the rows call for it, and up to which
-# it may be noise. A unit of noise has 1.7, since its direction is sought, and one in 70 has more than 3.
-CALLED_FOR, MERE_NOISE = 4.0, 3.0
-
-# The score, and twice the log-likelihood, from which another activation may be the right one.
-RIVAL, RIVAL_GAIN = 2.9, 2.8
-
-# Units that are tried for being left out: those whose output weights alone matter least.
-LEFT_OUT = 3
-
-REFIT_STEPS, REFIT_TOL = 30, 1e-4
-
-# Optima are the same when losses differ by this share of p / n.
-SAME_SHARE = 0.02
-
-# Iterations and tolerance with which a start from half of the rows is polished on all.
-POLISH_STEPS, POLISH_TOL = 100, 1e-6
+from .rules import BUDGET, RULES, CertificateRules
 
 
 @dataclass(frozen=True)
@@ -76,15 +49,17 @@ class CertificateContext:
     options : FitOptions
         How a fresh start would be fitted, with the white coordinates of the rows.
     random_state : numpy.random.RandomState
+    rules : CertificateRules
     """
 
     problem: SquaredLoss
     network: Network
     options: FitOptions
     random_state: RandomState
+    rules: CertificateRules = RULES
 
     @classmethod
-    def of(cls, problem, network, options):
+    def of(cls, problem: SquaredLoss, network: Network, options: FitOptions) -> "CertificateContext":
         """The case of a fit; fresh starts have its settings, but not its start."""
         init = options.init
         if not isinstance(init, str):
@@ -95,33 +70,35 @@ class CertificateContext:
         network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
         return cls(problem, network, options, np.random.RandomState(0))
 
-    def halves(self):
+    def halves(self) -> list[SquaredLoss]:
         """The problem on two random halves of the rows."""
         rows = self.problem.rows
         order = self.random_state.permutation(rows.n_rows)
         return [self.problem.replace(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
 
 
-def exact_checks(case):
+def exact_checks(case: CertificateContext) -> list[Check]:
     """The checks of an exact fit."""
-    problem, network = case.problem, case.network
+    problem, network, rules = case.problem, case.network, case.rules
     loss = min(
         problem.data_loss(without(problem, network, unit)) for unit in least_units(problem, network)
     )
     return [
         answer(
-            "every unit needed", loss, AS_EXACT, loss > AS_EXACT,
+            "every unit needed", loss, rules.as_exact, loss > rules.as_exact,
             f"The fit is exact, and without its least unit the loss rises to {loss:.1e} of var(y).",
             f"The fit is exact with a unit less as well: use k={len(network.b) - 1}.",
         )
     ]  # fmt: skip
 
 
-def noisy_checks(case, evaluation, free, rows_per_weight):
+def noisy_checks(
+    case: CertificateContext, evaluation: Evaluation, free: TangentBasis, rows_per_weight: float
+) -> list[Check]:
     """The checks of a fit that is not exact; those that cost most only where all others pass."""
     found = [
-        enough_signal(evaluation, rows_per_weight),
-        precise(evaluation, free),
+        enough_signal(evaluation, rows_per_weight, case.rules),
+        precise(evaluation, free, case.rules),
         every_unit(case),
         no_further_unit(case),
         right_activation(case, free),
@@ -133,28 +110,28 @@ def noisy_checks(case, evaluation, free, rows_per_weight):
     return found
 
 
-def enough_signal(evaluation, rows_per_weight):
+def enough_signal(evaluation: Evaluation, rows_per_weight: float, rules: CertificateRules) -> Check:
     """Whether a unit that is missing, or one too many, would stand out of the noise."""
     noise = 2 * evaluation.data_loss / evaluation.problem.rows.n_outputs
     signal = rows_per_weight * max(1 - noise, 0.0) / max(noise, TINY)
     seen = f"{signal:.3g} rows for each weight, times the variance explained over that left"
     return answer(
-        "signal", signal, LEAST_SIGNAL, signal >= LEAST_SIGNAL,
+        "signal", signal, rules.least_signal, signal >= rules.least_signal,
         f"{seen}.",
-        f"{seen}, and {LEAST_SIGNAL:g} are needed to see a wrong unit through the noise: take more "
-        f"rows, or fit a model that explains more.",
+        f"{seen}, and {rules.least_signal:g} are needed to see a wrong unit through the noise: take "
+        f"more rows, or fit a model that explains more.",
         decisive=False,
     )  # fmt: skip
 
 
-def precise(evaluation, free):
+def precise(evaluation: Evaluation, free: TangentBasis, rules: CertificateRules) -> Check:
     """Whether noise leaves the weights determined: their largest error in any direction."""
     smallest, largest = free_curvature(evaluation, free)
     floor = EPSILON * max(largest, TINY)
     error = np.sqrt(2 * evaluation.data_loss / evaluation.problem.rows.weight_sum / max(smallest, floor))
     error /= max(np.linalg.norm(evaluation.network.W, axis=0).min(), np.sqrt(floor))
     return answer(
-        "precise weights", error, IMPRECISE, error < IMPRECISE,
+        "precise weights", error, rules.imprecise, error < rules.imprecise,
         f"The standard error of the weights is at most {error:.2g} of the smallest weight vector.",
         f"Along some direction the standard error of the weights is {error:.2g} of the smallest weight "
         f"vector: take more rows, fewer units, or another activation.",
@@ -162,38 +139,38 @@ def precise(evaluation, free):
     )  # fmt: skip
 
 
-def every_unit(case):
+def every_unit(case: CertificateContext) -> Check:
     """Whether every unit explains more than one would that fits noise."""
-    problem, network = case.problem, case.network
+    problem, network, rules = case.problem, case.network, case.rules
     gain = min(
         gained(problem, without(problem, network, unit), network)
         for unit in least_units(problem, network)
     ) / weights_of_a_unit(problem)
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
-        "every unit needed", gain, CALLED_FOR, gain > CALLED_FOR,
+        "every unit needed", gain, rules.called_for, gain > rules.called_for,
         f"Every unit is needed ({seen}).",
-        f"A unit is not needed ({seen}, and noise alone gives up to {CALLED_FOR:g}): use "
+        f"A unit is not needed ({seen}, and noise alone gives up to {rules.called_for:g}): use "
         f"k={len(network.b) - 1}, or more rows.",
     )  # fmt: skip
 
 
-def no_further_unit(case):
+def no_further_unit(case: CertificateContext) -> Check:
     """Whether a further unit explains no more than one that fits noise."""
-    problem, network = case.problem, case.network
+    problem, network, rules = case.problem, case.network, case.rules
     gains = [gained(problem, network, more) for more in with_a_further_unit(case)]
     gain = max(gains) / weights_of_a_unit(problem)
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
-        "no further unit", gain, MERE_NOISE, gain < MERE_NOISE,
+        "no further unit", gain, rules.mere_noise, gain < rules.mere_noise,
         f"A further unit explains nothing that noise would not ({seen}).",
         f"A further unit explains part of the residual ({seen}, and noise alone seldom has more than "
-        f"{MERE_NOISE:g}): use more units, more starts (n_init) or another activation.",
-        decisive=gain > CALLED_FOR,
+        f"{rules.mere_noise:g}): use more units, more starts (n_init) or another activation.",
+        decisive=gain > rules.called_for,
     )  # fmt: skip
 
 
-def with_a_further_unit(case):
+def with_a_further_unit(case: CertificateContext) -> list[Network]:
     """Networks with a unit more, fitted: from the residual of this one, and from moments."""
     problem, network, random_state = case.problem, case.network, case.random_state
     starts = [residual_directions_start(problem, network, random_state, n_more=1)]
@@ -204,38 +181,40 @@ def with_a_further_unit(case):
     return [steps(problem, start) for start in starts]
 
 
-def weights_of_a_unit(problem):
+def weights_of_a_unit(problem: SquaredLoss) -> int:
     """How many weights a unit has."""
     return problem.coordinates.rank + problem.rows.n_outputs + int(problem.fit_intercept)
 
 
-def right_activation(case, free):
+def right_activation(case: CertificateContext, free: TangentBasis) -> Check:
     """Whether no other function of the units' inputs explains the residual."""
+    rules = case.rules
     score = unexplained_by_inputs(case.problem, case.network, free)
     return answer(
-        "activation", score, CHANCE, score < CHANCE,
+        "activation", score, rules.chance, score < rules.chance,
         f"No other function of the units' inputs explains the residual ({score:.1f} standard errors).",
         f"Other functions of the units' inputs explain part of the residual ({score:.1f} standard "
         f"errors): try another activation, more units or more starts (n_init).",
     )  # fmt: skip
 
 
-def no_second_moment(case):
+def no_second_moment(case: CertificateContext) -> Check:
     """Whether the second moment of the residual is that of noise."""
+    rules = case.rules
     score = unexplained_second_moment(
         case.problem, case.network, case.options.moment_coordinates, case.random_state
     )
     return answer(
-        "residual spectrum", score, CHANCE, score < CHANCE,
+        "residual spectrum", score, rules.chance, score < rules.chance,
         f"The residual's second moment is that of noise ({score:.1f} standard errors).",
         f"The residual's second moment is not that of noise ({score:.1f} standard errors): use more "
         f"units or more starts (n_init).",
     )  # fmt: skip
 
 
-def no_rival(case):
+def no_rival(case: CertificateContext) -> Check:
     """Whether no other activation, fitted from the same hidden units, explains more."""
-    problem, network = case.problem, case.network
+    problem, network, rules = case.problem, case.network, case.rules
     scores, gains = {}, {}
     for rival in dict.fromkeys(ACTIVATIONS.values()):
         if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
@@ -248,18 +227,18 @@ def no_rival(case):
     score, gain = max(scores.values()), gains[best]
     seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
     return answer(
-        "no rival activation", score, RIVAL, score < RIVAL and gain < RIVAL_GAIN,
+        "no rival activation", score, rules.rival, score < rules.rival and gain < rules.rival_gain,
         f"No other activation explains the residual {seen}.",
         f"Another activation may be the right one {seen}: try activation={best!r}, or take more rows.",
         decisive=False,
     )  # fmt: skip
 
 
-def same_from_halves(case):
+def same_from_halves(case: CertificateContext) -> Check:
     """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
     evaluation = case.problem.evaluate(case.network)
-    share = SAME_SHARE * case.network.pack().size / case.problem.rows.weight_sum
     rules = case.options.rules.starts
+    share = 2 * statistical_tolerance(case.problem, len(case.network.b))
     limit, n_same, lower = max(rules.same_loss, share), 0, -np.inf
     for half in case.halves():
         fit = fresh_fit(case, half)
@@ -285,7 +264,7 @@ def same_from_halves(case):
     )  # fmt: skip
 
 
-def fresh_fit(case, half):
+def fresh_fit(case: CertificateContext, half: SquaredLoss) -> Solution:
     """A fit on half of the rows from a start of its own, polished on all rows."""
     rows, options = half.rows.with_own_counter(), case.options
     options = replace(options, moment_coordinates=whitening(rows), alpha=case.problem.alpha)
@@ -294,24 +273,23 @@ def fresh_fit(case, half):
     samples = growing_samples(rows, k, options.rules.samples, case.random_state)
     fit = fit_on_nested_samples(problem, samples, k, options, case.random_state)
     solution = replace(fit.solution, alpha=case.problem.alpha)
-    return continue_on(case.problem, solution, Trace(), Stopping(POLISH_STEPS, POLISH_TOL))
+    return continue_on(case.problem, solution, Trace(), options.stopping)
 
 
-def steps(problem, network):
+def steps(problem: SquaredLoss, network: Network) -> Network:
     """The network after a few Gauss-Newton steps on the rows of the problem."""
     network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     exact = exact_loss(problem.rows.dtype) if problem.alpha == 0 else 0.0
-    stopping = Stopping(REFIT_STEPS, REFIT_TOL, exact_loss=exact)
-    return gauss_newton(problem, network, stopping).network
+    return gauss_newton(problem, network, replace(BUDGET.refit, exact_loss=exact)).network
 
 
-def least_units(problem, network):
+def least_units(problem: SquaredLoss, network: Network) -> Array:
     """The units without which the loss rises least, as far as output weights alone can tell."""
     solution = solve_outputs(*output_equations(problem, network.W, network.b))
-    return np.argsort(elimination_costs(*solution[:2]))[:LEFT_OUT]
+    return np.argsort(elimination_costs(*solution[:2]))[: BUDGET.n_left_out]
 
 
-def without(problem, network, unit):
+def without(problem: SquaredLoss, network: Network, unit: int) -> Network:
     """The network without a unit, fitted again."""
     W, b = np.delete(network.W, unit, axis=1), np.delete(network.b, unit)
     fewer = with_fitted_outputs(problem, W, b)

@@ -1,0 +1,70 @@
+"""The numbers that a certificate goes by, measured in ``doc/benchmarks/certificate.md``."""
+
+from dataclasses import dataclass
+
+from .._optimization.gauss_newton import Stopping
+
+
+@dataclass(frozen=True)
+class CertificateRules:
+    """Limits of the checks.
+
+    Attributes
+    ----------
+    least_rows : float
+        Rows and outputs for each free weight.
+    least_bent : float
+        Rows on which a unit bends, for each of its weights.
+    singular : float
+        Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not
+        determined.
+    least_signal : float
+        Rows for each weight, times the variance explained over that left.
+    as_exact : float
+        Loss, over the variance of y, below which a network with a unit less fits exactly as well.
+    imprecise : float
+        Standard error, over the smallest weight vector, at which weights say little.
+    chance : float
+        Standard errors above which a score is no chance.
+    called_for, mere_noise : float
+        Twice the log-likelihood, for each weight of a unit, above which the rows call for it, and up to
+        which it may be noise. A unit of noise has 1.7, since its direction is sought, and one in 70 has
+        more than 3.
+    rival, rival_gain : float
+        The score, and twice the log-likelihood, from which another activation may be the right one.
+    """
+
+    least_rows: float = 1.1
+    least_bent: float = 0.5
+    singular: float = 1e-9
+    least_signal: float = 40.0
+    as_exact: float = 1e-8
+    imprecise: float = 1.0
+    chance: float = 3.5
+    called_for: float = 4.0
+    mere_noise: float = 3.0
+    rival: float = 2.9
+    rival_gain: float = 2.8
+
+
+@dataclass(frozen=True)
+class CertificateBudget:
+    """How much work a certificate does.
+
+    Attributes
+    ----------
+    n_left_out : int
+        Units that are tried for being left out: those whose output weights alone matter least.
+    refit : Stopping
+        Of the fits with other units.
+    lanczos_tol : float
+        Share of the largest eigenvalue up to which Lanczos steps find the smallest.
+    """
+
+    n_left_out: int = 3
+    refit: Stopping = Stopping(max_iter=30, tol=1e-4)
+    lanczos_tol: float = 1e-6
+
+
+RULES = CertificateRules()
+BUDGET = CertificateBudget()
