@@ -1,34 +1,39 @@
 """The estimator: validate, whiten, search over starts, store."""
 
 import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.random import RandomState
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._callbacks import CallbackSupportMixin, FitTask
+from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
-from ._data.rows import ArrayRows, block_threads, scaled_rows
+from ._data.rows import ArrayRows, Rows, block_threads
 from ._data.streams import RowBlocks, StreamRows, summarize
-from ._data.targets import MERGED_ROWS, merge_equal_rows, target_scale
-from ._data.whitening import identity_coordinates, whitening
+from ._data.targets import MERGED_ROWS, TargetScale, merge_equal_rows
+from ._data.whitening import Coordinates, identity_coordinates, whitening
 from ._inference.covariance import check_size, covariance_factor, prediction_std, standard_errors
 from ._network.loss import SquaredLoss
 from ._network.network import Network, forward
 from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
 from ._search.growing_samples import fit_on_nested_samples, growing_samples
-from ._search.one_start import FitOptions
-from ._search.progress import Observers, Printer
+from ._search.one_start import FitOptions, StartResult
+from ._search.progress import Observer, Observers, Printer
 from ._search.rules import SearchRules
 from ._search.width import choose_width
 from ._tensor.initialization import check_score_function
+from ._typing import Array
 from ._validation import (
     ROWS,
     checked_array,
@@ -38,7 +43,7 @@ from ._validation import (
     training_rows,
 )
 from .activations import Activation, get_activation
-from .certificate import certify, is_training_set
+from .certificate import Certificate, certify, is_training_set
 
 SOME_FITS_HAVE = (
     "validation_loss_", "validation_loss_curve_",
@@ -259,27 +264,27 @@ class OneHiddenLayerRegressor(
 
     def __init__(
         self,
-        k=5,
+        k: int | Literal["auto"] = 5,
         *,
-        activation="relu",
-        fit_intercept=True,
-        init="tensor",
-        moments="residual",
-        score_function=None,
-        resample=True,
-        polish=True,
-        learning_rate="auto",
-        max_iter=100,
-        tol=1e-6,
-        n_init="auto",
-        alpha="auto",
-        whiten=True,
-        warm_start=False,
-        keep_covariance=False,
-        n_jobs=None,
-        verbose=0,
-        random_state=None,
-    ):
+        activation: str | Activation = "relu",
+        fit_intercept: bool = True,
+        init: str | Sequence[Any] = "tensor",
+        moments: str = "residual",
+        score_function: Any = None,
+        resample: bool = True,
+        polish: bool = True,
+        learning_rate: float | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        n_init: int | Literal["auto"] = "auto",
+        alpha: float | Literal["auto"] = "auto",
+        whiten: bool = True,
+        warm_start: bool = False,
+        keep_covariance: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: int | RandomState | None = None,
+    ) -> None:
         self.k = k
         self.activation = activation
         self.fit_intercept = fit_intercept
@@ -301,7 +306,16 @@ class OneHiddenLayerRegressor(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Recover the network from data.
 
         Parameters
@@ -325,52 +339,54 @@ class OneHiddenLayerRegressor(
         self : OneHiddenLayerRegressor
         """
         task = FitTask(self, X, y, sample_weight)
-        before = dict(vars(self))
+        before = dict(self.__dict__)
         for name in SOME_FITS_HAVE:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         try:
             self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), task)
             task.end_fit()
         except BaseException:  # a failed or interrupted fit leaves the estimator as it was
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             raise
         return self
 
-    def _fit(self, X, y, sample_weight, held_out, task):
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any], task: FitObserver
+    ) -> None:
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
         check_score_function(self.score_function, X, self.moments)
-        activation = get_activation(self.activation)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
-            rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor)
-            held_out = held_out_rows(self, *held_out, rows.n_outputs)
-            samples = [rows]
-            if self.polish:
-                width = self._rules.width.typical_width if self.k == "auto" else self.k
-                samples = growing_samples(rows, width, self._rules.samples, random_state)
-            white, coordinates = self._coordinates(rows, samples[0])
-            alpha = 0.0 if self.alpha == "auto" else self.alpha
-            problem = SquaredLoss(
-                rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha
-            )
-            task.weights = partial(self._weights, problem=problem, y_mean=y_mean, y_scale=y_scale)
-            observers = [Printer(self.verbose, np.mean(y_scale**2))] if self.verbose else []
-            options = self._options(white, problem, y_mean, y_scale, [*observers, task])
-            if held_out is not None:
-                held_out = scaled_rows(*held_out, y_mean, y_scale, executor)
-                options = replace(options, held_out=held_out)
+            rows, targets = self._rows(X, y, sample_weight, executor)
+            validation = held_out_rows(self, *held_out, rows.n_outputs)
+            samples = self._samples(rows, random_state)
+            moment_coordinates, coordinates = self._coordinates(rows, samples[0])
+            problem = self._problem(rows, coordinates, 0.0 if self.alpha == "auto" else self.alpha)
+            task.weights = partial(self._weights, problem=problem, targets=targets)
+            printers = [Printer(self.verbose, targets.loss_unit)] if self.verbose else []
+            options = self._options(moment_coordinates, problem, targets, [*printers, task])
+            if validation is not None:
+                options = replace(options, held_out=targets.rows(*validation, executor))
             k, options = self._width(problem.replace(samples[0]), options, random_state)
             if self.keep_covariance:
                 check_size(rows.n_features, k, rows.n_outputs)
             fit = fit_on_nested_samples(problem, samples, k, options, random_state)
-            self._store(fit, problem, y_mean, y_scale)
+            self._store(fit, problem, targets)
             if self.keep_covariance:
-                self._store_covariance(problem.replace(rows, alpha=self.alpha_), y_mean, y_scale)
+                self._store_covariance(problem.replace(rows, alpha=self.alpha_), targets)
 
-    def _rows(self, X, y, sample_weight, executor, *, reset=True):
+    def _rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        executor: ThreadPoolExecutor | None,
+        *,
+        reset: bool = True,
+    ) -> tuple[Rows, TargetScale]:
         """Checked rows with targets at unit scale, and that scale."""
         refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
@@ -379,14 +395,26 @@ class OneHiddenLayerRegressor(
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = summarize(checked_blocks(self, X), center=self.fit_intercept)
-            return StreamRows(X, found, executor=executor), found.y_mean, found.y_scale
+            return StreamRows(X, found, executor=executor), found.target_scale
         X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
         if X.shape[0] <= MERGED_ROWS:
             X, y, weight = merge_equal_rows(X, y, weight)
-        y_mean, y_scale = target_scale(y, weight, center=self.fit_intercept)
-        return scaled_rows(X, y, weight, y_mean, y_scale, executor), y_mean, y_scale
+        targets = TargetScale.of(y, weight, center=self.fit_intercept)
+        return targets.rows(X, y, weight, executor), targets
 
-    def predict(self, X, return_std=False) -> np.ndarray | tuple[np.ndarray, ...]:
+    def _samples(self, rows: Rows, random_state: RandomState) -> list[Rows]:
+        """Nested samples of the rows, the last of which is all of them."""
+        if not self.polish:
+            return [rows]
+        width = self._rules.width.typical_width if self.k == "auto" else self.k
+        return growing_samples(rows, width, self._rules.samples, random_state)
+
+    def _problem(self, rows: Rows, coordinates: Coordinates, alpha: float) -> SquaredLoss:
+        """The loss on rows."""
+        activation = get_activation(self.activation)
+        return SquaredLoss(rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha)
+
+    def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, ...]:
         """Predict targets.
 
         Parameters
@@ -425,19 +453,19 @@ class OneHiddenLayerRegressor(
             found = [values[:, 0] for values in found]
         return tuple(found) if return_std else found[0]
 
-    def _network(self):
+    def _network(self) -> Network:
         """The fitted weights."""
         (W, V), (b, c) = self.coefs_, self.intercepts_
         return Network(W, b, V, c)
 
-    def _store_covariance(self, problem, y_mean, y_scale):
+    def _store_covariance(self, problem: SquaredLoss, targets: TargetScale) -> None:
         """Covariance and standard errors of the fitted weights."""
-        factor = covariance_factor(problem, self._network(), y_mean, y_scale)
+        factor = covariance_factor(problem, self._network(), targets)
         errors = standard_errors(self._network(), factor)
         self.covariance_factor_ = factor
         self.coefs_std_, self.intercepts_std_ = [errors.W, errors.V], [errors.b, errors.c]
 
-    def certificate(self, X, y, sample_weight=None):
+    def certificate(self, X: Any, y: Any, sample_weight: Any = None) -> Certificate:
         """Say whether the network that generated the rows was recovered, and why.
 
         Parameters
@@ -457,28 +485,28 @@ class OneHiddenLayerRegressor(
         if isinstance(X, RowBlocks):
             raise TypeError("certificate needs arrays, got RowBlocks. A sample of the rows will do.")
         with block_threads() as executor:
-            rows, y_mean, y_scale = self._rows(X, y, sample_weight, executor, reset=False)
-            white, coordinates = self._coordinates(rows, rows)
-            problem = SquaredLoss(
-                rows, get_activation(self.activation), coordinates,
-                fit_intercept=self.fit_intercept, alpha=self.alpha_,
-            )  # fmt: skip
-            network = inner_network(self._network(), problem, y_mean, y_scale)
-            targets = np.concatenate([[rows.weight_sum], y_mean, y_scale])
-            loss, fit_loss = problem.data_loss(network), self.loss_ / np.mean(y_scale**2)
+            rows, targets = self._rows(X, y, sample_weight, executor, reset=False)
+            moment_coordinates, coordinates = self._coordinates(rows, rows)
+            problem = self._problem(rows, coordinates, self.alpha_)
+            network = inner_network(self._network(), problem, targets)
+            # A network of from_mlp has no record of a fit.
+            fit_loss = getattr(self, "loss_", np.nan) / targets.loss_unit
             return certify(
-                problem, network, self._options(white, problem, y_mean, y_scale),
-                losses=self.loss_curve_,
-                trained_here=is_training_set(self._targets_seen, targets, loss, fit_loss),
+                problem, network, self._options(moment_coordinates, problem, targets),
+                losses=getattr(self, "loss_curve_", []),
+                trained_here=is_training_set(
+                    getattr(self, "_targets_seen", np.zeros(0)), sums_of_targets(rows, targets),
+                    problem.data_loss(network), fit_loss,
+                ),
             )  # fmt: skip
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.input_tags.sparse = True
         return tags
 
-    def _coordinates(self, rows, sample):
+    def _coordinates(self, rows: Rows, sample: Rows) -> tuple[Coordinates, Coordinates]:
         """Coordinates for the moments, which are those of the sample, and for the steps on all rows."""
         if not self.whiten:
             return (identity_coordinates(rows.n_features),) * 2
@@ -488,12 +516,18 @@ class OneHiddenLayerRegressor(
             return white, white
         return white, whitening(rows, center=self.fit_intercept)
 
-    def _options(self, white, problem, y_mean, y_scale, observers=()):
+    def _options(
+        self,
+        moment_coordinates: Coordinates,
+        problem: SquaredLoss,
+        targets: TargetScale,
+        observers: Sequence[Observer] = (),
+    ) -> FitOptions:
         """What the search over starts needs of the parameters."""
-        rate, unit = self.learning_rate, np.mean(y_scale**2)
+        rate, unit = self.learning_rate, targets.loss_unit
         return FitOptions(
-            init=self._given_start(problem, y_mean, y_scale),
-            moment_coordinates=white,
+            init=self._given_start(problem, targets),
+            moment_coordinates=moment_coordinates,
             moments=self.moments,
             score_function=self.score_function,
             resample=self.resample,
@@ -509,8 +543,10 @@ class OneHiddenLayerRegressor(
             rules=self._rules,
         )
 
-    def _width(self, problem, options, random_state):
-        """The number of units; where a callback ended the search for it, the plan starts from there."""
+    def _width(
+        self, problem: SquaredLoss, options: FitOptions, random_state: RandomState
+    ) -> tuple[int, FitOptions]:
+        """The number of units; where a callback ended the search for it, options start from there."""
         if isinstance(options.init, Network):
             return len(options.init.b), options
         if self.k != "auto":
@@ -518,29 +554,29 @@ class OneHiddenLayerRegressor(
         k, network = choose_width(problem, options, random_state)
         return k, options if network is None else replace(options, init=network)
 
-    def _given_start(self, problem, y_mean, y_scale):
+    def _given_start(self, problem: SquaredLoss, targets: TargetScale) -> str | Network:
         """Starting weights in the coordinates of the problem, or the name of an initialization."""
+        arrays: Any
         if self.warm_start and hasattr(self, "coefs_"):
             (W, V), (b, c) = self.coefs_, self.intercepts_
             source, arrays = "warm_start", (W, b, V)
         elif isinstance(self.init, str):
             return self.init
         else:
-            source, arrays, c = "init", self.init, y_mean
+            source, arrays, c = "init", self.init, targets.mean
         if len(arrays) != 3:
             raise ValueError(f"{source} must hold the 3 arrays W, b, v, got {len(arrays)}.")
         W, b, v = arrays
-        d, k, m = problem.rows.n_features, self.k, problem.rows.n_outputs
-        if k == "auto":
-            k = np.shape(b)[-1] if np.ndim(b) else 1
+        d, m = problem.rows.n_features, problem.rows.n_outputs
+        k = self.k if self.k != "auto" else np.shape(b)[-1] if np.ndim(b) else 1
         W = checked_array(f"{source}: W", W, (d, k))
         b = checked_array(f"{source}: b", b, (k,))
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
-        return inner_network(Network(W, b, v.reshape(k, m), c), problem, y_mean, y_scale)
+        return inner_network(Network(W, b, v.reshape(k, m), c), problem, targets)
 
-    def _store(self, fit, problem, y_mean, y_scale):
+    def _store(self, fit: StartResult, problem: SquaredLoss, targets: TargetScale) -> None:
         """Fitted attributes, in the units and coordinates of the caller."""
-        solution = fit.solution
+        solution, trace, unit = fit.solution, fit.trace, targets.loss_unit
         if not (np.isfinite(solution.data_loss) and np.isfinite(solution.network.pack()).all()):
             raise ValueError(
                 "The fit is not finite. Bring the columns of X to unit scale, or lower learning_rate."
@@ -552,11 +588,10 @@ class OneHiddenLayerRegressor(
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        start = caller_network(fit.start, problem, y_mean, y_scale)
+        start = caller_network(fit.start, problem, targets)
         self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
-        vars(self).update(self._weights(solution.network, problem, y_mean, y_scale))
+        self.__dict__.update(self._weights(solution.network, problem, targets))
         self.k_ = len(fit.start.b)
-        trace, unit = fit.trace, float(np.mean(y_scale**2))
         self.loss_ = solution.data_loss * unit
         self.loss_curve_ = [loss * unit for loss in trace.losses]
         self.stages_ = [(name, n_iter) for name, n_iter in trace.stages]
@@ -569,15 +604,20 @@ class OneHiddenLayerRegressor(
         self.init_path_ = fit.path
         self.stop_reason_ = solution.reason
         self.alpha_ = 0.0 if solution.alpha is None else solution.alpha
-        self._targets_seen = np.concatenate([[problem.rows.weight_sum], y_mean, y_scale])
+        self._targets_seen = sums_of_targets(problem.rows, targets)
 
     @staticmethod
-    def _weights(network, problem, y_mean, y_scale):
+    def _weights(network: Network, problem: SquaredLoss, targets: TargetScale) -> dict[str, Any]:
         """Fitted attributes by which ``predict`` works."""
-        network = caller_network(network, problem, y_mean, y_scale)
+        network = caller_network(network, problem, targets)
         return {
             "coefs_": [network.W, network.V],
             "intercepts_": [network.b, network.c],
             "n_outputs_": network.V.shape[1],
             "out_activation_": "identity",
         }
+
+
+def sums_of_targets(rows: Rows, targets: TargetScale) -> Array:
+    """Sum of the weights, means and scales of the targets: by these a training set is known again."""
+    return np.concatenate([[rows.weight_sum], targets.mean, targets.scale])

@@ -348,19 +348,6 @@ def rows_of_a_block(n_rows: int, n_features: int, itemsize: int) -> int:
     return max(-(-n_rows // (SHARES * n_shares)), MIN_BLOCK_ROWS)
 
 
-def scaled_rows(
-    X: RowMatrix,
-    y: Array,
-    weight: Array | None,
-    y_mean: Array,
-    y_scale: Array,
-    executor: ThreadPoolExecutor | None,
-) -> ArrayRows:
-    """Rows whose targets have mean zero and scale one, in the type of X."""
-    y = ((y - y_mean) / y_scale).astype(X.dtype)
-    return ArrayRows(X, y, weight, executor=executor)
-
-
 def stratified_rows(n_rows: int, n_sample: int, random_state: np.random.RandomState) -> Array:
     """Sorted numbers of ``n_sample`` of the rows, one at random from each stretch of equal length."""
     places = np.arange(n_sample) + random_state.uniform(size=n_sample)

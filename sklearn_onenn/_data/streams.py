@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike
 from scipy.sparse import issparse, vstack
 
 from .._typing import Array, RowMatrix
-from .floating_point import EPSILON, TINY
-from .rows import ArrayRows, Block, Rows, scaled_rows, stratified_rows
+from .rows import ArrayRows, Block, Rows, stratified_rows
+from .targets import TargetScale
 
 
 class RowBlocks:
@@ -78,7 +78,7 @@ class DataSummary:
     dtype : dtype
         Floating type of the first block.
     weight_sum : float
-    y_mean, y_scale : arrays of shape (n_outputs,)
+    target_scale : TargetScale
     """
 
     block_rows: tuple[int, ...]
@@ -86,8 +86,7 @@ class DataSummary:
     n_outputs: int
     dtype: np.dtype[Any]
     weight_sum: float
-    y_mean: Array
-    y_scale: Array
+    target_scale: TargetScale
 
 
 def summarize(blocks: Iterable[tuple[RowMatrix, Array, Array | None]], *, center: bool) -> DataSummary:
@@ -152,11 +151,9 @@ def summary_from_sums(
         raise ValueError("sample_weight must have a positive entry, all are zero.")
     first, second = sums[1:] / weight_sum
     mean = origin + unit * first
-    scale = unit * np.sqrt(np.maximum(second - (first**2 if center else 0.0), 0.0))
-    constant = scale <= 8 * EPSILON * np.maximum(np.abs(mean), TINY)
-    mean = mean if center else np.zeros_like(mean)
-    scale = np.where(constant, 1.0, scale)
-    return DataSummary(tuple(sizes), n_features, len(unit), dtype, weight_sum, mean, scale)
+    deviation = unit * np.sqrt(np.maximum(second - (first**2 if center else 0.0), 0.0))
+    scale = TargetScale.from_deviation(mean if center else np.zeros_like(mean), deviation)
+    return DataSummary(tuple(sizes), n_features, len(unit), dtype, weight_sum, scale)
 
 
 def arrays_of(block: tuple[Any, Any, Any], dtype: DTypeLike) -> tuple[RowMatrix, Array, Array | None]:
@@ -288,7 +285,7 @@ class StreamRows(ChunkedRows):
             expected = found.block_rows[index : index + 1]
             if (*expected, found.n_features) != arrays[0].shape:
                 break
-            yield scaled_rows(*arrays, found.y_mean, found.y_scale, self.executor)
+            yield found.target_scale.rows(*arrays, self.executor)
         else:
             if n_blocks == len(found.block_rows):
                 return

@@ -1,10 +1,13 @@
-"""Rows and targets before a fit: equal rows merged, mean and scale of the targets."""
+"""Rows and targets before a fit: equal rows merged, targets at unit scale."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from .._typing import Array, RowMatrix
 from .floating_point import EPSILON
-from .rows import dense
+from .rows import ArrayRows, dense
 
 # Up to this many rows equal ones are merged.
 MERGED_ROWS = 500
@@ -27,16 +30,43 @@ def merge_equal_rows(X: RowMatrix, y: Array, weight: Array | None) -> tuple[Arra
     return X, y, weight
 
 
-def target_scale(y: Array, weight: Array | None, *, center: bool) -> tuple[Array, Array]:
-    """Mean (m,) and standard deviation (m,) of targets (n, m).
+@dataclass(frozen=True)
+class TargetScale:
+    """Mean and scale by which targets are brought to mean zero and unit variance.
 
-    Without ``center`` these are zero and the root mean square.
+    Attributes
+    ----------
+    mean, scale : arrays of shape (n_outputs,)
+        Without an intercept the mean is zero and the scale the root mean square. A target that does not
+        vary beyond rounding has scale one.
     """
-    mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
-    # In units of the largest entry, so that squares neither overflow nor vanish.
-    largest = np.abs(y - mean).max(axis=0)
-    # A deviation that is rounding error of a constant is not a scale.
-    constant = largest <= 8 * EPSILON * np.abs(mean)
-    largest = np.where(largest > 0, largest, 1.0)
-    scale = largest * np.sqrt(np.average(((y - mean) / largest) ** 2, axis=0, weights=weight))
-    return mean, np.where(constant, 1.0, scale)
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, y: Array, weight: Array | None, *, center: bool) -> "TargetScale":
+        """The scale of targets (n, n_outputs)."""
+        mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
+        # In units of the largest entry, so that squares neither overflow nor vanish.
+        largest = np.abs(y - mean).max(axis=0)
+        largest = np.where(largest > 0, largest, 1.0)
+        deviation = np.sqrt(np.average(((y - mean) / largest) ** 2, axis=0, weights=weight))
+        return cls.from_deviation(mean, largest * deviation)
+
+    @classmethod
+    def from_deviation(cls, mean: Array, deviation: Array) -> "TargetScale":
+        """The scale of targets with this mean and standard deviation, which may be rounding error."""
+        return cls(mean, np.where(deviation <= 8 * EPSILON * np.abs(mean), 1.0, deviation))
+
+    @property
+    def loss_unit(self) -> float:
+        """Factor from a loss of scaled targets to one of the targets as they were given."""
+        return float(np.mean(self.scale**2))
+
+    def rows(
+        self, X: RowMatrix, y: Array, weight: Array | None, executor: ThreadPoolExecutor | None
+    ) -> ArrayRows:
+        """Rows with their targets at mean zero and scale one, in the type of X."""
+        y = ((y - self.mean) / self.scale).astype(X.dtype)
+        return ArrayRows(X, y, weight, executor=executor)

@@ -17,6 +17,7 @@ from scipy.linalg import block_diag, cho_factor, cho_solve, cholesky, solve_tria
 
 from .._data.floating_point import TINY
 from .._data.rows import ArrayRows, Block, weighted
+from .._data.targets import TargetScale
 from .._data.whitening import Coordinates, identity_coordinates
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
@@ -44,7 +45,7 @@ def check_size(n_features: int, k: int, n_outputs: int) -> None:
         )
 
 
-def covariance_factor(problem: SquaredLoss, network: Network, y_mean: Array, y_scale: Array) -> Array:
+def covariance_factor(problem: SquaredLoss, network: Network, targets: TargetScale) -> Array:
     """Matrix F with F F^T the covariance of all weights as they are reported.
 
     Parameters
@@ -53,15 +54,15 @@ def covariance_factor(problem: SquaredLoss, network: Network, y_mean: Array, y_s
         With the penalty of the fit.
     network : Network
         As reported.
-    y_mean, y_scale : arrays of shape (n_outputs,)
+    targets : TargetScale
 
     Returns
     -------
     F : array of shape (n_weights, n_free)
         Rows in the order of :meth:`Network.pack`.
     """
-    normals = network.V * y_scale
-    network = inner_network(network, problem, y_mean, y_scale)
+    normals = network.V * targets.scale
+    network = inner_network(network, problem, targets)
     free = TangentBasis(
         network, degree=problem.activation.degree, fit_intercept=problem.fit_intercept, normals=normals
     )
@@ -75,8 +76,9 @@ def covariance_factor(problem: SquaredLoss, network: Network, y_mean: Array, y_s
     scores = score_matrix(problem, network, free, root[0]) / n**2
     spread = cholesky(scores + max(variance, TINY) / n * prior, lower=True)
     factor = cho_solve(root, spread)
+    changes = [free.expand(column) for column in factor.T]
     return np.column_stack([
-        outer_change(free.expand(column), problem.coordinates, y_scale).pack() for column in factor.T
+        outer_change(change, problem.coordinates, targets.scale).pack() for change in changes
     ])  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from .._activation_base import Activation
 from .._data.floating_point import TINY
+from .._data.targets import TargetScale
 from .._typing import Array
 from .loss import SquaredLoss
 from .network import Network
@@ -43,7 +44,7 @@ def min_norm_scaling(network: Network, penalty: Array, degree: int | None) -> Ne
     return network._replace(W=network.W * s, b=network.b * s, V=network.V / (s**degree)[:, None])
 
 
-def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
+def caller_network(network: Network, problem: SquaredLoss, targets: TargetScale) -> Network:
     """The network of the rows and the targets as they were given, from one of white coordinates.
 
     Parameters
@@ -51,7 +52,7 @@ def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scal
     network : Network
         In white coordinates, for targets at mean zero and scale one.
     problem : SquaredLoss
-    y_mean, y_scale : arrays of shape (n_outputs,)
+    targets : TargetScale
 
     Returns
     -------
@@ -59,7 +60,8 @@ def caller_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scal
         In the form of :func:`canonical`.
     """
     W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
-    network = Network(W, b, network.V * y_scale, network.c * y_scale + y_mean)
+    V, c = network.V * targets.scale, network.c * targets.scale + targets.mean
+    network = Network(W, b, V, c)
     network = canonical(network, problem.activation, problem.fit_intercept)
     return network.astype(problem.rows.dtype)
 
@@ -75,7 +77,7 @@ def canonical(network: Network, activation: Activation, fit_intercept: bool) -> 
     return Network(network.W[:, order], network.b[order], network.V[order], network.c)
 
 
-def inner_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale: Array) -> Network:
+def inner_network(network: Network, problem: SquaredLoss, targets: TargetScale) -> Network:
     """The network of white coordinates and scaled targets: the inverse of :func:`caller_network`.
 
     It is not brought to a canonical form.
@@ -83,7 +85,7 @@ def inner_network(network: Network, problem: SquaredLoss, y_mean: Array, y_scale
     W, b = problem.coordinates.weights_from_inputs(network.W, network.b)
     if not problem.fit_intercept:
         b = np.zeros_like(b)
-    return Network(W, b, network.V / y_scale, (network.c - y_mean) / y_scale)
+    return Network(W, b, network.V / targets.scale, (network.c - targets.mean) / targets.scale)
 
 
 def with_positive_outputs(network: Network, activation: Activation, fit_intercept: bool) -> Network:

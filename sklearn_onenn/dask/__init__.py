@@ -9,9 +9,9 @@ from numpy.random import RandomState
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._data.rows import Rows
+from .._data.targets import TargetScale
 from .._regressor import OneHiddenLayerRegressor
 from .._tensor.initialization import check_score_function
-from .._typing import Array
 from .._validation import is_dask_collection
 from ..activations import Activation
 from ..certificate import Certificate
@@ -192,12 +192,12 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         executor: ThreadPoolExecutor | None,
         *,
         reset: bool = True,
-    ) -> tuple[Rows, Array, Array]:
+    ) -> tuple[Rows, TargetScale]:
         """Rows on the workers with targets at unit scale, and that scale; X are the blocks."""
         validate_data(self, X.columns, reset=reset, skip_check_array=True)
         check_score_function(self.score_function, X.meta, self.moments)
         found = cluster_summary(X, type(self)(), center=self.fit_intercept)
-        return cluster_rows(X, found, executor), found.y_mean, found.y_scale
+        return cluster_rows(X, found, executor), found.target_scale
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict targets.

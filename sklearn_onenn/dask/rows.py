@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._data.rows import ArrayRows, Block, scaled_rows
+from .._data.rows import ArrayRows, Block
 from .._data.streams import (
     ChunkedRows,
     DataSummary,
@@ -142,7 +142,7 @@ class ClusterRows(ChunkedRows):
 def with_scaled_targets(block: tuple[Any, Any, Any], *, found: DataSummary) -> BlockArrays:
     """A block with its targets at unit scale, once for all sums; its rows stay as they are."""
     X, y, weight = arrays_of(block, found.dtype)
-    rows = scaled_rows(X, y, weight, found.y_mean, found.y_scale, None)
+    rows = found.target_scale.rows(X, y, weight, None)
     return block[0], rows.y, rows.weight
 
 

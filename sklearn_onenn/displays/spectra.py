@@ -12,8 +12,8 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
 
 from .._data.floating_point import EPSILON, TINY
-from .._data.rows import ArrayRows, block_threads, scaled_rows
-from .._data.targets import target_scale
+from .._data.rows import ArrayRows, block_threads
+from .._data.targets import TargetScale
 from .._data.whitening import whitening
 from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import SquaredLoss
@@ -117,8 +117,8 @@ class MomentSpectrumDisplay(Display):
         if n_permutations < 1:
             raise ValueError(f"n_permutations must be at least 1, got {n_permutations}.")
         with block_threads() as executor:
-            y_mean, y_scale = target_scale(targets, None, center=True)
-            rows = scaled_rows(X, targets, None, y_mean, y_scale, executor)
+            scale = TargetScale.of(targets, None, center=True)
+            rows = scale.rows(X, targets, None, executor)
             coordinates = whitening(rows)
             if coordinates.rank == 0:
                 raise ValueError("X must have a column that varies, got constant columns only.")
