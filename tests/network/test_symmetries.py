@@ -11,6 +11,7 @@ from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn._network.symmetries import (
+    TangentBasis,
     caller_network,
     min_norm_scaling,
     with_output_norm,
@@ -160,3 +161,23 @@ def test_equal_networks_have_one_representative(activation):
         caller_network(network, problem, 1.0, 2.0), caller_network(other, problem, 1.0, 2.0), strict=True
     ):
         assert_allclose(one, two, rtol=1e-5)
+
+
+# Directions that keep the scale of a unit
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("degree", [None, 1])
+def test_free_weights_are_orthonormal_directions_that_keep_the_length_of_v(m, fit_intercept, degree):
+    network = random_network(4, 3, m)
+    free = TangentBasis(network, degree=degree, fit_intercept=fit_intercept)
+    directions = np.array([free.expand(e).pack() for e in np.eye(free.size)])
+    assert_allclose(directions @ directions.T, np.eye(free.size), atol=1e-14)
+    back = [free.reduce(network.unpack(direction)) for direction in directions]
+    assert_allclose(back, np.eye(free.size), atol=1e-14)
+    if degree is not None:
+        changes = np.array([(network.unpack(row).V * network.V).sum(axis=1) for row in directions])
+        assert_allclose(changes, 0, atol=1e-14)
+    n_held = (3 if degree else 0) + (0 if fit_intercept else 3 + m)
+    assert free.size == network.pack().size - n_held
