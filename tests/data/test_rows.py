@@ -229,11 +229,11 @@ def test_sum_leaves_the_results_of_blocks_alone(small_blocks):
 def test_take_and_with_targets_keep_rows_together(small_blocks, taken):
     X, y, weight = data(40)
     rows = ArrayRows(X, y, weight)
-    some = rows.take(taken)
-    assert_array_equal(some.X, X[taken])
-    assert_array_equal(some.y, y[taken])
-    assert_array_equal(some.weight, weight[taken][:, None])
-    assert some.weight_sum == pytest.approx(weight[taken].sum(), rel=1e-14)
+    part = rows.take(taken)
+    assert_array_equal(part.X, X[taken])
+    assert_array_equal(part.y, y[taken])
+    assert_array_equal(part.weight, weight[taken][:, None])
+    assert part.weight_sum == pytest.approx(weight[taken].sum(), rel=1e-14)
     other = rows.with_targets(2 * y)
     assert other.X is X
     assert_allclose(other.sum(gram)[1], 2 * rows.sum(gram)[1], rtol=1e-14)
@@ -253,14 +253,14 @@ def test_rows_read_are_counted_over_all_that_were_taken():
     X, y, weight = data(40)
     rows = ArrayRows(X, y, weight)
     rows.sum(gram)
-    some = rows.take(slice(10))
-    some.sum(gram)
+    part = rows.take(slice(10))
+    part.sum(gram)
     rows.with_targets(-y).sum(gram)
-    assert rows.rows_read == some.rows_read == 40 + 10 + 40
-    anew = rows.with_own_counter()
-    anew.sum(gram)
-    assert (rows.rows_read, anew.rows_read) == (90, 40)
-    assert_array_equal(anew.weight, rows.weight)
+    assert rows.rows_read == part.rows_read == 40 + 10 + 40
+    own = rows.with_own_counter()
+    own.sum(gram)
+    assert (rows.rows_read, own.rows_read) == (90, 40)
+    assert_array_equal(own.weight, rows.weight)
 
 
 # Threads

@@ -54,7 +54,7 @@ def test_a_strong_penalty_leaves_the_variance_of_the_prior():
     problem, network, X, r = linear_problem(1e8)
     F = covariance_factor(problem, network, np.zeros(1), np.ones(1))
     variance = (r**2).sum() / (len(r) - 3)
-    ratio = 1 / np.linalg.norm(network.W)  # (|w| of the balanced unit over that with v = 1)^2
+    ratio = 1 / np.linalg.norm(network.W)  # (|w| of the unit of least norm over that with v = 1)^2
     assert_allclose((F @ F.T)[:3, :3], np.eye(3) * variance / 1e8 / ratio, atol=1e-3 * variance / 1e8)
 
 

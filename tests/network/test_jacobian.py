@@ -38,7 +38,7 @@ def test_jacobian_is_the_derivative(activation, m):
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_matrix_is_that_of_the_products(fit_intercept, small_blocks, monkeypatch):
+def test_gauss_newton_matrix_is_that_of_the_products(fit_intercept, small_blocks, monkeypatch):
     monkeypatch.setattr("sklearn_onenn._network.jacobian.CHUNK_ENTRIES", 50)
     problem = whitened(
         gaussian_problem(random_network(4, 3, 2, seed=1), 60, Tanh(), fit_intercept=fit_intercept)

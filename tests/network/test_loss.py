@@ -139,12 +139,12 @@ def test_gauss_newton_product_matches_differences(activation, case, small_blocks
 
 def test_the_same_loss_on_other_rows_and_with_another_penalty():
     problem, network = problem_and_network(Tanh(), "all")
-    some = problem.replace(problem.rows.take(slice(10)))
-    assert some.data_loss(network) == pytest.approx(
+    part = problem.replace(problem.rows.take(slice(10)))
+    assert part.data_loss(network) == pytest.approx(
         loss(problem.replace(problem.rows.take(slice(10)), alpha=0.0), network), rel=1e-12
     )
-    assert (some.alpha, problem.replace(problem.rows, alpha=7.0).alpha) == (3.0, 7.0)
-    assert some.fit_intercept
+    assert (part.alpha, problem.replace(problem.rows, alpha=7.0).alpha) == (3.0, 7.0)
+    assert part.fit_intercept
     assert not problem_and_network(Tanh(), "plain")[0].replace(problem.rows).fit_intercept
 
 
@@ -157,7 +157,7 @@ def test_single_precision_rows(activation):
     input_weights = problem.replace(rows).to_inputs(network)
     assert forward(rows.X, input_weights, activation).dtype == np.float32
     direction = random_network(*network.W.shape, 2, seed=3)
-    single, expected = (problem.replace(some).evaluate(network) for some in (rows, double))
+    single, expected = (problem.replace(chosen).evaluate(network) for chosen in (rows, double))
     for quantity in (lambda here: here.gradient, lambda here: here.gauss_newton_product(direction)):
         found, other = quantity(single).pack(), quantity(expected).pack()
         assert found.dtype == np.float64

@@ -21,9 +21,9 @@ def test_jacobian_product_and_adjoint_are_adjoint(activation, m, use_weights):
     X, R, weight = rng.standard_normal((30, 4)), rng.standard_normal((30, m)), rng.uniform(size=30)
     block = ArrayRows(X, np.zeros((30, m)), weight if use_weights else None).block(0)
     network, direction = random_network(4, 3, m, seed=1), random_network(4, 3, m, seed=2)
-    linear = linearize(block, network, activation)
-    change = jacobian_product(block, linear, network.V, direction)
-    pulled = adjoint(block, linear, network.V, R)
+    linearization = linearize(block, network, activation)
+    change = jacobian_product(block, linearization, network.V, direction)
+    pulled = adjoint(block, linearization, network.V, R)
     left = ((weight[:, None] if use_weights else 1) * R * change).sum()
     right = sum(np.vdot(part, way) for part, way in zip(pulled, direction, strict=True))
     assert left == pytest.approx(right, rel=1e-12)
@@ -48,12 +48,14 @@ def test_functions_of_a_block_change_nothing():
     X, y, weight = rng.standard_normal((40, 5)), rng.standard_normal((40, 2)), rng.uniform(0.2, 2, 40)
     block, network = ArrayRows(X, y, weight).block(0), random_network(5, 3, 2, seed=1)
     before = [array.copy() for array in (*block[1:], *network)]
-    linear = linearize(block, network, ReLU())
-    kept = [linear.Phi.copy(), linear.D.copy(), linear.R.copy()]
-    adjoint(block, linear, network.V, linear.R)
-    jacobian_product(block, linear, network.V, network)
+    linearization = linearize(block, network, ReLU())
+    kept = [linearization.Phi.copy(), linearization.D.copy(), linearization.R.copy()]
+    adjoint(block, linearization, network.V, linearization.R)
+    jacobian_product(block, linearization, network.V, network)
     forward(block.X, network, ReLU())
     for one, other in zip(
-        [*block[1:], *network, linear.Phi, linear.D, linear.R], before + kept, strict=True
+        [*block[1:], *network, linearization.Phi, linearization.D, linearization.R],
+        before + kept,
+        strict=True,
     ):
         assert_array_equal(one, other)

@@ -47,7 +47,7 @@ def spd(d):
 @homogeneous
 @outputs
 @pytest.mark.parametrize("size", [1.0, 0.3])
-def test_with_output_size(activation, m, size):
+def test_with_output_norm(activation, m, size):
     before = with_dead_units(m)
     after = with_output_norm(before, size, activation.degree)
     assert_same_function(before, after, activation)
@@ -66,7 +66,7 @@ def test_with_unit_directions(m):
 
 @homogeneous
 @outputs
-def test_balanced_is_the_smallest_of_the_scaled(activation, m):
+def test_min_norm_scaling_is_the_smallest_of_the_scaled(activation, m):
     """By a search along every unit's scale, and by the derivative there."""
     before, P, degree = with_dead_units(m), spd(5), activation.degree
 
@@ -169,7 +169,7 @@ def test_equal_networks_have_one_representative(activation):
 @pytest.mark.parametrize("m", [1, 3])
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("degree", [None, 1])
-def test_free_weights_are_orthonormal_directions_that_keep_the_length_of_v(m, fit_intercept, degree):
+def test_tangent_basis_is_orthonormal_and_keeps_the_length_of_v(m, fit_intercept, degree):
     network = random_network(4, 3, m)
     free = TangentBasis(network, degree=degree, fit_intercept=fit_intercept)
     directions = np.array([free.expand(e).pack() for e in np.eye(free.size)])

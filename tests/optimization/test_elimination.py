@@ -87,7 +87,7 @@ def test_leading_directions():
     assert_allclose(np.abs(np.sum(found * U, axis=0)), 1, rtol=1e-10)
 
 
-def test_enlarged_has_the_directions_in_both_orientations():
+def test_directions_are_added_in_both_orientations():
     network = random_network(4, 3)
     directions = np.linalg.qr(np.random.RandomState(0).standard_normal((4, 2)))[0]
     larger = with_directions(network, directions)
@@ -171,8 +171,8 @@ def test_elimination_refits_down_to_the_planted_network(activation):
 
 
 @pytest.mark.parametrize(("factor", "n_refits"), [(2.0, 5), (0.5, 2)])
-def test_elimination_without_care_where_more_units_miss_the_goal(monkeypatch, factor, n_refits):
-    """From eight units to four, one at a time or, with a loss above the goal, all at once."""
+def test_elimination_without_care_where_more_units_miss_the_target(monkeypatch, factor, n_refits):
+    """From eight units to four, one at a time or, with a loss above the target, all at once."""
     problem = gaussian_problem(random_network(5, 3), 300, ReLU(), noise=0.5)
     larger, calls = random_network(5, 8, seed=1), []
     loss = refit(problem, with_fewer_units(problem, larger, 8), REFIT_STEPS)[0]

@@ -40,7 +40,7 @@ def test_small_weights_are_drawn_for_columns_at_unit_variance(fit_intercept):
 
 
 @pytest.mark.parametrize("activation", [ReLU(), SquaredReLU(), Tanh()], ids=repr)
-def test_pruned_starts_are_better_than_random_ones(activation):
+def test_overparameterized_starts_are_better_than_random_ones(activation):
     """d = 6, k = 3, 20 rows to a weight: of ten fits from each, those that give back the network."""
     counts = np.zeros(2, dtype=int)
     for seed in range(10):
@@ -55,7 +55,7 @@ def test_pruned_starts_are_better_than_random_ones(activation):
 
 @pytest.mark.parametrize("activation", [ReLU(), SquaredReLU(), Tanh()], ids=repr)
 @pytest.mark.parametrize("d", [4, 12])
-def test_repaired_starts_find_what_is_missing(activation, d):
+def test_residual_directions_find_what_is_missing(activation, d):
     """Two units next to each other, one missing: of the fits that steps do not leave nearly all.
 
     With d = 4 all directions are tried, with d = 12 those that the residual shows.

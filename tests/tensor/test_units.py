@@ -19,7 +19,7 @@ usable = pytest.mark.parametrize("activation", USABLE, ids=repr)
 
 @usable
 @pytest.mark.parametrize("size", [0.25, 0.5, 1.0, 2.0, 4.0])
-def test_oriented_units_are_the_planted_ones(activation, size):
+def test_signs_and_scales_are_the_planted_ones(activation, size):
     """Given directions up to sign; a homogeneous unit may have any size, others one that is tried."""
     truth = separated_network(4, 4, size=size)
     problem = gaussian_problem(truth, 400, activation)
@@ -32,7 +32,7 @@ def test_oriented_units_are_the_planted_ones(activation, size):
 
 
 @usable
-def test_oriented_units_of_noisy_rows_take_the_planted_signs(activation):
+def test_signs_in_noisy_rows_are_the_planted_ones(activation):
     """Noise of the size of y, n = 4000: signs do not hang on rounding."""
     truth = separated_network(3, 3, size=1.0)
     problem = gaussian_problem(truth, 4000, activation, noise=0.5)
@@ -71,7 +71,7 @@ def broken(truth, problem, how):
     ],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
-def test_repair_recovers_planted_networks(activation, how):
+def test_replaced_units_recover_planted_networks(activation, how):
     """Eight networks without noise: of the fits that steps do not leave nearly all, and none is worse.
 
     A power of zero says that every residual is suspicious.
@@ -83,15 +83,15 @@ def test_repair_recovers_planted_networks(activation, how):
         loss, network = broken(truth, problem, how)
         if loss < 1e-6:
             continue
-        found, repaired = replace_units(problem, network, loss, 0.0)
-        assert found == pytest.approx(problem.data_loss(repaired), rel=1e-9)
+        found, replaced = replace_units(problem, network, loss, 0.0)
+        assert found == pytest.approx(problem.data_loss(replaced), rel=1e-9)
         assert found <= loss
         recovered.append(found < 1e-4 * loss)
     assert len(recovered) >= 3
     assert np.mean(recovered) > 0.7
 
 
-def test_repair_of_a_good_fit_changes_nothing():
+def test_no_unit_of_a_good_fit_is_replaced():
     """A residual of noise shows less than the weakest unit would; and no repair raises the loss."""
     truth = separated_network(4, 4)
     problem = gaussian_problem(truth, 16_000, ReLU(), noise=0.2)
@@ -114,6 +114,6 @@ def test_a_missing_unit_is_suspicious_to_its_power():
     loss, network = broken(truth, problem, "missing")
     optimum = refit(problem, truth, 10)[0]
     assert loss > 1.2 * optimum
-    found, repaired = replace_units(problem, network, loss, power)
-    assert repaired is not network
+    found, replaced = replace_units(problem, network, loss, power)
+    assert replaced is not network
     assert found == pytest.approx(optimum, rel=0.02)
