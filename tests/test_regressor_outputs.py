@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from _planted import assert_finite, new, planted, weights
+from _planted import assert_finite, least_squares, new, planted, weights
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
@@ -126,8 +126,16 @@ def test_one_constant_output_among_others():
 
 
 def test_warm_start_and_arrays_with_several_outputs():
+    """The start is the function of the arrays, or of the last fit; planted units lead to the truth."""
     X, Y, W = several_outputs(400, "relu")
+    units = np.maximum(X @ W, 0)
+    V = least_squares(np.column_stack([units, np.ones(400)]), Y)[:3]
     model = new(k=3, warm_start=True, max_iter=2).fit(X, Y)
-    again = clone(model).set_params(init=(W, np.zeros(3), np.ones((3, 3)))).fit(X, Y)
-    assert again.init_path_ == model.fit(X, Y).init_path_ == "given"
-    assert np.isfinite(again.loss_)
+    given = clone(model).set_params(init=(W, np.zeros(3), V), max_iter=200)
+    for fit, before in [(given, units @ V + Y.mean(axis=0)), (model, model.predict(X))]:
+        fit.fit(X, Y)
+        assert fit.init_path_ == "given"
+        start = np.maximum(X @ fit.init_coefs_[0] + fit.init_intercepts_[0], 0) @ fit.init_coefs_[1]
+        error = (start + fit.init_intercepts_[1] - before) / Y.std(axis=0)
+        assert_allclose(error, 0, atol=1e-10)
+    assert_allclose((given.predict(X) - Y) / Y.std(axis=0), 0, atol=1e-6)
