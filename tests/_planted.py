@@ -1,6 +1,9 @@
 """Small networks and rows with known answers, for several test files."""
 
+from functools import cache
+
 import numpy as np
+from numpy.testing import assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data.rows import ArrayRows
@@ -8,6 +11,7 @@ from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import ACTIVATIONS
+from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.scores import GaussianMixtureScore
 
 INSTANCES = [cls() for cls in dict.fromkeys(ACTIVATIONS.values())]
@@ -133,3 +137,61 @@ def fitted_by_hand(activation, *, d=4, k=3, m=1, dtype=np.float64, seed=0):
     model.coefs_, model.intercepts_ = [network.W, network.V], [network.b, network.c]
     model.n_features_in_, model.n_outputs_, model.out_activation_ = d, m, "identity"
     return model
+
+
+def uneven_problem(activation, *, use_weights=True, fit_intercept=True):
+    """Rows that are neither Gaussian nor white, in white coordinates."""
+    rng = np.random.RandomState(0)
+    X, y = rng.exponential(size=(80, 3)) * [0.1, 1, 10] + 2, rng.standard_normal((80, 1))
+    rows = ArrayRows(X, y, rng.uniform(0.2, 3, 80) if use_weights else None)
+    plain = SquaredLoss(rows, activation, identity_coordinates(3), fit_intercept=fit_intercept)
+    return whitened(plain)
+
+
+def features(problem, W, b):
+    """Units W, b of the white rows, and 1 where there is an intercept."""
+    z = problem.coordinates.whiten(problem.rows.X)
+    ones = np.full((len(z), 1), float(problem.fit_intercept))
+    return np.concatenate([problem.activation.value(z @ W + b), ones], axis=1)
+
+
+def squared_error(problem, W, b):
+    """Least weighted squared error of output weights on these units."""
+    F, rows = features(problem, W, b), problem.rows
+    rest = rows.y - F @ least_squares(F, rows.y, rows.weight)
+    return float((rest**2 * (1 if rows.weight is None else rows.weight)).sum())
+
+
+# Estimators
+
+
+@cache
+def planted(n=400, d=4, k=2, activation="relu", noise=0.0, seed=0):
+    """Rows of a planted network; read-only, because tests share them."""
+    X, y, teacher = make_one_hidden_layer(n, d, k, activation=activation, noise=noise, random_state=seed)
+    X.flags.writeable = y.flags.writeable = False
+    return X, y, teacher
+
+
+def new(**parameters):
+    return OneHiddenLayerRegressor(**({"k": 2, "random_state": 0} | parameters))
+
+
+def weights(model):
+    """All weights as one vector."""
+    return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
+
+
+def assert_same_bits(one, other):
+    assert_array_equal(weights(one), weights(other))
+    assert one.loss_curve_ == other.loss_curve_
+    assert (one.n_iter_, one.n_starts_, one.init_path_) == (
+        other.n_iter_, other.n_starts_, other.init_path_,
+    )  # fmt: skip
+
+
+def assert_finite(model):
+    for name, value in vars(model).items():
+        if name.endswith("_") and name != "stages_" and not isinstance(value, str):
+            for array in value if isinstance(value, list) else [value]:
+                assert np.isfinite(array).all(), name

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data.rows import (
     BLOCK_BYTES,
     MAX_BLOCK_ROWS,
@@ -24,6 +25,7 @@ from sklearn_onenn._data.rows import (
     transposed_product,
     weighted,
 )
+from sklearn_onenn.datasets import make_one_hidden_layer
 
 
 def data(n=100, d=3, m=1, seed=0):
@@ -230,11 +232,11 @@ def test_sum_leaves_the_results_of_blocks_alone(small_blocks):
 def test_take_and_with_targets_keep_rows_together(small_blocks, taken):
     X, y, weight = data(40)
     rows = ArrayRows(X, y, weight)
-    some = rows.take(taken)
-    assert_array_equal(some.X, X[taken])
-    assert_array_equal(some.y, y[taken])
-    assert_array_equal(some.weight, weight[taken][:, None])
-    assert some.weight_sum == pytest.approx(weight[taken].sum(), rel=1e-14)
+    part = rows.take(taken)
+    assert_array_equal(part.X, X[taken])
+    assert_array_equal(part.y, y[taken])
+    assert_array_equal(part.weight, weight[taken][:, None])
+    assert part.weight_sum == pytest.approx(weight[taken].sum(), rel=1e-14)
     other = rows.with_targets(2 * y)
     assert other.X is X
     assert_allclose(other.sum(gram)[1], 2 * rows.sum(gram)[1], rtol=1e-14)
@@ -254,14 +256,14 @@ def test_rows_read_are_counted_over_all_that_were_taken():
     X, y, weight = data(40)
     rows = ArrayRows(X, y, weight)
     rows.sum(gram)
-    some = rows.take(slice(10))
-    some.sum(gram)
+    part = rows.take(slice(10))
+    part.sum(gram)
     rows.with_targets(-y).sum(gram)
-    assert rows.rows_read == some.rows_read == 40 + 10 + 40
-    anew = rows.with_own_counter()
-    anew.sum(gram)
-    assert (rows.rows_read, anew.rows_read) == (90, 40)
-    assert_array_equal(anew.weight, rows.weight)
+    assert rows.rows_read == part.rows_read == 40 + 10 + 40
+    own = rows.with_own_counter()
+    own.sum(gram)
+    assert (rows.rows_read, own.rows_read) == (90, 40)
+    assert_array_equal(own.weight, rows.weight)
 
 
 # Threads
@@ -294,6 +296,91 @@ def test_fits_side_by_side_share_the_limit():
         assert blas_threads() == 1
         second.__exit__(None, None, None)
         assert blas_threads() == 2
+
+
+@pytest.fixture
+def two_blas_threads():
+    """BLAS at two threads while a test runs, set from the main thread as a user would."""
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != 2:
+            pytest.skip("BLAS does not take this number of threads")
+        yield
+
+
+def in_a_thread(function):
+    """What a function returns in a thread of its own."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function).result()
+
+
+def limits_and_sums():
+    """BLAS threads inside a block, sums over rows whose products BLAS would share out, and after."""
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((3000, 300)), rng.standard_normal((3000, 1))
+    with block_threads() as executor:
+        inside = blas_threads()
+        sums = ArrayRows(X, y, executor=executor).sum(gram)
+    return inside, sums, blas_threads()
+
+
+@pytest.mark.parametrize("main_is_first", [True, False])
+def test_a_second_thread_has_one_blas_thread_and_the_same_bits(two_blas_threads, main_is_first):
+    """Whether the main thread has set a limit as a user alone, or for a block as well."""
+    threads = [lambda call: call(), in_a_thread]
+    found = [run(limits_and_sums) for run in (threads if main_is_first else threads[::-1])]
+    assert [(inside, after) for inside, _, after in found] == [(1, 2), (1, 2)]
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        assert_array_equal(one, other)
+
+
+def test_after_a_block_any_thread_may_set_limits(two_blas_threads):
+    def limited():
+        with threadpool_limits(1, user_api="blas"):
+            return blas_threads()
+
+    with block_threads():
+        pass
+    assert in_a_thread(limited) == 1
+    assert blas_threads() == 2
+
+
+def fit_of(seed):
+    """Weights and losses of a fit whose products BLAS would share out."""
+    X, y, _ = make_one_hidden_layer(600, 40, 8, noise=0.1, random_state=seed)
+    model = OneHiddenLayerRegressor(8, max_iter=3, n_init=1, random_state=0)
+    model.fit(X, y)
+    return [*model.coefs_, *model.intercepts_, np.array(model.loss_curve_)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("limit", [None, 2])
+def test_eight_fits_at_once_have_the_bits_of_one_after_another(limit):
+    """Whether a user holds a limit in the main thread or not; and BLAS has its threads again."""
+    with threadpool_limits(limit, user_api="blas"):
+        before = blas_threads()
+        expected = [fit_of(seed) for seed in range(8)]
+        with ThreadPoolExecutor(8) as executor:
+            found = list(executor.map(fit_of, range(8)))
+        assert blas_threads() == before
+    for one, other in zip(expected, found, strict=True):
+        for array, same in zip(one, other, strict=True):
+            assert_array_equal(array, same)
+
+
+def test_the_limit_is_lifted_by_whoever_leaves_last(two_blas_threads):
+    """Of two users, each in the main thread or in another one, which stays alive, the second is last."""
+    with ThreadPoolExecutor(1) as other:
+        run = {"main": lambda call: call(), "other": lambda call: other.submit(call).result()}
+        for first in run:
+            for last in run:
+                one, two = block_threads(), block_threads()
+                run[first](one.__enter__)
+                assert blas_threads() == other.submit(blas_threads).result() == 1
+                run[last](two.__enter__)
+                run[first](lambda one=one: one.__exit__(None, None, None))
+                assert blas_threads() == 1
+                run[last](lambda two=two: two.__exit__(None, None, None))
+                assert blas_threads() == other.submit(blas_threads).result() == 2
 
 
 def test_an_error_in_a_block_is_raised(small_blocks):

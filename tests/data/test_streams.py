@@ -46,23 +46,23 @@ def regressor(*, activation="tanh", **parameters):
 
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize(("offset", "unit"), [(0, 1), (1e8, 1), (-3, 1e-150), (7, 1e150)])
-def test_survey_finds_the_scale_of_the_targets(center, offset, unit):
+def test_summary_has_the_scale_of_the_targets(center, offset, unit):
     rng = np.random.RandomState(0)
     y = (offset + rng.standard_normal((100, 2))) * unit
     weight = rng.uniform(size=100)
     blocks = [(np.zeros((10, 3)), y[i : i + 10], weight[i : i + 10]) for i in range(0, 100, 10)]
-    found = summarize(blocks, center=center)
+    summary = summarize(blocks, center=center)
     mean, scale = target_scale(y, weight, center=center)
-    assert_allclose(found.y_mean, mean, rtol=1e-12)
-    assert_allclose(found.y_scale, scale, rtol=1e-6)
-    assert (found.block_rows, found.n_features, found.n_outputs) == ((10,) * 10, 3, 2)
-    assert found.weight_sum == pytest.approx(weight.sum())
+    assert_allclose(summary.y_mean, mean, rtol=1e-12)
+    assert_allclose(summary.y_scale, scale, rtol=1e-6)
+    assert (summary.block_rows, summary.n_features, summary.n_outputs) == ((10,) * 10, 3, 2)
+    assert summary.weight_sum == pytest.approx(weight.sum())
 
 
-def test_survey_of_constant_targets():
+def test_summary_of_constant_targets():
     blocks = [(np.zeros((2, 1)), np.full((2, 1), 0.1), None)] * 3
-    found = summarize(blocks, center=True)
-    assert_allclose([found.y_mean[0], found.y_scale[0]], [0.1, 1.0])
+    summary = summarize(blocks, center=True)
+    assert_allclose([summary.y_mean[0], summary.y_scale[0]], [0.1, 1.0])
 
 
 # Sums
@@ -76,18 +76,18 @@ def test_sums_and_samples_are_those_of_the_rows():
     X, y = planted(100)
     weight = np.random.RandomState(0).uniform(size=100)
     source = in_blocks(30, X, y[:, None], weight)
-    found = summarize(source, center=True)
-    rows = StreamRows(source, found)
+    summary = summarize(source, center=True)
+    rows = StreamRows(source, summary)
     square, total = rows.sum(gram)
     assert_allclose(square, (X * weight[:, None]).T @ X, rtol=1e-12)
-    assert_allclose(total, ((y - found.y_mean) / found.y_scale).sum(), atol=1e-10)
+    assert_allclose(total, ((y - summary.y_mean) / summary.y_scale).sum(), atol=1e-10)
     everything = rows.in_memory()
     assert_array_equal(everything.X, X)
     assert_array_equal(everything.weight[:, 0], weight)
     (sample,) = rows.samples([20], np.random.RandomState(0))
     number = [np.flatnonzero((X == row).all(axis=1))[0] for row in sample.X]
     assert (np.diff(number) > 0).all()
-    assert_allclose(sample.y[:, 0], (y[number] - found.y_mean) / found.y_scale)
+    assert_allclose(sample.y[:, 0], (y[number] - summary.y_mean) / summary.y_scale)
     assert rows.subsample(20) is sample
     assert rows.rows_read == 3 * 100
 
@@ -161,7 +161,7 @@ def test_a_fit_is_a_small_number_of_passes(small_samples):
         return ((X[i : i + 9000], y[i : i + 9000]) for i in range(0, len(X), 9000))
 
     model = regressor().fit(RowBlocks(factory))
-    # Passes over samples are counted by their share of the rows; the survey is not counted.
+    # Passes over samples are counted by their share of the rows; the first is not counted.
     assert len(calls) - 1 <= model.n_passes_ <= len(calls) + 12
     assert len(calls) < 25
 

@@ -22,7 +22,7 @@ from sklearn_onenn.displays import (
     RecoveryDisplay,
     WeightMatchingDisplay,
 )
-from sklearn_onenn.displays import spectra as _spectrum_displays
+from sklearn_onenn.displays import spectra as spectra_module
 from sklearn_onenn.metrics import recovery_error
 
 mpl.use("agg")
@@ -179,11 +179,11 @@ def test_largest_eigenvalues_alone(monkeypatch):
     X, y, _ = planted(activation="tanh", noise=0.1)
     model = fitted(X, y, activation="tanh")
     every = HessianSpectrumDisplay.from_estimator(model, X)
-    monkeypatch.setattr(_spectrum_displays, "ALL_EIGENVALUES", 1)
-    some = HessianSpectrumDisplay.from_estimator(model, X, n_eigenvalues=5)
-    assert_allclose(some.eigenvalues, every.eigenvalues[:5], rtol=1e-8)
-    assert some.n_weights == 13
-    assert "largest of 13" in some.ax_.get_xlabel()
+    monkeypatch.setattr(spectra_module, "ALL_EIGENVALUES", 1)
+    largest = HessianSpectrumDisplay.from_estimator(model, X, n_eigenvalues=5)
+    assert_allclose(largest.eigenvalues, every.eigenvalues[:5], rtol=1e-8)
+    assert largest.n_weights == 13
+    assert "largest of 13" in largest.ax_.get_xlabel()
 
 
 # Weights

@@ -11,6 +11,7 @@ from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn._network.symmetries import (
+    TangentBasis,
     caller_network,
     min_norm_scaling,
     with_output_norm,
@@ -46,7 +47,7 @@ def spd(d):
 @homogeneous
 @outputs
 @pytest.mark.parametrize("size", [1.0, 0.3])
-def test_with_output_size(activation, m, size):
+def test_with_output_norm(activation, m, size):
     before = with_dead_units(m)
     after = with_output_norm(before, size, activation.degree)
     assert_same_function(before, after, activation)
@@ -65,7 +66,7 @@ def test_with_unit_directions(m):
 
 @homogeneous
 @outputs
-def test_balanced_is_the_smallest_of_the_scaled(activation, m):
+def test_min_norm_scaling_is_the_smallest_of_the_scaled(activation, m):
     """By a search along every unit's scale, and by the derivative there."""
     before, P, degree = with_dead_units(m), spd(5), activation.degree
 
@@ -160,3 +161,23 @@ def test_equal_networks_have_one_representative(activation):
         caller_network(network, problem, 1.0, 2.0), caller_network(other, problem, 1.0, 2.0), strict=True
     ):
         assert_allclose(one, two, rtol=1e-5)
+
+
+# Directions that keep the scale of a unit
+
+
+@pytest.mark.parametrize("m", [1, 3])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("degree", [None, 1])
+def test_tangent_basis_is_orthonormal_and_keeps_the_length_of_v(m, fit_intercept, degree):
+    network = random_network(4, 3, m)
+    free = TangentBasis(network, degree=degree, fit_intercept=fit_intercept)
+    directions = np.array([free.expand(e).pack() for e in np.eye(free.size)])
+    assert_allclose(directions @ directions.T, np.eye(free.size), atol=1e-14)
+    back = [free.reduce(network.unpack(direction)) for direction in directions]
+    assert_allclose(back, np.eye(free.size), atol=1e-14)
+    if degree is not None:
+        changes = np.array([(network.unpack(row).V * network.V).sum(axis=1) for row in directions])
+        assert_allclose(changes, 0, atol=1e-14)
+    n_held = (3 if degree else 0) + (0 if fit_intercept else 3 + m)
+    assert free.size == network.pack().size - n_held

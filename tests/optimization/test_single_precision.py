@@ -10,7 +10,7 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
-from sklearn_onenn._optimization import single_precision as single_precision
+from sklearn_onenn._optimization import single_precision as single_precision_module
 from sklearn_onenn._optimization.preconditioner import Preconditioner, type_of_sums
 from sklearn_onenn._optimization.single_precision import in_single_precision
 from sklearn_onenn._search.starts import small_start
@@ -25,7 +25,7 @@ ROUNDING = 1e-5
 
 @pytest.fixture(autouse=True)
 def few_rows_too(monkeypatch):
-    monkeypatch.setattr(single_precision, "LEAST_BYTES", 0)
+    monkeypatch.setattr(single_precision_module, "LEAST_BYTES", 0)
 
 
 def problem_on(X, *, weights=False, alpha=0.7, white=True, fit_intercept=True):
@@ -129,7 +129,7 @@ def test_steps_to_a_small_tolerance_and_copies_of_no_use_are_refused(monkeypatch
     assert in_single_precision(problem, 1e-6) is problem
     for name, limit in [("COPY_BYTES", 4 * N * D - 1), ("LEAST_BYTES", 8 * N * D + 1)]:
         with monkeypatch.context() as patch:
-            patch.setattr(single_precision, name, limit)
+            patch.setattr(single_precision_module, name, limit)
             assert in_single_precision(problem, TOL) is problem
     assert in_single_precision(problem, TOL) is not problem
 
@@ -162,6 +162,6 @@ def test_a_network_that_is_recovered_is_the_same(activation, noise, monkeypatch)
     )
     model = OneHiddenLayerRegressor(2, activation=activation, random_state=0)
     one = model.fit(X, y).coefs_[0]
-    monkeypatch.setattr(single_precision, "COPY_BYTES", 0)
+    monkeypatch.setattr(single_precision_module, "COPY_BYTES", 0)
     other = model.fit(X, y).coefs_[0]
     assert_allclose(one, other, atol=1e-4 * np.abs(other).max())

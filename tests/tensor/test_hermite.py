@@ -7,7 +7,7 @@ import pytest
 from _planted import INSTANCES, exact_gaussian_rows
 from numpy.testing import assert_allclose
 
-from sklearn_onenn._tensor import hermite as moments
+from sklearn_onenn._tensor import hermite as hermite_module
 
 ORDERS = (1, 2, 3, 4)
 
@@ -48,11 +48,11 @@ def test_moments_are_sums_of_explicit_tensors():
     z, r, a = rows()
     two, three, four = (explicit_sum(order, z, r) for order in (2, 3, 4))
     for found, expected in [
-        (moments.first_moment(z, r), explicit_sum(1, z, r)),
-        (moments.second_moment(z, r), two),
-        (moments.third_moment(z, r), three),
-        (moments.third_moment_slice(z, r, a), three @ a),
-        (moments.fourth_moment_slice(z, r, a), four @ a),
+        (hermite_module.first_moment(z, r), explicit_sum(1, z, r)),
+        (hermite_module.second_moment(z, r), two),
+        (hermite_module.third_moment(z, r), three),
+        (hermite_module.third_moment_slice(z, r, a), three @ a),
+        (hermite_module.fourth_moment_slice(z, r, a), four @ a),
     ]:
         assert found.shape == expected.shape
         assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
@@ -75,9 +75,11 @@ def test_explicit_tensors_are_hermite_polynomials_along_a_unit_vector():
 def test_product_forms_are_the_matrices_times_v():
     z, r, a = rows(d=5)
     V = np.random.RandomState(1).standard_normal((5, 2))
-    second, third = moments.second_moment(z, r), moments.third_moment_slice(z, r, a)
-    assert_allclose(moments.second_moment_product(z, r, V), second @ V, rtol=1e-12, atol=1e-12)
-    assert_allclose(moments.third_moment_slice_product(z, r, a, V), third @ V, rtol=1e-12, atol=1e-12)
+    second, third = hermite_module.second_moment(z, r), hermite_module.third_moment_slice(z, r, a)
+    assert_allclose(hermite_module.second_moment_product(z, r, V), second @ V, rtol=1e-12, atol=1e-12)
+    assert_allclose(
+        hermite_module.third_moment_slice_product(z, r, a, V), third @ V, rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("order", [2, 3, 4])
@@ -90,22 +92,24 @@ def test_moments_of_projected_rows_are_contractions(order):
     for axis in range(order):
         tensor = np.moveaxis(np.tensordot(tensor, V, axes=(axis, 0)), -1, axis)
     found = {
-        2: lambda u: moments.second_moment(u, r),
-        3: lambda u: moments.third_moment(u, r),
-        4: lambda u: moments.fourth_moment_slice(u, r, b),
+        2: lambda u: hermite_module.second_moment(u, r),
+        3: lambda u: hermite_module.third_moment(u, r),
+        4: lambda u: hermite_module.fourth_moment_slice(u, r, b),
     }[order](z @ V)
     assert_allclose(found, tensor @ b if order == 4 else tensor, rtol=1e-11, atol=1e-11)
 
 
 def test_identity_times_and_symmetric_product():
     A, a = np.array([[2.0, 0.5], [0.5, -1.0]]), np.array([3.0, 7.0])
-    product = moments.symmetric_product(A, a)
+    product = hermite_module.symmetric_product(A, a)
     expected = [
         [[A[i, j] * a[m] + A[i, m] * a[j] + A[j, m] * a[i] for m in (0, 1)] for j in (0, 1)]
         for i in (0, 1)
     ]
     assert_allclose(product, expected, rtol=1e-14)
-    assert_allclose(moments.identity_times(a), moments.symmetric_product(np.eye(2), a), rtol=1e-14)
+    assert_allclose(
+        hermite_module.identity_times(a), hermite_module.symmetric_product(np.eye(2), a), rtol=1e-14
+    )
 
 
 # The identity M_j = sum_i v_i m_j(|w_i|) wbar_i^(x)j
@@ -123,10 +127,10 @@ DIRECTIONS = [
 def contracted(order, z, r, a):
     """Mean of r He_order(z)(a, .., a), from the functions of the package."""
     total = {
-        1: lambda: moments.first_moment(z, r) @ a,
-        2: lambda: a @ moments.second_moment(z, r) @ a,
-        3: lambda: a @ moments.third_moment_slice(z, r, a) @ a,
-        4: lambda: moments.fourth_moment_slice(z, r, a) @ a @ a @ a,
+        1: lambda: hermite_module.first_moment(z, r) @ a,
+        2: lambda: a @ hermite_module.second_moment(z, r) @ a,
+        3: lambda: a @ hermite_module.third_moment_slice(z, r, a) @ a,
+        4: lambda: hermite_module.fourth_moment_slice(z, r, a) @ a @ a @ a,
     }[order]()
     return total / len(z)
 
@@ -203,10 +207,10 @@ def test_moment_identity_by_quadrature(activation, order):
     y = activation.value(X[:, :2] @ plane) @ V
     r, a = weight * y, np.array([0.5, -1.0, 0.8])
     found = {
-        1: lambda: moments.first_moment(X, r),
-        2: lambda: moments.second_moment(X, r),
-        3: lambda: moments.third_moment(X, r),
-        4: lambda: moments.fourth_moment_slice(X, r, a),
+        1: lambda: hermite_module.first_moment(X, r),
+        2: lambda: hermite_module.second_moment(X, r),
+        3: lambda: hermite_module.third_moment(X, r),
+        4: lambda: hermite_module.fourth_moment_slice(X, r, a),
     }[order]()
     size = np.linalg.norm(plane, axis=0)
     units = np.vstack([plane / size, [0, 0]])

@@ -1,28 +1,16 @@
-"""Starts: tensor initialization with residual moments, and those that do without moments."""
+"""Starts: tensor initialization with residual moments."""
 
 import numpy as np
 import pytest
-from _planted import (
-    INSTANCES,
-    USABLE,
-    gaussian_problem,
-    least_squares,
-    random_network,
-    separated_network,
-    whitened,
-)
+from _planted import INSTANCES, USABLE, random_network
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import tensor_initialization
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
-from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.network import forward
-from sklearn_onenn._network.output_layer import with_fitted_outputs
-from sklearn_onenn._optimization.elimination import random_start, refit
-from sklearn_onenn._search.starts import overparameterized_start, residual_directions_start, small_start
 from sklearn_onenn._tensor.initialization import filled, is_informative, tensor_start
-from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
+from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units, recovery_error
 
@@ -152,88 +140,3 @@ def test_filled_networks_are_the_same_function():
     assert_allclose(forward(X, more, Tanh()), forward(X, network, Tanh()), rtol=1e-12)
     assert np.linalg.matrix_rank(more.W) == 4
     assert filled(network, 2, np.random.RandomState(0)) is network
-
-
-# Random starts
-
-
-@every_activation
-@pytest.mark.parametrize("fit_intercept", [True, False])
-def test_random_start_has_unit_directions_and_outputs_in_least_squares(activation, fit_intercept):
-    rng = np.random.RandomState(0)
-    X = rng.exponential(size=(60, 3)) * [1, 5, 0.2]
-    rows = ArrayRows(X, rng.standard_normal((60, 1)), rng.uniform(0.5, 2, 60))
-    problem = whitened(
-        SquaredLoss(rows, activation, identity_coordinates(3), fit_intercept=fit_intercept)
-    )
-    start = random_start(problem, 4, np.random.RandomState(1))
-    assert_allclose(np.linalg.norm(start.W, axis=0), 1, rtol=1e-12)
-    assert start.b.any() == fit_intercept
-    units = activation.value(problem.coordinates.whiten(X) @ start.W + start.b)
-    features = np.column_stack([units, np.full(60, float(fit_intercept))])
-    expected = features @ least_squares(features, rows.y, rows.weight)
-    assert_allclose(units @ start.V + start.c, expected, atol=1e-7)
-    other = random_start(problem, 4, np.random.RandomState(2))
-    assert np.abs(other.W - start.W).max() > 0.1
-
-
-@pytest.mark.parametrize("fit_intercept", [True, False])
-def test_small_weights_are_drawn_for_columns_at_unit_variance(fit_intercept):
-    """400 of them in each layer within 5 % of the size asked for; the scale of a column is no matter."""
-    X = np.random.default_rng(0).standard_normal((500, 4)) @ np.diag([1, 1, 1, 0.1]) + 2
-    X[:, 3] += X[:, 0]
-    y = np.column_stack([X[:, 0], X[:, 1]])
-    problem, scaled = (
-        SquaredLoss(rows, Tanh(), whitening(rows), fit_intercept=fit_intercept)
-        for rows in (ArrayRows(X, y), ArrayRows(X * [1, 100, 0.01, 1], y))
-    )
-    start = small_start(problem, 400, np.random.RandomState(0))
-    W = problem.coordinates.scale[:, None] * problem.coordinates.weights_to_inputs(start.W, start.b)[0]
-    assert_allclose(W.var(), 2 / 404, rtol=0.05)
-    assert_allclose(start.V.var(), 2 / 402, rtol=0.05)
-    assert start.b.any() == fit_intercept
-    assert not start.c.any()
-    other = small_start(scaled, 400, np.random.RandomState(0))
-    values = [
-        forward(rows.rows.X, rows.to_inputs(network), Tanh())
-        for rows, network in ((problem, start), (scaled, other))
-    ]
-    assert_allclose(*values, atol=1e-9)
-
-
-@pytest.mark.parametrize("activation", [ReLU(), SquaredReLU(), Tanh()], ids=repr)
-def test_pruned_starts_are_better_than_random_ones(activation):
-    """d = 6, k = 3, 20 rows to a weight: of ten fits from each, those that give back the network."""
-    counts = np.zeros(2, dtype=int)
-    for seed in range(10):
-        problem = gaussian_problem(separated_network(6, 3, seed=seed), 360, activation, seed=seed)
-        for i, start in enumerate((overparameterized_start, random_start)):
-            found = start(problem, 3, np.random.RandomState(seed))
-            assert found.W.shape == (6, 3)
-            counts[i] += refit(problem, found, 50)[0] < 1e-10
-    assert counts[0] >= 5
-    assert counts[0] > counts[1]
-
-
-@pytest.mark.parametrize("activation", [ReLU(), SquaredReLU(), Tanh()], ids=repr)
-@pytest.mark.parametrize("d", [4, 12])
-def test_repaired_starts_find_what_is_missing(activation, d):
-    """Two units next to each other, one missing: of the fits that steps do not leave nearly all.
-
-    With d = 4 all directions are tried, with d = 12 those that the residual shows.
-    """
-    recovered, stuck = 0, 0
-    for seed in range(5):
-        truth = separated_network(d, 3, seed=seed)
-        problem = gaussian_problem(truth, 3000, activation, seed=seed)
-        W = truth.W.copy()
-        W[:, 0] = W[:, 1] + 0.01 * np.random.RandomState(seed).standard_normal(d)
-        loss, network = refit(problem, with_fitted_outputs(problem, W, truth.b), 30)
-        if loss < 1e-6:
-            continue
-        stuck += 1
-        found = residual_directions_start(problem, network, np.random.RandomState(seed))
-        assert found.W.shape == (d, 3)
-        recovered += refit(problem, found, 30)[0] < 1e-10
-    assert stuck >= 2
-    assert recovered > 0.7 * stuck

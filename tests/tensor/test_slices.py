@@ -217,7 +217,7 @@ def test_blocks_without_signal_drop_out():
     assert_allclose(leading_slices(quiet, 3, 3), leading_slices(silent, 3, 3), rtol=1e-12)
     # A block of twice the square of noise counts by half its square.
     half = [stack[0], np.sqrt(2) * np.ones_like(stack[1]), stack[2]]
-    squares = [(leading_slices(some, 3, 6) ** 2).sum() for some in (half, silent)]
+    squares = [(leading_slices(blocks, 3, 6) ** 2).sum() for blocks in (half, silent)]
     assert squares[0] - squares[1] == pytest.approx(stack[1].size, rel=1e-6)
     # Where there is nothing but noise all of it counts.
     noise = [np.full_like(block, 0.5) for block in stack]

@@ -83,7 +83,7 @@ def test_weights_equal_repeats(use_weights):
     times = np.random.RandomState(1).randint(1, 4, rows.n_rows)
     alike = ArrayRows(rows.X, rows.y, times.astype(float))
     repeated = rows.take(np.repeat(np.arange(rows.n_rows), times))
-    (one, r), (other, R) = (AffineFit(some, whitening(some))(some.y) for some in (alike, repeated))
+    (one, r), (other, R) = (AffineFit(each, whitening(each))(each.y) for each in (alike, repeated))
     assert_allclose(np.linalg.norm(one), np.linalg.norm(other), rtol=1e-9)
     assert_allclose(np.repeat(r, times, axis=0), R, atol=1e-8)
 

@@ -17,7 +17,7 @@ from numpy.testing import assert_allclose
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.network import forward
-from sklearn_onenn._tensor import hermite as moments
+from sklearn_onenn._tensor import hermite as hermite_module
 from sklearn_onenn._tensor.hermite import symmetric_matrices, symmetric_pairs
 from sklearn_onenn._tensor.slices import noise_stack, symmetric_pairs_of
 from sklearn_onenn._tensor.stein_slices import (
@@ -52,10 +52,10 @@ def test_slices_of_normal_rows_are_hermite_moments():
     rng = np.random.RandomState(0)
     u, t = rng.standard_normal((40, 3)), rng.standard_normal(40)
     found = all_slices(t, u, standard_normal_score(3))
-    M2, M3 = moments.second_moment(u, t), moments.third_moment(u, t)
+    M2, M3 = hermite_module.second_moment(u, t), hermite_module.third_moment(u, t)
     assert_allclose(found[:, 0], symmetric_pairs_of(M2), atol=1e-12)
     assert_allclose(found[:, 1:4], symmetric_pairs_of(M3).T, atol=1e-12)
-    M4 = np.array([moments.fourth_moment_slice(u, t, a) for a in np.eye(3)])
+    M4 = np.array([hermite_module.fourth_moment_slice(u, t, a) for a in np.eye(3)])
     M4 = symmetric_pairs_of(symmetric_pairs_of(M4.transpose(2, 3, 0, 1)).transpose(2, 0, 1))
     mean = np.outer(symmetric_pairs_of(M2), symmetric_pairs_of(np.eye(3)))
     assert_allclose(found[:, 4:], M4 + mean, atol=1e-11)
