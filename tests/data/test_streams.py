@@ -12,7 +12,7 @@ from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data import targets as targets_module
 from sklearn_onenn._data.rows import dense
 from sklearn_onenn._data.streams import StreamRows, summarize
-from sklearn_onenn._data.targets import target_scale
+from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._search import growing_samples as growing_samples_module
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -52,9 +52,9 @@ def test_summary_has_the_scale_of_the_targets(center, offset, unit):
     weight = rng.uniform(size=100)
     blocks = [(np.zeros((10, 3)), y[i : i + 10], weight[i : i + 10]) for i in range(0, 100, 10)]
     summary = summarize(blocks, center=center)
-    mean, scale = target_scale(y, weight, center=center)
-    assert_allclose(summary.y_mean, mean, rtol=1e-12)
-    assert_allclose(summary.y_scale, scale, rtol=1e-6)
+    targets = TargetScale.of(y, weight, center=center)
+    assert_allclose(summary.target_scale.mean, targets.mean, rtol=1e-12)
+    assert_allclose(summary.target_scale.scale, targets.scale, rtol=1e-6)
     assert (summary.block_rows, summary.n_features, summary.n_outputs) == ((10,) * 10, 3, 2)
     assert summary.weight_sum == pytest.approx(weight.sum())
 
@@ -62,7 +62,7 @@ def test_summary_has_the_scale_of_the_targets(center, offset, unit):
 def test_summary_of_constant_targets():
     blocks = [(np.zeros((2, 1)), np.full((2, 1), 0.1), None)] * 3
     summary = summarize(blocks, center=True)
-    assert_allclose([summary.y_mean[0], summary.y_scale[0]], [0.1, 1.0])
+    assert_allclose([summary.target_scale.mean[0], summary.target_scale.scale[0]], [0.1, 1.0])
 
 
 # Sums
@@ -80,14 +80,16 @@ def test_sums_and_samples_are_those_of_the_rows():
     rows = StreamRows(source, summary)
     square, total = rows.sum(gram)
     assert_allclose(square, (X * weight[:, None]).T @ X, rtol=1e-12)
-    assert_allclose(total, ((y - summary.y_mean) / summary.y_scale).sum(), atol=1e-10)
+    assert_allclose(
+        total, ((y - summary.target_scale.mean) / summary.target_scale.scale).sum(), atol=1e-10
+    )
     everything = rows.in_memory()
     assert_array_equal(everything.X, X)
     assert_array_equal(everything.weight[:, 0], weight)
     (sample,) = rows.samples([20], np.random.RandomState(0))
     number = [np.flatnonzero((X == row).all(axis=1))[0] for row in sample.X]
     assert (np.diff(number) > 0).all()
-    assert_allclose(sample.y[:, 0], (y[number] - summary.y_mean) / summary.y_scale)
+    assert_allclose(sample.y[:, 0], (y[number] - summary.target_scale.mean) / summary.target_scale.scale)
     assert rows.subsample(20) is sample
     assert rows.rows_read == 3 * 100
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_onenn._data.targets import merge_equal_rows, target_scale
+from sklearn_onenn._data.targets import TargetScale, merge_equal_rows
 
 
 def repeated(dtype=np.float64, n_outputs=1, seed=0):
@@ -67,9 +67,9 @@ def test_scale_is_that_of_repeated_targets(use_weights, center, size):
     y, weight = rng.standard_normal((30, 2)) * [1, 30] + 2, rng.randint(1, 4, 30)
     alike = np.repeat(y, weight, axis=0) if use_weights else y
     mean = alike.mean(axis=0) if center else np.zeros(2)
-    found = target_scale(size * y, weight if use_weights else None, center=center)
+    found = TargetScale.of(size * y, weight if use_weights else None, center=center)
     expected = mean, np.sqrt(np.mean((alike - mean) ** 2, axis=0))
-    assert_allclose(np.array(found) / size, expected, rtol=1e-12)
+    assert_allclose(np.array([found.mean, found.scale]) / size, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e8 - 0.1, 1e300])
@@ -77,8 +77,20 @@ def test_constant_targets_have_scale_one(value):
     """Whatever rounding leaves of their mean."""
     y = np.column_stack([np.full(7, value), np.arange(7.0)])
     y[0, 0] = np.nextafter(value, np.inf) if value else value
-    mean, scale = target_scale(y, np.linspace(0.1, 0.7, 7), center=True)
-    assert mean[0] == pytest.approx(value, rel=1e-14)
-    assert scale[0] == 1.0 < scale[1]
-    assert target_scale(np.zeros((3, 1)), None, center=False) == (0.0, 1.0)
-    assert target_scale(np.full((3, 1), 2.0), None, center=False) == (0.0, 2.0)
+    targets = TargetScale.of(y, np.linspace(0.1, 0.7, 7), center=True)
+    assert targets.mean[0] == pytest.approx(value, rel=1e-14)
+    assert targets.scale[0] == 1.0 < targets.scale[1]
+    for constant, scale in ((0.0, 1.0), (2.0, 2.0)):
+        targets = TargetScale.of(np.full((3, 1), constant), None, center=False)
+        assert (targets.mean, targets.scale) == (0.0, scale)
+
+
+def test_unit_of_the_loss_is_the_mean_square_of_the_scales():
+    y = np.random.RandomState(0).standard_normal((50, 2)) * [1, 30]
+    targets = TargetScale.of(y, None, center=True)
+    rows = targets.rows(np.zeros((50, 1)), y, None, None)
+    loss = np.sum((rows.y - 0.5) ** 2)  # with each output at the same scale
+    expected = sum(np.sum((targets.scale[o] * (rows.y[:, o] - 0.5)) ** 2) for o in range(2))
+    assert rows.y.std(axis=0) == pytest.approx([1, 1])
+    assert targets.loss_unit == pytest.approx(np.mean(y.var(axis=0)))
+    assert min(y.var(axis=0)) < expected / loss < max(y.var(axis=0))

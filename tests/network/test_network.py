@@ -47,14 +47,14 @@ def test_functions_of_a_block_change_nothing():
     rng = np.random.RandomState(0)
     X, y, weight = rng.standard_normal((40, 5)), rng.standard_normal((40, 2)), rng.uniform(0.2, 2, 40)
     block, network = ArrayRows(X, y, weight).block(0), random_network(5, 3, 2, seed=1)
-    before = [array.copy() for array in (*block[1:], *network)]
+    before = [array.copy() for array in (block.X, block.y, block.weight, *network)]
     linearization = linearize(block, network, ReLU())
     kept = [linearization.Phi.copy(), linearization.D.copy(), linearization.R.copy()]
     adjoint(block, linearization, network.V, linearization.R)
     jacobian_product(block, linearization, network.V, network)
     forward(block.X, network, ReLU())
     for one, other in zip(
-        [*block[1:], *network, linearization.Phi, linearization.D, linearization.R],
+        [block.X, block.y, block.weight, *network, linearization.Phi, linearization.D, linearization.R],
         before + kept,
         strict=True,
     ):

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 
 from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
@@ -130,7 +131,7 @@ def test_caller_network_is_the_same_function_in_canonical_form(activation, fit_i
     X = problem.rows.X.astype(float)
     network = random_network(3, 5)
     mean, scale = 7.0, 3.0
-    found = caller_network(network, problem, mean, scale)
+    found = caller_network(network, problem, TargetScale(np.array([mean]), np.array([scale])))
     assert found.W.dtype == np.float32
     white = problem.coordinates.whiten(X)
     expected = mean + scale * forward(white, network, activation)
@@ -157,9 +158,9 @@ def test_equal_networks_have_one_representative(activation):
     W, b, V = network.W[:, order], network.b[order], network.V[order]
     other = Network(W * sign * size, b * sign * size, V * (sign / size)[:, None], c)
     assert_same_function(network, other, activation)
-    for one, two in zip(
-        caller_network(network, problem, 1.0, 2.0), caller_network(other, problem, 1.0, 2.0), strict=True
-    ):
+    targets = TargetScale(np.array([1.0]), np.array([2.0]))
+    found = [caller_network(one, problem, targets) for one in (network, other)]
+    for one, two in zip(*found, strict=True):
         assert_allclose(one, two, rtol=1e-5)
 
 
