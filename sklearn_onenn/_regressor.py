@@ -407,7 +407,9 @@ class OneHiddenLayerRegressor(
         if not self.polish:
             return [rows]
         width = self._rules.width.typical_width if self.k == "auto" else self.k
-        return growing_samples(rows, width, self._rules.samples, random_state)
+        return growing_samples(
+            rows, width, self._rules.samples, random_state, fit_intercept=self.fit_intercept
+        )
 
     def _problem(self, rows: Rows, coordinates: Coordinates, alpha: float) -> SquaredLoss:
         """The loss on rows."""

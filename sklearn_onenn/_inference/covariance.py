@@ -21,7 +21,7 @@ from .._data.targets import TargetScale
 from .._data.whitening import Coordinates, identity_coordinates
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
-from .._network.network import Network
+from .._network.network import Network, count_weights
 from .._network.symmetries import TangentBasis, inner_network, min_norm_scaling
 from .._typing import Array
 from ..activations import Activation
@@ -37,7 +37,7 @@ MAX_LEVERAGE = 0.99
 
 def check_size(n_features: int, k: int, n_outputs: int) -> None:
     """Refuse a covariance that would not fit into memory."""
-    n_weights = k * (n_features + 1 + n_outputs) + n_outputs
+    n_weights = count_weights(n_features, k, n_outputs, fit_intercept=True)
     if n_weights > MAX_WEIGHTS:
         raise ValueError(
             f"keep_covariance=True needs at most {MAX_WEIGHTS} weights, since it keeps a square matrix "

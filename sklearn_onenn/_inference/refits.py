@@ -142,10 +142,13 @@ def precise(evaluation: Evaluation, free: TangentBasis, rules: CertificateRules)
 def every_unit(case: CertificateContext) -> Check:
     """Whether every unit explains more than one would that fits noise."""
     problem, network, rules = case.problem, case.network, case.rules
-    gain = min(
-        gained(problem, without(problem, network, unit), network)
-        for unit in least_units(problem, network)
-    ) / weights_of_a_unit(problem)
+    gain = (
+        min(
+            gained(problem, without(problem, network, unit), network)
+            for unit in least_units(problem, network)
+        )
+        / problem.weights_of_a_unit
+    )
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
         "every unit needed", gain, rules.called_for, gain > rules.called_for,
@@ -159,7 +162,7 @@ def no_further_unit(case: CertificateContext) -> Check:
     """Whether a further unit explains no more than one that fits noise."""
     problem, network, rules = case.problem, case.network, case.rules
     gains = [gained(problem, network, more) for more in with_a_further_unit(case)]
-    gain = max(gains) / weights_of_a_unit(problem)
+    gain = max(gains) / problem.weights_of_a_unit
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
         "no further unit", gain, rules.mere_noise, gain < rules.mere_noise,
@@ -179,11 +182,6 @@ def with_a_further_unit(case: CertificateContext) -> list[Network]:
             start_from_moments(problem, len(network.b) + 1, case.options, random_state, split=False)
         )
     return [steps(problem, start) for start in starts]
-
-
-def weights_of_a_unit(problem: SquaredLoss) -> int:
-    """How many weights a unit has."""
-    return problem.coordinates.rank + problem.rows.n_outputs + int(problem.fit_intercept)
 
 
 def right_activation(case: CertificateContext, free: TangentBasis) -> Check:
@@ -270,7 +268,9 @@ def fresh_fit(case: CertificateContext, half: SquaredLoss) -> Solution:
     options = replace(options, moment_coordinates=whitening(rows), alpha=case.problem.alpha)
     problem = half.replace(rows)
     k = len(case.network.b)
-    samples = growing_samples(rows, k, options.rules.samples, case.random_state)
+    samples = growing_samples(
+        rows, k, options.rules.samples, case.random_state, fit_intercept=problem.fit_intercept
+    )
     fit = fit_on_nested_samples(problem, samples, k, options, case.random_state)
     solution = replace(fit.solution, alpha=case.problem.alpha)
     return continue_on(case.problem, solution, Trace(), options.stopping)

@@ -73,7 +73,13 @@ class SquaredLoss:
 
     def n_weights(self, k: int) -> int:
         """Weights of a network of k units on these rows."""
-        return count_weights(self.coordinates.rank, k, self.rows.n_outputs)
+        rank, m = self.coordinates.rank, self.rows.n_outputs
+        return count_weights(rank, k, m, fit_intercept=self.fit_intercept)
+
+    @property
+    def weights_of_a_unit(self) -> int:
+        """Weights that a further unit brings."""
+        return self.n_weights(2) - self.n_weights(1)
 
     def n_identifiable_weights(self, k: int) -> int:
         """Weights without the scales that homogeneous units share with their output weights."""

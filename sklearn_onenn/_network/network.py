@@ -52,9 +52,10 @@ class Network(NamedTuple):
         return Network(*(weights.astype(dtype, copy=False) for weights in self))
 
 
-def count_weights(n_features: int, k: int, n_outputs: int) -> int:
-    """Weights of a network of k units."""
-    return k * (n_features + 1 + n_outputs) + n_outputs
+def count_weights(n_features: int, k: int, n_outputs: int, *, fit_intercept: bool) -> int:
+    """Weights of a network of k units; without intercepts b and c are none."""
+    intercepts = k + n_outputs if fit_intercept else 0
+    return k * (n_features + n_outputs) + intercepts
 
 
 def forward(X: RowMatrix, network: Network, activation: Activation) -> Array:

@@ -85,8 +85,9 @@ def promises_less(member: Solution, rival: float, task: PolishTask) -> bool:
 
 def member_widths(problem: SquaredLoss, k: int, rules: EnsembleRules) -> list[int]:
     """Units of each member of an ensemble of k units."""
-    weights_of_a_unit = problem.n_weights(1) - problem.rows.n_outputs
-    width = max(rules.member_units, problem.n_targets / (rules.member_targets * weights_of_a_unit))
+    width = max(
+        rules.member_units, problem.n_targets / (rules.member_targets * problem.weights_of_a_unit)
+    )
     return [len(part) for part in np.array_split(np.arange(k), max(1, int(k / width)))]
 
 

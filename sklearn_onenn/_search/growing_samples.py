@@ -77,12 +77,14 @@ def tolerance(problem: SquaredLoss, k: int, options: FitOptions) -> float:
     return max(options.tol, statistical_tolerance(problem, k, criteria))
 
 
-def growing_samples(rows: Rows, k: int, rules: SampleRules, random_state: RandomState) -> list[Rows]:
+def growing_samples(
+    rows: Rows, k: int, rules: SampleRules, random_state: RandomState, *, fit_intercept: bool = True
+) -> list[Rows]:
     """Rows for the search over starts, larger samples of them, and last all rows.
 
     Where the rows are few for that all of them, in memory, are the only sample.
     """
-    n_weights = count_weights(rows.n_features, k, rows.n_outputs)
+    n_weights = count_weights(rows.n_features, k, rows.n_outputs, fit_intercept=fit_intercept)
     size = max(int(rules.rows_per_weight * n_weights), rules.least_rows)
     if 2 * size >= rows.n_rows:
         return [rows.in_memory()]

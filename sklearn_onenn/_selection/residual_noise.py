@@ -64,7 +64,7 @@ def residual_test_has_no_power(problem, network):
 
 def has_few_rows(problem, network):
     """Whether the fit may take structure for noise, or noise for structure."""
-    return problem.rows.weight_sum < ROWS_PER_WEIGHT * network.pack().size
+    return problem.rows.weight_sum < ROWS_PER_WEIGHT * problem.n_weights(len(network.b))
 
 
 def are_detectable(network, activation, edges):
