@@ -11,8 +11,9 @@ from numpy.typing import DTypeLike
 from scipy.sparse import issparse, vstack
 
 from .._typing import Array, RowMatrix
+from .blocks import Block
 from .floating_point import EPSILON, TINY
-from .rows import ArrayRows, Block, Rows, scaled_rows, stratified_rows
+from .rows import ArrayRows, Rows, scaled_rows, stratified_rows
 
 
 class RowBlocks:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from .._typing import Array, RowMatrix
+from .blocks import dense
 from .floating_point import EPSILON
-from .rows import dense
 
 # Up to this many rows equal ones are merged.
 MERGED_ROWS = 500

@@ -69,7 +69,13 @@ class PolishTask:
 
 @dataclass(frozen=True)
 class PenalizedFit:
-    """A problem with its penalty, and a network near its minimum."""
+    """A problem with its penalty, and a network near its minimum.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+    network : Network
+    """
 
     problem: SquaredLoss
     network: Network
@@ -153,7 +159,18 @@ def on_all_rows(
 ) -> Solution:
     """The solution on the rows of a problem, where the last stage may have had them in single precision.
 
-    With the penalty that further starts take: None while no fit needed one.
+    Parameters
+    ----------
+    problem : SquaredLoss
+    last : Solution
+    alpha : float or None
+        The penalty that further starts are to take; None while no fit needed one.
+    may_be_identified : bool
+
+    Returns
+    -------
+    Solution
+        With the losses of these rows.
     """
     evaluation = last.evaluation
     assert evaluation is not None

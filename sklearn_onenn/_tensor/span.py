@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
 
+from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import TINY
-from .._data.rows import ArrayRows, Block, transposed_product, weighted
+from .._data.rows import ArrayRows
 from .._data.whitening import Coordinates
 from .._typing import Array
 from . import hermite as moments

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._data.rows import ArrayRows, Block, scaled_rows
+from .._data.blocks import Block
+from .._data.rows import ArrayRows, scaled_rows
 from .._data.streams import (
     ChunkedRows,
     DataSummary,
