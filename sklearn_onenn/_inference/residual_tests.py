@@ -183,7 +183,7 @@ def input_scales(problem: SquaredLoss, input_weights: Network) -> tuple[Array, A
 
 
 def chi_square_score(score: Array, covariance: Array) -> float:
-    """Standard normal equivalent of s^T C^+ s."""
+    """Standard normal equivalent of s^T C^+ s, for a score s (n,) of covariance C (n, n)."""
     values, vectors = eigh(covariance)
     keep = values > 1e-8 * max(values[-1], TINY)
     n = np.count_nonzero(keep)

@@ -32,8 +32,8 @@ class Stopping:
     max_iter : int
         Bound on the linearizations.
     tol : float
-        Stop after a step that was expected to lower the loss by less than this share of it, or, near the
-        minimum, when the next one is: see :func:`next_decrease`.
+        Stop after a step that was expected to lower the loss with the penalty by less than this share of
+        it, or, near the minimum, when the next one is: see :func:`next_decrease`.
     exact_loss : float
         Stop when the data loss of scaled targets is not above this: the rounding error of an exact fit.
     solve_tol : float
@@ -78,11 +78,11 @@ class Damping:
     largest: float = 1e12
 
     def raised(self) -> "Damping":
-        """After a step that did not lower the loss."""
+        """The damping after a step that did not lower the loss."""
         return replace(self, value=self.value * self.growth, growth=2 * self.growth)
 
     def lowered(self, ratio: float) -> "Damping":
-        """After a step that lowered the loss by ``ratio`` of what was expected."""
+        """The damping after a step that lowered the loss by ``ratio`` of what was expected."""
         value = self.value * max(0.1, 1 - (2 * ratio - 1) ** 3)
         return replace(self, value=max(value, self.smallest), growth=2.0)
 
@@ -108,7 +108,7 @@ class Solution:
     n_iter : int
         Linearizations that were solved.
     losses : list of float
-        Data loss after every accepted step, the start included.
+        Data loss of scaled targets after every accepted step, the start included.
     evaluation : Evaluation or None
         The loss and its derivatives there, where they are at hand.
     """
@@ -251,7 +251,7 @@ def damped_step(
     step : array
         Packed like :meth:`Network.pack`.
     decrease : float
-        Decrease of the loss that the linear model expects.
+        Decrease of the loss with the penalty that the linear model expects.
     """
     shape = evaluation.network
     solve = preconditioner.solver(damping)

@@ -32,7 +32,7 @@ class DescentResult:
     ----------
     network : Network
     losses : list of float
-        1/2 mean squared residual on the part of each step, before the step.
+        Data loss of scaled targets on the part of each step, before the step.
     parts : list of arrays or None
         Row numbers of the parts that steps were taken on; None when every step took all rows.
     learning_rate : float
@@ -138,7 +138,7 @@ def descend(network: Network, gradient: Network, learning_rate: float) -> Networ
 
 
 def stopping_reason(losses: list[float], full_sample: bool, tol: float, exact_loss: float) -> str | None:
-    """Why descent should stop now, or None."""
+    """Why descent should stop at the last of these data losses, or None."""
     loss = losses[-1]
     if not np.isfinite(loss) or loss > 1e6 * (losses[0] + TINY):
         return "diverged"

@@ -33,14 +33,14 @@ from .starts import small_start
 
 
 def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
-    """Members from small weights, averaged; a single one where the rows determine no more.
+    """The mean of members that begin at small weights; a single one where the rows determine no more.
 
     Parameters
     ----------
     task : PolishTask
         Its network gives the number of units; a penalty that is not known is found in the first member.
     rival : float
-        Mean squared error on other rows that another fit promises.
+        Mean squared error of a scaled output on other rows that another fit promises.
 
     Returns
     -------

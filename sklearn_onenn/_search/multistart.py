@@ -142,7 +142,7 @@ def further_paths(
 
 
 def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions) -> bool:
-    """Whether a further start is of no use.
+    """Whether a start beyond these fits is of no use.
 
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
     network to recover, and a lower loss would say nothing of other rows.

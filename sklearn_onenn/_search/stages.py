@@ -38,7 +38,7 @@ class PolishTask:
         Draws small weights.
     stopping : Stopping
     loss_target : float
-        A start whose loss is not below this after the first fit is given up.
+        A start whose data loss is not below this after the first fit is given up.
     rules : SearchRules
     """
 
@@ -87,12 +87,12 @@ class PenalizedFit:
 
 
 def exact_loss(dtype: Any) -> float:
-    """Loss, relative to the variance of y, at which an exact fit has reached its rounding error."""
+    """Data loss of scaled targets at which an exact fit has reached its rounding error."""
     return float(np.finfo(dtype).eps) ** 1.5
 
 
 def is_exact(loss: float, dtype: Any) -> bool:
-    """Whether a fit without penalty left nothing but rounding."""
+    """Whether a fit without penalty left nothing but rounding, by its data loss of scaled targets."""
     return bool(loss <= max(EXACT, exact_loss(dtype)))
 
 

@@ -42,7 +42,7 @@ class SearchStopped(Exception):
 
 @dataclass(frozen=True)
 class WidthFit:
-    """A network where backward elimination stopped to lower the criterion.
+    """A network of which no further unit was eliminated, since that would not lower the criterion.
 
     Attributes
     ----------
