@@ -8,6 +8,8 @@ from sklearn.base import BaseEstimator
 from ._network.network import Network
 from ._search.progress import Trace
 
+__all__ = ["CallbackSupportMixin", "FitObserver", "FitTask"]
+
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
@@ -93,7 +95,10 @@ class FitTask:
 
     def end(self, trace: Trace) -> bool:
         """A start is over; returns whether a callback asks for the end."""
-        return self._observes and self._end(self._starts.pop(trace), trace.solution.network)
+        if not self._observes:
+            return False
+        assert trace.solution is not None
+        return self._end(self._starts.pop(trace), trace.solution.network)
 
     def end_fit(self) -> None:
         """The estimator is fitted."""

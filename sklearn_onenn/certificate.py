@@ -22,9 +22,13 @@ from ._inference.checks import (
     visible_span,
 )
 from ._inference.refits import CertificateContext, exact_checks, noisy_checks
+from ._network.loss import SquaredLoss
+from ._network.network import Network
 from ._network.symmetries import TangentBasis, with_output_norm
+from ._search.one_start import FitOptions
 from ._search.stages import EXACT, is_exact
-from .theory import hessian_bounds, weight_condition
+from ._typing import Array
+from .theory import HessianBounds, hessian_bounds, weight_condition
 
 __all__ = ["Certificate", "Check"]
 
@@ -69,31 +73,31 @@ class Certificate:
     """
 
     verdict: str = field(init=False)
-    checks: tuple
-    assumptions: tuple
+    checks: tuple[Check, ...]
+    assumptions: tuple[Check, ...]
     trained_here: bool
     exact: bool
     rows_per_weight: float
     kappa: float
     lambda_: float
-    curvature: tuple
-    curvature_bounds: tuple
+    curvature: tuple[float, float]
+    curvature_bounds: HessianBounds
     contraction: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         failed = [check for check in self.checks if not check.passed]
         decisive = any(check.decisive for check in failed)
         verdict = "not recovered" if decisive else "doubtful" if failed else "recovered"
         object.__setattr__(self, "verdict", verdict)
 
     @property
-    def reason(self):
+    def reason(self) -> str:
         """The sentences of the checks that led to the verdict."""
         failed = [check for check in self.checks if not check.passed]
         decisive = [check for check in failed if check.decisive]
         return " ".join(check.sentence for check in decisive or failed) or "All checks pass."
 
-    def __str__(self):
+    def __str__(self) -> str:
         here = "the rows of the fit" if self.trained_here else "other rows than those of the fit"
         lower, upper = self.curvature_bounds
         smallest, largest = self.curvature
@@ -113,7 +117,14 @@ class Certificate:
         return "\n".join(lines)
 
 
-def certify(problem, network, options, *, losses, trained_here):
+def certify(
+    problem: SquaredLoss,
+    network: Network,
+    options: FitOptions,
+    *,
+    losses: list[float],
+    trained_here: bool,
+) -> Certificate:
     """The certificate of a network on rows.
 
     Parameters
@@ -121,10 +132,10 @@ def certify(problem, network, options, *, losses, trained_here):
     problem : SquaredLoss
         With the penalty of the fit; its targets have unit variance.
     network : Network
-    plan : Plan
+    options : FitOptions
         How the network was fitted.
     losses : list of float
-        Of the fit.
+        Data losses of the steps of the fit, in any unit.
     trained_here : bool
         Whether it was fitted on these rows.
 
@@ -175,7 +186,7 @@ def certify(problem, network, options, *, losses, trained_here):
     )
 
 
-def is_training_set(seen, found, loss, fit_loss):
+def is_training_set(seen: Array, found: Array, loss: float, fit_loss: float) -> bool:
     """Whether sums over targets, and the loss, are those of the fit.
 
     Parameters
@@ -183,7 +194,7 @@ def is_training_set(seen, found, loss, fit_loss):
     seen, found : arrays
         Sum of the weights, means and scales of the targets: of the fit, and of the rows now given.
     loss, fit_loss : float
-        For targets of unit variance.
+        Data losses of targets of unit variance: on the rows now given, and of the fit.
 
     Returns
     -------

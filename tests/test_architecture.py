@@ -1,4 +1,4 @@
-"""Imports point down, without circles, and the numerical folders need numpy and scipy only."""
+"""Imports point down, without circles; numerical folders need numpy and scipy only; all is short."""
 
 import ast
 import re
@@ -20,6 +20,10 @@ ORDER = [
     *("_validation", "_callbacks", "_conversion", "_persistence"),
     *("_regressor", "displays", "dask", "onnx"),
 ]
+# Lines of a module, and of the body of a function without its docstring.
+MODULE_LINES, FUNCTION_LINES = 350, 40
+# Modules that are long because of documentation: of one class, and of one class for each activation.
+LONG_MODULES = {"_regressor", "activations"}
 # The method itself, and what it imports beside the standard library, as prefixes.
 NUMERICAL = {"_data", "_network", "_optimization", "_tensor", "_selection", "_search", "datasets"}
 NUMERICAL_IMPORTS = {"numpy", "scipy", "sklearn.utils.check_random_state"}
@@ -192,6 +196,35 @@ def test_a_circle_is_seen():
     sources = {"a.x": "from .y import f", "a.y": "from . import z", "a.z": "from ..a.x import g"}
     assert "a.x -> a.y -> a.z -> a.x" in circles(sources)
     assert circles({"a.x": "from .y import f", "a.y": "from .z import x", "a.z": ""}) == []
+
+
+def long_functions(source):
+    """Names of the functions of a module whose bodies are too long, with their lines."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[ast.get_docstring(node) is not None :]
+            n_lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            if n_lines > FUNCTION_LINES:
+                found.append(f"{node.name}: {n_lines}")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_fit_a_screen(module):
+    assert long_functions(MODULES[module]) == []
+
+
+def test_modules_fit():
+    long = {module for module, source in MODULES.items() if source.count("\n") > MODULE_LINES}
+    assert long == LONG_MODULES
+
+
+def test_a_long_function_is_seen():
+    docstring, statement = '    """A\n\n    B"""\n', "    x = 1\n"
+    assert long_functions("def f():\n" + docstring + FUNCTION_LINES * statement) == []
+    longer = "class A:\n  def f():\n" + docstring + (FUNCTION_LINES + 1) * statement
+    assert long_functions(longer) == [f"f: {FUNCTION_LINES + 1}"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -1,7 +1,7 @@
 """What the rows are, and sums over them.
 
-All that the method needs from the data are sums over rows. ``rows`` cuts an array into blocks and adds
-what a function returns for each of them; ``streams`` does the same for rows that are read from files.
+All that the method needs from the data are sums over rows. ``rows`` cuts an array into ``blocks`` and
+adds what a function returns for each of them; ``streams`` does so for rows that are read from files.
 ``targets`` brings targets to unit scale, ``whitening`` finds coordinates in which the rows have unit
 covariance, and ``gaussianity`` says whether rows pass for normal ones there.
 """

@@ -3,8 +3,9 @@
 import numpy as np
 
 from .._typing import Array
+from .blocks import Block, dense, weighted
 from .floating_point import TINY
-from .rows import Block, Rows, dense, weighted
+from .rows import Rows
 from .whitening import Coordinates
 
 # Standard errors by which moments of the rows may differ from those of normal rows.

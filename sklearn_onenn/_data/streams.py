@@ -11,7 +11,8 @@ from numpy.typing import DTypeLike
 from scipy.sparse import issparse, vstack
 
 from .._typing import Array, RowMatrix
-from .rows import ArrayRows, Block, Rows, stratified_rows
+from .blocks import Block
+from .rows import ArrayRows, Rows, stratified_rows
 from .targets import TargetScale
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._typing import Array, RowMatrix
+from .blocks import dense
 from .floating_point import EPSILON
-from .rows import ArrayRows, dense
+from .rows import ArrayRows
 
 # Up to this many rows equal ones are merged.
 MERGED_ROWS = 500

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.linalg import eigh
 
 from .._typing import Array, RowMatrix
-from .rows import MIN_BLOCK_ROWS, Block, Rows, dense, transposed_product, weighted
+from .blocks import MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
+from .rows import Rows
 
 # Rows for each column below which the covariance is shrunk.
 SHRINK_BELOW = 3

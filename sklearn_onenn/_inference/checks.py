@@ -6,9 +6,10 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.linalg import eigvalsh
 
+from .._data.blocks import Block, weighted
 from .._data.floating_point import EPSILON, TINY
 from .._data.gaussianity import NORMAL, distance_from_normal
-from .._data.rows import ArrayRows, Block, Rows, weighted
+from .._data.rows import ArrayRows, Rows
 from .._data.whitening import Coordinates
 from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import Evaluation

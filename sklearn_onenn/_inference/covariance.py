@@ -15,8 +15,9 @@ Homogeneous units share one scale between w_i and v_i. It is held: |v_i| stays, 
 import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, cholesky, solve_triangular
 
+from .._data.blocks import Block, weighted
 from .._data.floating_point import TINY
-from .._data.rows import ArrayRows, Block, weighted
+from .._data.rows import ArrayRows
 from .._data.targets import TargetScale
 from .._data.whitening import Coordinates, identity_coordinates
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian

@@ -60,7 +60,7 @@ class CertificateContext:
 
     @classmethod
     def of(cls, problem: SquaredLoss, network: Network, options: FitOptions) -> "CertificateContext":
-        """The case of a fit; fresh starts have its settings, but not its start."""
+        """The context of a fit; fresh starts have its settings, but not its start."""
         init = options.init
         if not isinstance(init, str):
             init = "tensor" if problem.activation.properties().rho_positive else "random"
@@ -72,7 +72,7 @@ class CertificateContext:
 
     def halves(self) -> list[SquaredLoss]:
         """The problem on two random halves of the rows."""
-        rows = self.problem.rows
+        rows = self.problem.array_rows
         order = self.random_state.permutation(rows.n_rows)
         return [self.problem.replace(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
 
@@ -213,7 +213,8 @@ def no_second_moment(case: CertificateContext) -> Check:
 def no_rival(case: CertificateContext) -> Check:
     """Whether no other activation, fitted from the same hidden units, explains more."""
     problem, network, rules = case.problem, case.network, case.rules
-    scores, gains = {}, {}
+    scores: dict[str, float] = {}
+    gains: dict[str, float] = {}
     for rival in dict.fromkeys(ACTIVATIONS.values()):
         if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
             continue
@@ -221,7 +222,7 @@ def no_rival(case: CertificateContext) -> Check:
         fit = steps(other, with_fitted_outputs(other, network.W, network.b))
         scores[rival.name] = explained(problem, network, fit, rival())
         gains[rival.name] = gained(problem, network, fit, rival())
-    best = max(gains, key=gains.get)
+    best = max(gains, key=lambda name: gains[name])
     score, gain = max(scores.values()), gains[best]
     seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
     return answer(
@@ -264,7 +265,7 @@ def same_from_halves(case: CertificateContext) -> Check:
 
 def fresh_fit(case: CertificateContext, half: SquaredLoss) -> Solution:
     """A fit on half of the rows from a start of its own, polished on all rows."""
-    rows, options = half.rows.with_own_counter(), case.options
+    rows, options = half.array_rows.with_own_counter(), case.options
     options = replace(options, moment_coordinates=whitening(rows), alpha=case.problem.alpha)
     problem = half.replace(rows)
     k = len(case.network.b)

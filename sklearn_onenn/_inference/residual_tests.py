@@ -12,8 +12,9 @@ from numpy.random import RandomState
 from scipy.linalg import eigh, pinvh
 from scipy.special import eval_hermitenorm, gammaln
 
+from .._data.blocks import Block, weighted
 from .._data.floating_point import TINY
-from .._data.rows import ArrayRows, Block, weighted
+from .._data.rows import ArrayRows
 from .._data.whitening import Coordinates
 from .._network.jacobian import chunks, jacobian
 from .._network.loss import SquaredLoss, residuals
@@ -182,7 +183,7 @@ def input_scales(problem: SquaredLoss, input_weights: Network) -> tuple[Array, A
 
 
 def chi_square_score(score: Array, covariance: Array) -> float:
-    """Standard normal equivalent of s^T C^+ s."""
+    """Standard normal equivalent of s^T C^+ s, for a score s (n,) of covariance C (n, n)."""
     values, vectors = eigh(covariance)
     keep = values > 1e-8 * max(values[-1], TINY)
     n = np.count_nonzero(keep)

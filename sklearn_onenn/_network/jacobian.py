@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .._data.rows import Block, transposed_product, weighted
+from .._data.blocks import Block, transposed_product, weighted
 from .._typing import Array
 from .loss import SquaredLoss
 from .network import Network, linearize

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._activation_base import Activation
-from .._data.rows import ArrayRows, Block, Rows, weighted
+from .._data.blocks import Block, weighted
+from .._data.rows import ArrayRows, Rows
 from .._data.whitening import Coordinates
 from .._typing import Array
 from .network import (
@@ -23,7 +24,7 @@ from .network import (
 
 def residuals(problem: "SquaredLoss", network: Network) -> ArrayRows:
     """The rows, in memory, with y - F(x) for targets."""
-    rows, input_weights = problem.rows.in_memory(), problem.to_inputs(network)
+    rows, input_weights = problem.array_rows, problem.to_inputs(network)
     rest = rows.map(lambda block: block.y - forward(block.X, input_weights, problem.activation))
     return rows.with_targets(np.concatenate(rest))
 
@@ -65,6 +66,11 @@ class SquaredLoss:
             rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
         )  # fmt: skip
+
+    @property
+    def array_rows(self) -> ArrayRows:
+        """The rows as arrays: of a problem on rows in memory, they themselves. Others are all read."""
+        return self.rows.in_memory()
 
     @property
     def n_targets(self) -> float:
@@ -232,7 +238,7 @@ class Evaluation:
     def transposed_jacobian(self, R: Array) -> Network:
         """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""
         problem, V, linearization = self.problem, self.input_weights.V, self.linearizer()
-        rows = problem.rows.in_memory()
+        rows = problem.array_rows
 
         def product(block: Block) -> tuple[Array, Array, Array, Array]:
             return adjoint(block, linearization(block), V, block.y)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .._activation_base import Activation
-from .._data.rows import Block, by_columns, transposed_product, weighted
+from .._data.blocks import Block, by_columns, transposed_product, weighted
 from .._typing import Array, RowMatrix
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.linalg import eigh
 
+from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import TINY
-from .._data.rows import Block, transposed_product, weighted
 from .._typing import Array
 from .loss import SquaredLoss
 from .network import Network, forward

@@ -21,7 +21,7 @@ OVERPARAMETERIZED = Stopping(max_iter=30, tol=1e-3)
 
 
 def refit(problem: SquaredLoss, network: Network, stopping: Stopping = REFIT) -> tuple[float, Network]:
-    """A few Gauss-Newton steps: loss and network."""
+    """Data loss of scaled targets, and network, after a few Gauss-Newton steps."""
     solution = gauss_newton(problem, network, stopping)
     return solution.data_loss, solution.network
 
@@ -38,7 +38,7 @@ def random_start(problem: SquaredLoss, k: int, random_state: RandomState) -> Net
 def fit_overparameterized(
     problem: SquaredLoss, k: int, random_state: RandomState
 ) -> tuple[float, Network]:
-    """Twice as many random units as wanted, fitted: loss and network."""
+    """Data loss of scaled targets, and network, of twice k units fitted from random ones."""
     return refit(problem, random_start(problem, 2 * k, random_state), OVERPARAMETERIZED)
 
 
@@ -64,18 +64,22 @@ def with_directions(network: Network, directions: Array) -> Network:
 def backward_elimination(
     problem: SquaredLoss, network: Network, k: int, first: int, *, loss_target: float = np.inf
 ) -> tuple[float, Network]:
-    """Backward elimination to k units, refitted after every few.
+    """Eliminate units until k are left, and refit after every few.
 
     Parameters
     ----------
+    problem : SquaredLoss
+    network : Network
+    k : int
     first : int
         Units that are kept at first, by their output weights alone.
     loss_target : float
-        All go at once where the loss is not below this with more than k.
+        All go at once where the data loss is not below this with more than k.
 
     Returns
     -------
     loss : float
+        Data loss of scaled targets.
     network : Network
     """
     loss, network = refit(problem, with_fewer_units(problem, network, first))

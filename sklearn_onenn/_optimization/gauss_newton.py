@@ -32,10 +32,10 @@ class Stopping:
     max_iter : int
         Bound on the linearizations.
     tol : float
-        Stop after a step that was expected to lower the loss by less than this share of it, or, near the
-        minimum, when the next one is: see :func:`next_decrease`.
+        Stop after a step that was expected to lower the loss with the penalty by less than this share of
+        it, or, near the minimum, when the next one is: see :func:`next_decrease`.
     exact_loss : float
-        Stop when the data loss is not above this: the rounding error of an exact fit.
+        Stop when the data loss of scaled targets is not above this: the rounding error of an exact fit.
     solve_tol : float
         Residual that conjugate gradients may leave of the linear equations of a step, as a share of
         their right-hand side in the norm of the preconditioner.
@@ -51,11 +51,11 @@ class Stopping:
     near: float = 1e-2
 
     def with_tol(self, tol: float) -> "Stopping":
-        """The same with another tolerance."""
+        """These bounds with another tolerance."""
         return replace(self, tol=tol)
 
     def within(self, max_iter: int) -> "Stopping":
-        """The same with no more than so many linearizations."""
+        """These bounds with no more than so many linearizations."""
         return replace(self, max_iter=min(self.max_iter, max_iter))
 
 
@@ -78,11 +78,11 @@ class Damping:
     largest: float = 1e12
 
     def raised(self) -> "Damping":
-        """After a step that did not lower the loss."""
+        """The damping after a step that did not lower the loss."""
         return replace(self, value=self.value * self.growth, growth=2 * self.growth)
 
     def lowered(self, ratio: float) -> "Damping":
-        """After a step that lowered the loss by ``ratio`` of what was expected."""
+        """The damping after a step that lowered the loss by ``ratio`` of what was expected."""
         value = self.value * max(0.1, 1 - (2 * ratio - 1) ** 3)
         return replace(self, value=max(value, self.smallest), growth=2.0)
 
@@ -108,7 +108,7 @@ class Solution:
     n_iter : int
         Linearizations that were solved.
     losses : list of float
-        Data loss after every accepted step, the start included.
+        Data loss of scaled targets after every accepted step, the start included.
     evaluation : Evaluation or None
         The loss and its derivatives there, where they are at hand.
     """
@@ -209,7 +209,7 @@ def gauss_newton(
 def linearized_at(
     evaluation: Evaluation, penalty: PenaltyUpdate | None
 ) -> tuple[Evaluation, Preconditioner, bool]:
-    """Evaluation and preconditioner under the penalty of the next step, and whether that settled."""
+    """Evaluation and preconditioner under the penalty of the next step, and whether it has settled."""
     preconditioner = Preconditioner(evaluation)
     if penalty is None:
         return evaluation, preconditioner, True
@@ -251,7 +251,7 @@ def damped_step(
     step : array
         Packed like :meth:`Network.pack`.
     decrease : float
-        Decrease of the loss that the linear model expects.
+        Decrease of the loss with the penalty that the linear model expects.
     """
     shape = evaluation.network
     solve = preconditioner.solver(damping)
@@ -261,13 +261,15 @@ def damped_step(
     def product(direction: Array) -> Array:
         return evaluation.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
 
+    residual: Array | float = 0.0
     with overflow_allowed():
         if preconditioner.exact:
-            step, residual = solve(-gradient), 0.0
+            step = solve(-gradient)
         else:
             step, residual = conjugate_gradients(
                 product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
             )
         # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
         curvature = -gradient - residual - diagonal * step
-        return step, -(gradient @ step) - 0.5 * (curvature @ step)
+        # A number of NumPy: a quotient by one that vanished is infinite, not an error.
+        return step, np.float64(-(gradient @ step) - 0.5 * (curvature @ step))

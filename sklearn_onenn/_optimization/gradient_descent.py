@@ -32,7 +32,7 @@ class DescentResult:
     ----------
     network : Network
     losses : list of float
-        1/2 mean squared residual on the part of each step, before the step.
+        Data loss of scaled targets on the part of each step, before the step.
     parts : list of arrays or None
         Row numbers of the parts that steps were taken on; None when every step took all rows.
     learning_rate : float
@@ -77,7 +77,7 @@ def gradient_descent(
     one_pass : bool
         Read the rows once and no more, also where every step takes all of them.
     exact_loss : float
-        Stop when the loss is not above this.
+        Stop when the data loss of scaled targets is not above this.
     random_state : numpy.random.RandomState
         Draws the parts.
     callback : callable or None
@@ -89,7 +89,7 @@ def gradient_descent(
     """
     parts = disjoint_parts(problem.rows.n_rows, network.W.size, random_state) if resample else None
     if learning_rate == "auto":
-        sample = problem.rows if parts is None else problem.rows.take(parts.pop())
+        sample = problem.rows if parts is None else problem.array_rows.take(parts.pop())
         learning_rate = 1 / largest_curvature(problem.replace(sample).evaluate(network), random_state)
     start, losses, reason = network, [], "max_iter"
     n_steps = len(parts) if parts is not None else 1 if one_pass else max_iter
@@ -97,7 +97,7 @@ def gradient_descent(
         if step == n_steps:
             reason = "rows used up"
             break
-        on_part = problem if parts is None else problem.replace(problem.rows.take(parts[step]))
+        on_part = problem if parts is None else problem.replace(problem.array_rows.take(parts[step]))
         evaluation = on_part.evaluate(network)
         losses.append(evaluation.data_loss)
         stop = stopping_reason(losses, parts is None, tol, exact_loss)
@@ -138,7 +138,7 @@ def descend(network: Network, gradient: Network, learning_rate: float) -> Networ
 
 
 def stopping_reason(losses: list[float], full_sample: bool, tol: float, exact_loss: float) -> str | None:
-    """Why descent should stop now, or None."""
+    """Why descent should stop at the last of these data losses, or None."""
     loss = losses[-1]
     if not np.isfinite(loss) or loss > 1e6 * (losses[0] + TINY):
         return "diverged"
@@ -159,5 +159,5 @@ def largest_curvature(evaluation: Evaluation, random_state: RandomState) -> floa
         if length == 0:
             return 1.0
         direction = evaluation.gauss_newton_product(network.unpack(direction.pack() / length))
-        curvature = np.linalg.norm(direction._replace(V=np.zeros_like(network.V)).pack())
+        curvature = float(np.linalg.norm(direction._replace(V=np.zeros_like(network.V)).pack()))
     return curvature or 1.0

@@ -8,13 +8,18 @@ with q the derivative of F by the former. With the whole space for the subspace 
 matrix itself, for any rows.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
+from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import EPSILON, TINY
-from .._data.rows import transposed_product, weighted
-from .._network.network import Network, linearize, overflow_allowed
+from .._network.loss import Evaluation, SquaredLoss
+from .._network.network import Linearization, Network, linearize, overflow_allowed
+from .._typing import Array
 
 # Up to this many weights W the preconditioner is the whole matrix.
 WHOLE_MATRIX_WEIGHTS = 300
@@ -38,19 +43,28 @@ class Preconditioner:
 
     Parameters
     ----------
-    here : Evaluation
+    evaluation : Evaluation
+        At the network, under the penalty.
+    matrices : tuple of 3 arrays and bool, or None
+        What :meth:`_data_matrices` returns, where it is known from another penalty.
 
     Attributes
     ----------
     basis : array of shape (r, s)
         Orthonormal basis of the subspace on which the matrix is exact.
+    C, M : arrays of shapes (k, k) and (p, p)
+        The matrices of the head of this file with the penalty; p = (s + 1) k + (k + 1) n_outputs.
+    ridge_C, ridge_M : arrays of these shapes, or 0.0
+        The shares of the penalty in them.
     exact : bool
         Whether it is the Gauss-Newton matrix itself.
     diagonal : array
         D of the Levenberg damping, packed like :meth:`Network.pack`.
     """
 
-    def __init__(self, evaluation, matrices=None):
+    def __init__(
+        self, evaluation: Evaluation, matrices: tuple[Array, Array, Array, bool] | None = None
+    ) -> None:
         problem, network = evaluation.problem, evaluation.network
         r, k = network.W.shape
         self.evaluation, self.shape = evaluation, network
@@ -65,16 +79,16 @@ class Preconditioner:
         self._ones = np.ones_like(network.c)
         self.diagonal = self._levenberg(r)
 
-    def _data_matrices(self):
+    def _data_matrices(self) -> tuple[Array, Array, Array, bool]:
         """Basis, C and M without penalty, and whether M is the whole matrix."""
         basis = subspace(self.shape.W)
         return basis, *normal_matrices(self.evaluation, basis)
 
-    def under(self, evaluation):
-        """The same under the penalty of an evaluation at the same weights."""
+    def under(self, evaluation: Evaluation) -> "Preconditioner":
+        """The preconditioner under the penalty of another evaluation, which is at the same weights."""
         return Preconditioner(evaluation, self._matrices)
 
-    def _ridges(self, problem):
+    def _ridges(self, problem: SquaredLoss) -> tuple[Array | float, Array | float]:
         """Shares of the penalty in C and M; across the subspace its mean eigenvalue stands for it."""
         k, m = self.shape.V.shape
         strength = problem.alpha / problem.rows.weight_sum
@@ -91,22 +105,22 @@ class Preconditioner:
         return across * np.eye(k), ridge
 
     @property
-    def covers_units(self):
+    def covers_units(self) -> bool:
         """Whether the subspace contains span(W), so that the matrix is that of Gaussian rows."""
         return self.basis.shape[1] > 0 or len(self.basis) == 0
 
-    def effective_dof(self):
+    def effective_dof(self) -> float:
         """Weights that Gaussian rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
         (r, k), s = self.shape.W.shape, self.basis.shape[1]
         fixed = 0 if self.evaluation.problem.fit_intercept else k + len(self.shape.c)
         along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)
         return along + (r - s) * (k - trace_of_quotient(self.C, self.ridge_C))
 
-    def left_out_error(self, counts, least_left):
+    def left_out_error(self, counts: float, least_left: float) -> float:
         """Mean squared residual of an output, each as if its own target had been left out.
 
-        To first order that divides it by one minus the leverage of the target, the share that it has in
-        its own prediction: h = q^T M^{-1} q / n. It needs an exact matrix.
+        To first order that divides a residual by one minus the leverage of its target, the share that
+        the target has in its own prediction: h = q^T M^{-1} q / n. It needs an exact matrix.
 
         Parameters
         ----------
@@ -118,18 +132,16 @@ class Preconditioner:
         Returns
         -------
         float
+            In units of the squares of scaled targets.
         """
         evaluation, rows = self.evaluation, self.evaluation.problem.rows
         dtype = type_of_sums(evaluation.problem)
         factor = jittered_cholesky(self.M, 0.0).astype(dtype)
         n, m = rows.weight_sum, rows.n_outputs
 
-        def squares(block):
-            linearization, z = (
-                linearized(evaluation, block, True),
-                evaluation.problem.coordinates.whiten(block.X),
-            )
-            z, total = z.astype(dtype), 0.0
+        def squares(block: Block) -> np.float64:
+            linearization = linearized(evaluation, block, True)
+            z, total = evaluation.problem.coordinates.whiten(block.X).astype(dtype), 0.0
             for output in range(m):
                 q = jacobian_rows(evaluation, linearization, z, output)[0]
                 share = (solve_triangular(factor, q.T, lower=True, check_finite=False) ** 2).sum(axis=0)
@@ -139,13 +151,13 @@ class Preconditioner:
 
         return float(rows.sum(squares)) / n / m
 
-    def _levenberg(self, n_rows):
+    def _levenberg(self, n_rows: int) -> Array:
         """Diagonal D for W with ``n_rows`` rows: one scale per unit and per output weight."""
         units = self.units
         W = np.broadcast_to(units, (n_rows, len(units)))
         return Network(W, units, self.outputs, self._ones).pack()
 
-    def solver(self, damping):
+    def solver(self, damping: float) -> Callable[[Array], Array]:
         """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
         basis, shape, inside = self.basis, self.shape, self.inside
         r, s = basis.shape
@@ -154,7 +166,7 @@ class Preconditioner:
             return along
         across = jittered_solver(self.C, damping * self.units)
 
-        def solve(vector):
+        def solve(vector: Array) -> Array:
             right = shape.unpack(vector)
             W = basis.T @ right.W
             solved = inside.unpack(along(right._replace(W=W).pack()))
@@ -164,12 +176,12 @@ class Preconditioner:
         return solve
 
 
-def with_floor(scale):
+def with_floor(scale: Array) -> Array:
     """Scales with a floor relative to the largest: a dead unit must not make D singular."""
     return scale + 1e-6 * scale.max() + TINY
 
 
-def jittered_solver(matrix, diagonal):
+def jittered_solver(matrix: Array, diagonal: Array | float) -> Callable[[Array], Array]:
     """Solver of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands."""
     if not np.isfinite(matrix).all():  # no lift will do: such a step is not taken
         return lambda right: np.full_like(right, np.nan)
@@ -177,16 +189,16 @@ def jittered_solver(matrix, diagonal):
     return lambda right: dpotrs(factor, right, lower=1)[0]
 
 
-def trace_of_quotient(matrix, ridge):
-    """tr matrix^{-1} ridge of a semidefinite matrix and a symmetric one."""
-    if not np.any(ridge) or not np.isfinite(matrix).all():
+def trace_of_quotient(matrix: Array, ridge: Array | float) -> float:
+    """tr matrix^{-1} ridge of a semidefinite matrix and a symmetric one, or 0.0 for none."""
+    if isinstance(ridge, float) or not np.any(ridge) or not np.isfinite(matrix).all():
         return 0.0
     inverse = dpotri(jittered_cholesky(matrix, 0.0), lower=1)[0]  # the lower half
     with overflow_allowed():
         return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
 
 
-def jittered_cholesky(matrix, diagonal):
+def jittered_cholesky(matrix: Array, diagonal: Array | float) -> Array:
     """Lower factor of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
 
     LAPACK is called directly: for small networks the checks around it cost more than the work.
@@ -202,8 +214,8 @@ def jittered_cholesky(matrix, diagonal):
         jitter = max(10 * jitter, scale)
 
 
-def subspace(W):
-    """Orthonormal basis (r, s) of the directions on which the preconditioner is exact."""
+def subspace(W: Array) -> Array:
+    """Orthonormal basis (r, s) of the directions on which the preconditioner is exact, from W (r, k)."""
     r, k = W.shape
     if r * k <= WHOLE_MATRIX_WEIGHTS or r <= k <= SPAN_UNITS:
         return np.eye(r)
@@ -212,15 +224,21 @@ def subspace(W):
     return qr(W, mode="economic")[0]
 
 
-def normal_matrices(evaluation, basis):
-    """C (k, k) and M = E[q q^T] of the head of this file, from some of the rows.
+def normal_matrices(evaluation: Evaluation, basis: Array) -> tuple[Array, Array, bool]:
+    """C (k, k) and M = E[q q^T] of the head of this file, from some of the rows, without the penalty.
 
     The derivative q of an output is taken by the weights along ``basis``, biases and output
     weights, packed as a :class:`Network` whose W has s rows.
 
+    Parameters
+    ----------
+    evaluation : Evaluation
+    basis : array of shape (r, s)
+
     Returns
     -------
-    C, M : arrays
+    C, M : arrays of shapes (k, k) and (p, p)
+        With p = (s + 1) k + (k + 1) n_outputs.
     exact : bool
         Whether M is the Gauss-Newton matrix itself.
     """
@@ -236,10 +254,11 @@ def normal_matrices(evaluation, basis):
     # Single precision is enough for conjugate gradients, and half the work.
     dtype = type_of_sums(problem) if exact else np.float32
 
-    def sums(block):
+    def sums(block: Block) -> tuple[Array | float, Array | float]:
         linearization = linearized(evaluation, block, all_rows)
         u = (block.X @ project + shift).astype(dtype)
-        C, M = 0.0, 0.0
+        C: Array | float = 0.0
+        M: Array | float = 0.0
         for output in range(m):
             q, slopes = (
                 sqrt_weighted(part, block.weight)
@@ -254,32 +273,39 @@ def normal_matrices(evaluation, basis):
     return C / rows.weight_sum, M / rows.weight_sum, exact
 
 
-def sqrt_weighted(array, weight):
-    """Rows times the roots of their weights: of a matrix and itself BLAS makes half a product."""
+def sqrt_weighted(array: Array, weight: Array | None) -> Array:
+    """Rows of an array (m, j) times the roots of their weights (m, 1).
+
+    For the product of a matrix and itself, of which BLAS computes one half.
+    """
     return array if weight is None else array * np.sqrt(weight)
 
 
-def type_of_sums(problem):
-    """Floating type in which the whole matrix is summed."""
+def type_of_sums(problem: SquaredLoss) -> DTypeLike:
+    """Floating type in which a preconditioner that is the whole matrix is summed."""
     strength = problem.alpha / problem.rows.weight_sum
     return problem.rows.dtype if strength >= SINGLE_STRENGTH else np.dtype(np.float64)
 
 
-def linearized(evaluation, block, is_of_problem):
+def linearized(evaluation: Evaluation, block: Block, is_of_problem: bool) -> Linearization:
     """The linearization of a block; where it is one of the problem, the one that is kept."""
     if is_of_problem and evaluation.linearizations is not None:
         return evaluation.linearizations[block.index]
     return linearize(block, evaluation.input_weights, evaluation.problem.activation)
 
 
-def jacobian_rows(evaluation, linearization, u, output):
-    """q of an output (rows, weights) and its slopes (rows, k), from coordinates u on the subspace."""
+def jacobian_rows(
+    evaluation: Evaluation, linearization: Linearization, u: Array, output: int
+) -> tuple[Array, Array]:
+    """q of an output (m, p) and its slopes (m, k), from coordinates u (m, s) on the subspace.
+
+    The m rows are those of a block.
+    """
     (k, m), (n, s) = evaluation.network.V.shape, u.shape
     W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
     free = float(evaluation.problem.fit_intercept)
-    slopes = (linearization.D * evaluation.input_weights.V[:, output]).astype(
-        u.dtype, order="C"
-    )  # as q is
+    slopes = linearization.D * evaluation.input_weights.V[:, output]
+    slopes = slopes.astype(u.dtype, order="C")  # as q is
     q = np.zeros((n, V_end + m), u.dtype)
     np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(n, s, k))
     q[:, W_end:V_start] = free * slopes

@@ -15,7 +15,7 @@ LEAST_BYTES, COPY_BYTES = 2**18, 2**27
 SINGLE_TOL, SINGLE_LOSS = 1e-5, 1e-5
 
 
-def in_single_precision(problem, tol, loss=np.inf):
+def in_single_precision(problem: SquaredLoss, tol: float, loss: float = np.inf) -> SquaredLoss:
     """The loss on a copy of the rows in single precision, its columns centred and at unit scale.
 
     Networks have the coordinates that they had. So no entry is larger than the root of the number of
@@ -29,14 +29,14 @@ def in_single_precision(problem, tol, loss=np.inf):
     tol : float
         Share of the loss by which the last step lowers it.
     loss : float
-        What it is near, if that is known.
+        Data loss of scaled targets that the steps are near, if that is known.
 
     Returns
     -------
     SquaredLoss
         The problem itself where rows are not copied.
     """
-    rows, coordinates, dtype = problem.rows, problem.coordinates, np.float32
+    rows, coordinates, dtype = problem.array_rows, problem.coordinates, np.float32
     if issparse(rows.X) or rows.dtype == dtype or tol < SINGLE_TOL or loss < SINGLE_LOSS:
         return problem
     if not LEAST_BYTES <= rows.X.nbytes <= 2 * COPY_BYTES:

@@ -33,14 +33,14 @@ from .starts import small_start
 
 
 def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
-    """Members from small weights, averaged; a single one where the rows determine no more.
+    """The mean of members that begin at small weights; a single one where the rows determine no more.
 
     Parameters
     ----------
     task : PolishTask
         Its network gives the number of units; a penalty that is not known is found in the first member.
     rival : float
-        Mean squared error on other rows that another fit promises.
+        Mean squared error of a scaled output on other rows that another fit promises.
 
     Returns
     -------
@@ -64,7 +64,9 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
             ends = [(member.network, member.data_loss) for member in members]
         except StopFit:  # the mean has to tell of itself, and ends there
             ends = [(member.network, member.data_loss) for member in members]
-            ends = ends or [(trace.last_of_problem, 1.0)]
+            if not ends:
+                assert trace.last_of_problem is not None  # there was a step to stop at
+                ends = [(trace.last_of_problem, 1.0)]
     rest = [small_start(problem, width, task.random_state) for width in widths[len(ends) :]]
     network = ensemble_mean(*zip(*ends, strict=True), rest=rest)
     evaluation = problem.replace(problem.rows, alpha=task.alpha or 0.0).evaluate(network)
@@ -96,7 +98,16 @@ def ensemble_mean(
 ) -> Network:
     """One network that is the mean of several, with the units of others, which have no outputs.
 
-    They count by the inverse square of their losses: alike, unless one was caught in a poor optimum.
+    The networks count by the inverse square of their data losses: alike, unless one was caught in a poor
+    optimum.
+
+    Parameters
+    ----------
+    networks : list of Network
+    losses : list of float
+        Of the networks.
+    rest : list of Network
+        The others.
     """
     lowest = np.min(losses)
     counts = (lowest / np.asarray(losses)) ** 2 if lowest > 0 else np.equal(losses, 0)

@@ -72,7 +72,7 @@ def refine_on(
 
 
 def tolerance(problem: SquaredLoss, k: int, options: FitOptions) -> float:
-    """Tolerance of steps on some of the rows."""
+    """Tolerance of the steps of k units on a sample: at least the share of the loss that it resolves."""
     criteria = options.rules.polish.evidence.criteria
     return max(options.tol, statistical_tolerance(problem, k, criteria))
 

@@ -4,7 +4,7 @@ The loss after the polish of a start is what counts. The first start is the tens
 Further ones are taken only while the fit does not look recovered.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, cycle
 
@@ -20,6 +20,7 @@ from .._optimization.elimination import OVERPARAMETERIZED, fit_overparameterized
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.residual_noise import residual_is_noise, residual_test_has_no_power
+from .._typing import Array
 from .one_start import FitOptions, StartResult, one_start
 from .polish import minimize_to_tol, run_observed
 from .progress import Trace
@@ -56,7 +57,7 @@ def search_starts(
     first = one_start(problem, k, options, path, seeds[0], name=f"start 1 ({path})")
     fits = with_further_starts(first, problem, k, options, seeds[1:])
     best = best_of(fits)
-    problem = problem.replace(problem.rows.with_own_counter())
+    problem = problem.replace(problem.array_rows.with_own_counter())
     if options.polish and options.held_out is None and not options.observers.stopped:
         keep_alpha = options.alpha != "auto" or best is fits[0]
         best = finalize(best, problem, options, keep_alpha=keep_alpha)
@@ -65,9 +66,9 @@ def search_starts(
 
 
 def with_further_starts(
-    first: StartResult, problem: SquaredLoss, k: int, options: FitOptions, seeds: Sequence[int]
+    first: StartResult, problem: SquaredLoss, k: int, options: FitOptions, seeds: Array
 ) -> list[StartResult]:
-    """The first start, and as many more as it takes, of those that have seeds."""
+    """The first start and as many more as it takes, at most one for each of the seeds (n,)."""
     fits = [first]
     if len(seeds) == 0 or finished(fits, problem, options):
         return fits
@@ -94,7 +95,7 @@ def with_further_starts(
 def finalize(
     fit: StartResult, problem: SquaredLoss, options: FitOptions, *, keep_alpha: bool
 ) -> StartResult:
-    """The fit, polished to the end."""
+    """The fit of the start that won, polished to the end."""
     trace = Trace("best start", problem, options.observers, before=fit.trace)
 
     def follow() -> Solution:
@@ -141,7 +142,7 @@ def further_paths(
 
 
 def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions) -> bool:
-    """Whether a further start is of no use.
+    """Whether a start beyond these fits is of no use.
 
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
     network to recover, and a lower loss would say nothing of other rows.
@@ -172,9 +173,9 @@ def same_optimum(one: Solution, other: Solution, rules: StartRules) -> bool:
 
 
 def cannot_improve(first: Solution, problem: SquaredLoss, k: int, options: FitOptions) -> bool:
-    """Whether not even twice as many units come to the loss that a further start must have.
+    """Whether not even twice as many units come to the data loss that a further start must have.
 
-    So it is asked on rows that are not normal, where many optima are nearly as good as the first.
+    It is asked on rows that are not normal, where many optima are nearly as good as the first.
     """
     if options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
         return False

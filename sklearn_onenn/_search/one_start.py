@@ -135,7 +135,7 @@ def one_start(
     StartResult
     """
     random_state = check_random_state(seed)
-    problem = problem.replace(problem.rows.with_own_counter())
+    problem = problem.replace(problem.array_rows.with_own_counter())
     target = loss_target(problem, first, options)
     if path in ("tensor", "half sample") and skips_moments(problem, k, options):
         path = "random"
@@ -164,7 +164,7 @@ def one_start(
 
 
 def loss_target(problem: SquaredLoss, first: Solution | None, options: FitOptions) -> float:
-    """The loss below which a further start is worth its polish."""
+    """The data loss of scaled targets below which a further start is worth its polish."""
     if first is None or options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
         return np.inf
     return options.rules.polish.required_ratio * first.data_loss
@@ -179,7 +179,21 @@ def initialize(
     target: float,
     random_state: RandomState,
 ) -> tuple[Network, SquaredLoss]:
-    """The start of a path, and the problem on the rows that descent may take."""
+    """The start of a path, and the problem on the rows that descent may take.
+
+    Parameters
+    ----------
+    problem, k, options, path, first
+        As of :func:`one_start`.
+    target : float
+        A start whose data loss is not below this need not be made with care.
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    start : Network
+    fresh : SquaredLoss
+    """
     if path == "given":
         assert isinstance(options.init, Network)
         return options.init, problem
@@ -193,7 +207,7 @@ def initialize(
         return start, problem
     if path == "half sample":
         chosen = random_state.permutation(problem.rows.n_rows)[: problem.rows.n_rows // 2]
-        half = problem.replace(problem.rows.take(np.sort(chosen)))
+        half = problem.replace(problem.array_rows.take(np.sort(chosen)))
         return start_from_moments(half, k, options, random_state, split=False), problem
     own, fresh = initialization_split(problem, k, options, random_state)
     start = start_from_moments(own, k, options, random_state, split=fresh is not own)
@@ -240,7 +254,7 @@ def initialization_split(
     As in the theorem, with raw moments and fresh parts, where there are rows for that; otherwise both
     have all rows.
     """
-    rows = problem.rows
+    rows = problem.array_rows
     least = 2 * ROWS_PER_WEIGHT * k * problem.coordinates.rank
     n_own = rows.n_rows // 2
     if options.moments != "raw" or not options.resample or rows.n_rows - n_own < least:
@@ -256,7 +270,7 @@ def start_from_moments(
     """Tensor initialization, brought from the coordinates of the moments to those of the problem."""
     white = options.moment_coordinates
     start = tensor_start(
-        problem.rows, white, k, problem.activation, options.moments,
+        problem.array_rows, white, k, problem.activation, options.moments,
         split=split, score_function=options.score_function, random_state=random_state,
     )  # fmt: skip
     W, b = white.weights_to_inputs(start.W, start.b)

@@ -63,7 +63,7 @@ def polish_start(task: PolishTask) -> Solution:
 def run_observed(
     follow: Callable[[], Solution], problem: SquaredLoss, trace: Trace, alpha: float | None
 ) -> Solution:
-    """Where a trace ends, by itself or by an observer.
+    """Take steps until they end, by themselves or by an observer, and tell the trace of it.
 
     Parameters
     ----------

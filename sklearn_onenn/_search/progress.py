@@ -86,23 +86,23 @@ class Trace:
     Attributes
     ----------
     losses : list of float
-        Loss at every step, of the courses before as well.
+        Data loss of scaled targets at every step, of the traces before as well.
     held_out_losses : list of float
-        That on held-out rows, at every step of the polish.
-    stages : list of lists of str and int
+        Data loss on held-out rows at every step of the polish, of the traces before as well.
+    stages : list of tuples of str and int
         Names of the stages, and their numbers of losses.
     stage_name : str
         Present stage; empty before the first.
     n_steps : int
         Steps of the present stage.
-    network : Network
-        Of the last step.
-    unsmoothed : Network
-        The last one whose loss is that of the units as they are.
+    network : Network or None
+        Of the last step; None before the first.
+    last_of_problem : Network or None
+        The last network whose loss is that of the units as they are, not of smoothed ones.
     best : tuple of float and Network, or None
-        Lowest held-out loss of this course alone, and where.
-    solution : Solution
-        Where it ended.
+        Lowest held-out loss of this trace alone, and the network that has it.
+    solution : Solution or None
+        Where the steps ended; None before the end.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class Trace:
         self.held_out = None if held_out is None or problem is None else problem.replace(held_out)
         self._read_before = 0 if problem is None else problem.rows.rows_read
         self.observers = observers or Observers()
-        self.losses = list(before.losses) if before else []
-        self.held_out_losses = list(before.held_out_losses) if before else []
-        self.stages: list[list[Any]] = [list(stage) for stage in before.stages] if before else []
+        self.losses: list[float] = list(before.losses) if before else []
+        self.held_out_losses: list[float] = list(before.held_out_losses) if before else []
+        self.stages: list[tuple[str, int]] = list(before.stages) if before else []
         self.stage_name, self.n_steps = "", 0
         self.network: Network | None = None
         self.last_of_problem: Network | None = None
@@ -137,7 +137,7 @@ class Trace:
 
     @property
     def passes(self) -> float:
-        """Rows read by this course, as a multiple of all rows."""
+        """Rows read since this trace began, as a multiple of all rows."""
         assert self.problem is not None
         return (self.problem.rows.rows_read - self._read_before) / self.observers.n_rows
 
@@ -160,11 +160,11 @@ class Trace:
             self.observers.tell("begin", self)
         self._end_stage()
         self.stage_name = name
-        self.stages.append([name, 0])
+        self.stages.append((name, 0))
         return Stage(self, watched and self.held_out is not None, smoothed)
 
     def end(self, solution: Solution) -> None:
-        """Nothing follows: here it ended."""
+        """Keep where the steps ended, and tell that none follow."""
         self._end_stage()
         self.solution = solution
         if self.stage_name:
@@ -191,7 +191,8 @@ class Stage:
         trace = self.trace
         trace.n_steps += 1
         trace.losses.append(evaluation.data_loss)
-        trace.stages[-1][1] += 1
+        name, n_losses = trace.stages[-1]
+        trace.stages[-1] = name, n_losses + 1
         trace.network = evaluation.network
         if not self.smoothed:
             trace.last_of_problem = evaluation.network
@@ -216,7 +217,7 @@ class Stage:
 
 
 class Printer:
-    """Prints a line for every start and stage, and with ``verbose`` above 1 for every step.
+    """An observer that prints a line for every start and stage; with ``verbose`` above 1 for every step.
 
     Parameters
     ----------
@@ -229,7 +230,7 @@ class Printer:
         self.verbose, self.unit = verbose, unit
 
     def begin(self, trace: Trace) -> None:
-        """Nothing is known yet."""
+        """A start begins, of which nothing is known yet."""
 
     def step(self, trace: Trace) -> None:
         """One step was taken."""
@@ -247,5 +248,6 @@ class Printer:
         print(f"{trace.name}: loss {self.unit * solution.data_loss:.3e}, {solution.reason}")
 
     def _line(self, trace: Trace, steps: str) -> str:
+        """One line on the present stage, with its number of steps in words."""
         loss = self.unit * trace.losses[-1]
         return f"{trace.name}, {trace.stage_name}: {steps}, {trace.passes:.1f} passes, loss {loss:.3e}"

@@ -59,12 +59,12 @@ class FirstFit:
 
     @property
     def loss(self) -> float:
-        """Its data loss."""
+        """Data loss of the solution, of scaled targets."""
         return self.solution.data_loss
 
     @property
     def is_exact(self) -> bool:
-        """Whether it left nothing but rounding, and the rows say something by that."""
+        """Whether the fit left nothing but rounding, and the rows say something by that."""
         task = self.task
         says_something = task.alpha == 0 or not can_interpolate(task.problem, task.k)
         return says_something and is_exact(self.loss, task.problem.rows.dtype)
@@ -162,35 +162,35 @@ def with_penalty(first: FirstFit) -> PenalizedFit:
 
 
 def keep_exact_fit(first: FirstFit) -> Solution:
-    """The first fit is exact."""
+    """The solution of a first fit that is exact: that fit."""
     task = first.task
     solution = on_all_rows(task.problem, first.solution, task.alpha, may_be_identified=True)
     return best_on_validation(solution, task.problem, task.trace)
 
 
 def give_up(first: FirstFit) -> Solution:
-    """The first fit is no better than an earlier start: one that never wins."""
+    """The solution of a start whose first fit is no better than an earlier start: it never wins."""
     task = first.task
     solution = on_all_rows(task.problem, first.solution, task.alpha, may_be_identified=False)
     return replace(solution, objective=np.inf)
 
 
 def minimize_identified(first: FirstFit) -> Solution:
-    """Of a network to recover: to the minimum, at the tolerance at which starts are compared."""
+    """Minimize where there may be a network to recover, as far as starts are compared."""
     task, rules = first.task, first.task.rules.polish
     stopping = task.stopping.with_tol(max(task.stopping.tol, rules.screening_tol))
     return minimize_past_kinks(first.penalized, task.trace, stopping, rules.smoothing)
 
 
 def keep_identified(first: FirstFit, last: Solution) -> Solution:
-    """Where those steps ended, which may be the network that generated the rows."""
+    """The solution in which :func:`minimize_identified` ended, with all rows in their own precision."""
     task, alpha = first.task, first.penalized.problem.alpha
     solution = on_all_rows(task.problem, last, alpha, may_be_identified=True)
     return best_on_validation(solution, task.problem, task.trace)
 
 
 def fit_regression(first: FirstFit) -> Solution:
-    """Of rows that determine the weights but have no network to recover."""
+    """The solution on rows that determine the weights but have no network to recover."""
     task, fit = first.task, first.penalized
     problem = in_single_precision(task.problem, task.statistical_tol)
     fit = PenalizedFit(problem.replace(problem.rows, alpha=fit.problem.alpha), fit.network)
@@ -202,7 +202,10 @@ def fit_regression(first: FirstFit) -> Solution:
 
 
 def fit_unidentified(first: FirstFit) -> Solution:
-    """An ensemble, from small weights, or a regression: where there is no network to recover."""
+    """The solution where there is no network to recover.
+
+    It is the mean of an ensemble, a fit from small weights, or a regression.
+    """
     task = first.task
     if first.is_ensemble:
         assert first.solution.evaluation is not None
@@ -232,7 +235,7 @@ def looks_identified(problem: SquaredLoss, fit: Solution) -> bool:
     k = len(fit.network.b)
     left = 1 - problem.n_weights(k) / problem.n_targets
     expected = fit.data_loss / max(left, CRITERIA.min_residual_dof) ** 2
-    return may_be_identified(problem.rows, problem.coordinates, k, expected)
+    return may_be_identified(problem.array_rows, problem.coordinates, k, expected)
 
 
 def is_identified(problem: SquaredLoss, network: Network, rules: PolishRules) -> bool:
@@ -240,14 +243,14 @@ def is_identified(problem: SquaredLoss, network: Network, rules: PolishRules) ->
     if effective_dof_share(problem, network, rules.evidence.criteria) < rules.min_dof_share:
         return False
     loss = problem.data_loss(network)
-    return may_be_identified(problem.rows, problem.coordinates, len(network.b), loss)
+    return may_be_identified(problem.array_rows, problem.coordinates, len(network.b), loss)
 
 
 def moments_are_uninformative(problem: SquaredLoss, k: int, rules: SearchRules) -> bool:
     """Whether a polish that finds its penalty ends no better from moments than from random units.
 
-    So it is where no network is recovered: with too few targets, and of as many units as are fitted as
-    an ensemble, on small samples of rows that are not normal.
+    That is the case where no network is recovered: with too few targets, and of as many units as are
+    fitted as an ensemble, on small samples of rows that are not normal.
     """
     if is_underdetermined(problem, k, rules.polish):
         return True

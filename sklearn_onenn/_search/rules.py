@@ -8,7 +8,7 @@ from .._selection.evidence import EvidenceRules
 
 @dataclass(frozen=True)
 class PolishRules:
-    """Of the polish of one start: ``doc/benchmarks/noise.md``, ``doc/benchmarks/real_data.md``.
+    """The numbers of the polish, measured in ``doc/benchmarks/noise.md`` and ``real_data.md`` there.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class PolishRules:
 
 @dataclass(frozen=True)
 class EnsembleRules:
-    """Of fits that begin at small weights, and of their means: ``doc/benchmarks/real_data.md``.
+    """The numbers of fits from small weights and of their means: ``doc/benchmarks/real_data.md``.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class EnsembleRules:
 
 @dataclass(frozen=True)
 class StartRules:
-    """Of the starts: ``doc/benchmarks/recovery.md``.
+    """The numbers of the search over starts, measured in ``doc/benchmarks/recovery.md``.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class StartRules:
 
 @dataclass(frozen=True)
 class SampleRules:
-    """Of samples of many rows: ``doc/benchmarks/scale.md``.
+    """The numbers of the samples of many rows, measured in ``doc/benchmarks/scale.md``.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class SampleRules:
 
 @dataclass(frozen=True)
 class WidthRules:
-    """Of the choice of the number of units: ``doc/benchmarks/width.md``.
+    """The numbers of the choice of the number of units, measured in ``doc/benchmarks/width.md``.
 
     Attributes
     ----------
@@ -138,7 +138,16 @@ class WidthRules:
 
 @dataclass(frozen=True)
 class SearchRules:
-    """All of them."""
+    """All numbers that the search goes by, by what they are for.
+
+    Attributes
+    ----------
+    polish : PolishRules
+    ensemble : EnsembleRules
+    starts : StartRules
+    samples : SampleRules
+    width : WidthRules
+    """
 
     polish: PolishRules = PolishRules()
     ensemble: EnsembleRules = EnsembleRules()

@@ -38,7 +38,7 @@ class PolishTask:
         Draws small weights.
     stopping : Stopping
     loss_target : float
-        A start whose loss is not below this after the first fit is given up.
+        A start whose data loss is not below this after the first fit is given up.
     rules : SearchRules
     """
 
@@ -69,7 +69,13 @@ class PolishTask:
 
 @dataclass(frozen=True)
 class PenalizedFit:
-    """A problem with its penalty, and a network near its minimum."""
+    """A problem with its penalty, and a network near its minimum.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+    network : Network
+    """
 
     problem: SquaredLoss
     network: Network
@@ -81,12 +87,12 @@ class PenalizedFit:
 
 
 def exact_loss(dtype: Any) -> float:
-    """Loss, relative to the variance of y, at which an exact fit has reached its rounding error."""
+    """Data loss of scaled targets at which an exact fit has reached its rounding error."""
     return float(np.finfo(dtype).eps) ** 1.5
 
 
 def is_exact(loss: float, dtype: Any) -> bool:
-    """Whether a fit without penalty left nothing but rounding."""
+    """Whether a fit without penalty left nothing but rounding, by its data loss of scaled targets."""
     return bool(loss <= max(EXACT, exact_loss(dtype)))
 
 
@@ -153,7 +159,18 @@ def on_all_rows(
 ) -> Solution:
     """The solution on the rows of a problem, where the last stage may have had them in single precision.
 
-    With the penalty that further starts take: None while no fit needed one.
+    Parameters
+    ----------
+    problem : SquaredLoss
+    last : Solution
+    alpha : float or None
+        The penalty that further starts are to take; None while no fit needed one.
+    may_be_identified : bool
+
+    Returns
+    -------
+    Solution
+        With the losses of these rows.
     """
     evaluation = last.evaluation
     assert evaluation is not None

@@ -15,7 +15,18 @@ def overparameterized_start(
 ) -> Network:
     """Twice as many random units as wanted, fitted, then eliminated until k are left.
 
-    With less care where the loss of more units is not below the target.
+    Parameters
+    ----------
+    problem : SquaredLoss
+    k : int
+    random_state : numpy.random.RandomState
+    loss_target : float
+        Units are eliminated all at once, with less care, where the data loss of more than k is not below
+        this.
+
+    Returns
+    -------
+    Network
     """
     larger = fit_overparameterized(problem, k, random_state)[1]
     return backward_elimination(problem, larger, k, 2 * k, loss_target=loss_target)[1]
@@ -29,9 +40,22 @@ def residual_directions_start(
     n_more: int = 0,
     loss_target: float = np.inf,
 ) -> Network:
-    """A fit with units along the leading directions of its residual, eliminated to as many as before.
+    """A fit with units along the leading directions of its residual, less those of least use.
 
-    Or to ``n_more`` than that. The target is as of :func:`overparameterized_start`.
+    Parameters
+    ----------
+    problem : SquaredLoss
+    network : Network
+        The fit.
+    random_state : numpy.random.RandomState
+    n_more : int
+        The start has so many units more than the fit.
+    loss_target : float
+        As of :func:`overparameterized_start`.
+
+    Returns
+    -------
+    Network
     """
     k = network.W.shape[1]
     rows = residuals(problem, network)

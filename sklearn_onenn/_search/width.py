@@ -42,7 +42,7 @@ class SearchStopped(Exception):
 
 @dataclass(frozen=True)
 class WidthFit:
-    """A network where backward elimination stopped to lower the criterion.
+    """A network of which no further unit was eliminated, since that would not lower the criterion.
 
     Attributes
     ----------
@@ -170,14 +170,17 @@ def is_noise(problem: SquaredLoss, network: Network) -> bool:
 
 
 def criterion(problem: SquaredLoss, network: Network, loss: float) -> float:
-    """n m log(loss) + p log(n m); exact fits have equal losses."""
+    """Bayesian information criterion of a network with this data loss: n m log(loss) + p log(n m).
+
+    Exact fits count as fits of equal loss.
+    """
     n_weights = problem.n_identifiable_weights(len(network.b))
     n_targets = problem.n_targets
     return float(n_targets * np.log(max(loss, EXACT)) + n_weights * np.log(n_targets))
 
 
 def eliminate_units(problem: SquaredLoss, network: Network) -> WidthFit:
-    """Backward elimination, as long as it lowers the criterion."""
+    """The fit that backward elimination comes to as long as it lowers the criterion."""
     best = None
     for k in range(network.W.shape[1], 0, -1):
         loss, network = backward_elimination(problem, network, k, k)
@@ -192,9 +195,9 @@ def eliminate_units(problem: SquaredLoss, network: Network) -> WidthFit:
 def cross_validated_width(
     problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
 ) -> int:
-    """Of this width and wider ones the one that predicts best in cross-validation.
+    """The width, of k and wider ones, that predicts best in cross-validation.
 
-    On normal rows, which a network may have made, beyond what chance allows.
+    On normal rows, which a network may have made, a wider one must do so beyond what chance allows.
     """
     rules, rows = options.rules.width, problem.rows
     n_errors = rules.gain if rows_are_normal(rows, problem.coordinates) else 0.0
@@ -217,8 +220,16 @@ def cross_validated_width(
 def cross_validation(
     problem: SquaredLoss, options: FitOptions, random_state: RandomState
 ) -> tuple[Callable[[int], Array], Array]:
-    """A function of a width, the squared error of every row from a fit without its fold, and weights."""
-    rows = problem.rows
+    """Squared errors of cross-validation, and the weights of the rows that have them.
+
+    Returns
+    -------
+    squared_errors : callable
+        From a width to the squared error (n_rows,) of every row, summed over scaled outputs, from a fit
+        without the fold of that row.
+    weight : array of shape (n_rows,)
+    """
+    rows = problem.array_rows
     order = random_state.permutation(rows.n_rows)
     seed = random_state.randint(np.iinfo(np.int32).max)
     weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[order, 0]

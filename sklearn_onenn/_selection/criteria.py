@@ -28,7 +28,8 @@ class CriteriaRules:
     min_residual_dof : float
         Share of the targets that is left at least to estimate the noise from.
     min_one_minus_leverage : float
-        The same of a single target. With a tenth left one residual would count a hundred times.
+        Share of a single target that is left at least to tell of the noise, beside its leverage. With a
+        tenth left one residual would count a hundred times.
     many_targets : float
         Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many
         weights as that of the rows, within 2 %.
@@ -55,7 +56,7 @@ CRITERIA = CriteriaRules()
 
 
 def statistical_tolerance(problem: SquaredLoss, k: int, rules: CriteriaRules = CRITERIA) -> float:
-    """Share of the loss of k units below which a lower one says nothing of other rows."""
+    """Share of the loss of k units: steps that lower it by less say nothing of other rows."""
     return rules.resolved_share * min(problem.n_weights(k) / problem.n_targets, 1.0)
 
 
@@ -65,7 +66,7 @@ def can_interpolate(problem: SquaredLoss, k: int) -> bool:
 
 
 def bic_prefers(loss: float, other: float, problem: SquaredLoss, k: int) -> bool:
-    """Whether a loss is so much lower than another that all weights of k units are worth it.
+    """Whether a data loss is so much lower than another that all weights of k units are worth it.
 
     By the Bayesian information criterion (G. Schwarz, 1978, doi:10.1214/aos/1176344136), even if the
     other network had no weights at all; corrected for few rows as Akaike's is (C. M. Hurvich,
@@ -80,7 +81,10 @@ def bic_prefers(loss: float, other: float, problem: SquaredLoss, k: int) -> bool
 def noise_variance(
     preconditioner: Preconditioner, gamma: float, rules: CriteriaRules = CRITERIA
 ) -> float:
-    """The error of prediction, of every target by its own leverage where the matrix is exact."""
+    """Mean squared error of prediction of an output, in units of the scaled targets.
+
+    Where the matrix is exact every target counts by its own leverage, otherwise all by their mean.
+    """
     if preconditioner.exact and np.isfinite(preconditioner.M).all():
         return preconditioner.left_out_error(rules.dof_cost, rules.min_one_minus_leverage)
     evaluation = preconditioner.evaluation
@@ -99,9 +103,9 @@ def residual_dof_share(problem: SquaredLoss, gamma: float, rules: CriteriaRules 
 
 
 def predicted_error(evaluation: Evaluation, rules: CriteriaRules = CRITERIA) -> float:
-    """Mean squared error on other rows, by generalized cross-validation.
+    """Mean squared error of an output on other rows, by generalized cross-validation.
 
-    Infinite where too few targets are left to tell.
+    It is in units of the scaled targets, and infinite where too few targets are left to tell.
     """
     gamma = effective_dof(Preconditioner(evaluation), rules)
     left = residual_dof_share(evaluation.problem, gamma, rules)
@@ -119,7 +123,7 @@ def effective_dof(preconditioner: Preconditioner, rules: CriteriaRules = CRITERI
         # Rounding can make the trace slightly negative.
         return max(preconditioner.effective_dof(), 0.0)
     evaluation = preconditioner.evaluation
-    network, rows = evaluation.network, evaluation.problem.rows
+    network, rows = evaluation.network, evaluation.problem.array_rows
     random_state, solve = np.random.RandomState(0), preconditioner.solver(0.0)
 
     def product(vector: Array) -> Array:

@@ -132,7 +132,7 @@ class EvidenceUpdate:
         return max(alpha, other) <= self.rules.settled * min(alpha, other)
 
     def _dof(self, preconditioner: Preconditioner) -> float:
-        """gamma, or its last estimate."""
+        """The effective degrees of freedom gamma, or their last estimate."""
         criteria = self.rules.criteria
         if trace_is_exact(preconditioner, criteria):
             return effective_dof(preconditioner, criteria)
@@ -152,7 +152,7 @@ def initial_alpha(loss: float, problem: SquaredLoss, k: int, rules: EvidenceRule
 
 
 def alpha_from_fit(evaluation: Evaluation, rules: EvidenceRules = EVIDENCE) -> float:
-    """The penalty that a fit without one calls for."""
+    """The penalty alpha that the residuals and weights of a fit without one call for."""
     problem, network = evaluation.problem, evaluation.network
     network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     preconditioner = Preconditioner(problem.evaluate(network))

@@ -7,20 +7,23 @@ leaves a share of its own second moment there.
 
 import numpy as np
 
+from .._activation_base import Activation
+from .._data.blocks import weighted
 from .._data.floating_point import TINY
-from .._data.rows import weighted
-from .._network.loss import residuals
+from .._data.rows import ArrayRows
+from .._network.loss import SquaredLoss, residuals
+from .._network.network import Network
 from .._tensor.span import AffineFit, second_moment
+from .._typing import Array
 
 # A unit could not be missed when its second moment is so many times what noise alone shows.
 DETECTABLE = 3.0
-
 
 # With fewer rows for each weight the fit takes structure for noise, or noise for structure.
 ROWS_PER_WEIGHT = 5
 
 
-def residual_is_noise(problem, network):
+def residual_is_noise(problem: SquaredLoss, network: Network) -> bool:
     """Whether no unit is missing, as far as second moments tell.
 
     The rows are taken for N(0, I) in the coordinates of the problem: others have larger moments of
@@ -50,7 +53,7 @@ def residual_is_noise(problem, network):
     return bool((found < edges).all())
 
 
-def residual_test_has_no_power(problem, network):
+def residual_test_has_no_power(problem: SquaredLoss, network: Network) -> bool:
     """Whether a unit as weak as the weakest of the network could be missing, unseen in second moments.
 
     So it is with odd units without biases, which have none, and with much noise. With few rows it is not
@@ -62,18 +65,20 @@ def residual_test_has_no_power(problem, network):
     return not are_detectable(network, problem.activation, edges)
 
 
-def has_few_rows(problem, network):
-    """Whether the fit may take structure for noise, or noise for structure."""
+def has_few_rows(problem: SquaredLoss, network: Network) -> bool:
+    """Whether the rows are so few that the fit may take structure for noise, or noise for structure."""
     return problem.rows.weight_sum < ROWS_PER_WEIGHT * problem.n_weights(len(network.b))
 
 
-def are_detectable(network, activation, edges):
-    """Whether every unit stands out of the noise in some output."""
+def are_detectable(network: Network, activation: Activation, edges: Array) -> bool:
+    """Whether every unit stands out of the noise in some output, by the edges (m,) of the outputs."""
     return bool((second_moments(network, activation) >= DETECTABLE * edges).any(axis=1).all())
 
 
-def null_edges(rows, r):
-    """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases, by output.
+def null_edges(rows: ArrayRows, r: int) -> Array:
+    """Largest eigenvalue that the second moment (r, r) of noise has in some 99 of 100 cases.
+
+    The targets are the noise; there is a value for each of them, (m,).
 
     A symmetric matrix with entries of standard deviation s has 2 s sqrt(r), and a Tracy-Widom
     fluctuation of order s r^(-1/6) (C. A. Tracy, H. Widom, doi:10.1007/BF02099545).
@@ -82,8 +87,8 @@ def null_edges(rows, r):
     return 2 * np.sqrt(squares) / rows.weight_sum * (np.sqrt(r) + r ** (-1 / 6))
 
 
-def second_moments(network, activation):
-    """|V_io m_2(|w_i|, b_i)| of every unit and output: the eigenvalue that it alone would have."""
+def second_moments(network: Network, activation: Activation) -> Array:
+    """|V_io m_2(|w_i|, b_i)| (k, m): the eigenvalue that a unit alone would have in an output."""
     sizes = np.maximum(np.linalg.norm(network.W, axis=0), TINY)
-    m2 = activation.hermite_coefficient(2, sizes, network.b)
+    m2 = np.asarray(activation.hermite_coefficient(2, sizes, network.b))
     return np.abs(network.V * m2[:, None])

@@ -14,7 +14,7 @@ The functions take white rows z (rows, r) of one block and their targets times w
 
 import numpy as np
 
-from .._data.rows import transposed_product
+from .._data.blocks import transposed_product
 from .._typing import Array
 
 

@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from .._activation_base import Activation
-from .._data.rows import ArrayRows, block_threads, weighted
+from .._data.blocks import weighted
+from .._data.rows import ArrayRows, block_threads
 from .._data.whitening import Coordinates, identity_coordinates, whitening
 from .._network.loss import SquaredLoss
 from .._network.network import Network

@@ -12,7 +12,8 @@ from math import comb
 import numpy as np
 from scipy.linalg import eigh
 
-from .._data.rows import ArrayRows, Block, transposed_product, weighted
+from .._data.blocks import Block, transposed_product, weighted
+from .._data.rows import ArrayRows
 from .._optimization.conjugate_gradients import conjugate_gradients
 from .._typing import Array
 from .hermite import symmetric_matrices, symmetric_pairs

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
 
+from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import TINY
-from .._data.rows import ArrayRows, Block, transposed_product, weighted
+from .._data.rows import ArrayRows
 from .._data.whitening import Coordinates
 from .._typing import Array
 from . import hermite as moments
@@ -137,60 +138,100 @@ def quadratic_span(affine: AffineFit, targets: Array, M2: Array, k: int) -> Arra
     By iterative hard thresholding with exact steps along the tangent space of the matrices of the
     present rank. {1, z} is projected out of every feature. The rank falls from 2 k to k, since a fit
     that starts at rank k may settle on a direction of noise. A step costs three products with the rows.
+
+    Parameters
+    ----------
+    affine : AffineFit
+    targets : array of shape (rows, 1)
+        Residual of the affine fit.
+    M2 : array of shape (r, r)
+        Their second moment.
+    k : int
+
+    Returns
+    -------
+    U : array of shape (r, k)
+        Orthonormal columns.
     """
-    rows, coordinates = affine.rows, affine.coordinates
-    n = rows.weight_sum
+    rows = affine.rows
     rank = min(len(M2), 2 * k)
-
-    def inner(f: Array, g: Array) -> float:
-        return float(np.vdot(f, weighted(g, rows.weight)))
-
-    def quadratic(left: Array, right: Array) -> Array:
-        """Affine residual of sum_j (left_j . z) (right_j . z), columns left and right (r, j)."""
-        both = np.concatenate([left, right], axis=1)
-        j = left.shape[1]
-
-        def of_block(block: Block) -> Array:
-            projected = coordinates.project(block.X, both)
-            return np.einsum("ij,ij->i", projected[:, :j], projected[:, j:])[:, None]
-
-        return affine(np.concatenate(rows.map(of_block)))[1]
-
-    def gradient(residual: Array, U: Array) -> Array:
-        """Sum of residual z z^T U / (2 n)."""
-
-        def of_block(block: Block) -> tuple[Array, Array]:
-            along = coordinates.project(block.X, U) * weighted(block.y, block.weight)
-            return transposed_product(along, block.X), along.sum(axis=0)
-
-        product, total = rows.with_targets(residual).sum(of_block)
-        centered = product - total[:, None] * coordinates.mean
-        return (centered @ coordinates.transform).T / (2 * n)
-
     values, U = leading(M2 / 2, rank)
-    f = quadratic(U * values, U)
-    length = inner(f, targets) / max(inner(f, f), TINY)
+    f = bilinear_feature(affine, U * values, U)
+    length = inner_product(rows, f, targets) / max(inner_product(rows, f, f), TINY)
     values, f = length * values, length * f
     loss = np.inf
     for _ in range(MAX_STEPS):
         residual = targets - f
-        previous, loss = loss, inner(residual, residual)
+        previous, loss = loss, inner_product(rows, residual, residual)
         if rank == k and previous - loss < STEP_TOL * loss:
             break
-        G = gradient(residual, U)
-        C = U.T @ G
-        V, R = qr(G - U @ C, mode="economic")
-        # The tangent direction is U C U^T + V R U^T + U R^T V^T.
-        h = quadratic(U @ C + 2 * V @ R, U)
-        length = inner(h, residual) / max(inner(h, h), TINY)
-        core = block_diag(np.diag(values) + length * C, np.zeros((V.shape[1],) * 2))
-        j = U.shape[1]
-        core[j:, :j], core[:j, j:] = length * R, length * R.T
         rank = max(k, rank - max(1, k // 3))
-        values, vectors = leading(core, rank)
-        U = np.concatenate([U, V], axis=1) @ vectors
-        f = quadratic(U * values, U)
+        values, U = tangent_step(affine, residual, values, U, rank)
+        f = bilinear_feature(affine, U * values, U)
     return U
+
+
+def tangent_step(
+    affine: AffineFit, residual: Array, values: Array, U: Array, rank: int
+) -> tuple[Array, Array]:
+    """The best step from A = U diag(values) U^T along its tangent space, cut off to a rank.
+
+    Parameters
+    ----------
+    affine : AffineFit
+    residual : array of shape (rows, 1)
+        Of the targets, less z^T A z.
+    values : array of shape (j,)
+    U : array of shape (r, j)
+        Orthonormal columns.
+    rank : int
+
+    Returns
+    -------
+    values : array of shape (rank,)
+    U : array of shape (r, rank)
+    """
+    rows, j = affine.rows, U.shape[1]
+    G = quadratic_gradient(affine, residual, U)
+    C = U.T @ G
+    V, R = qr(G - U @ C, mode="economic")
+    # The tangent direction is U C U^T + V R U^T + U R^T V^T.
+    h = bilinear_feature(affine, U @ C + 2 * V @ R, U)
+    length = inner_product(rows, h, residual) / max(inner_product(rows, h, h), TINY)
+    core = block_diag(np.diag(values) + length * C, np.zeros((V.shape[1],) * 2))
+    core[j:, :j], core[:j, j:] = length * R, length * R.T
+    values, vectors = leading(core, rank)
+    return values, np.concatenate([U, V], axis=1) @ vectors
+
+
+def inner_product(rows: ArrayRows, f: Array, g: Array) -> float:
+    """Sum of f g over the rows with their weights, for f and g (rows, 1)."""
+    return float(np.vdot(f, weighted(g, rows.weight)))
+
+
+def bilinear_feature(affine: AffineFit, left: Array, right: Array) -> Array:
+    """Affine residual (rows, 1) of sum_j (left_j . z) (right_j . z), columns left and right (r, j)."""
+    both = np.concatenate([left, right], axis=1)
+    j = left.shape[1]
+
+    def of_block(block: Block) -> Array:
+        projected = affine.coordinates.project(block.X, both)
+        return np.einsum("ij,ij->i", projected[:, :j], projected[:, j:])[:, None]
+
+    return affine(np.concatenate(affine.rows.map(of_block)))[1]
+
+
+def quadratic_gradient(affine: AffineFit, residual: Array, U: Array) -> Array:
+    """Sum (r, j) of t z z^T U / (2 n) over the rows, t the residual (rows, 1), for U (r, j)."""
+    rows, coordinates = affine.rows, affine.coordinates
+
+    def of_block(block: Block) -> tuple[Array, Array]:
+        along = coordinates.project(block.X, U) * weighted(block.y, block.weight)
+        return transposed_product(along, block.X), along.sum(axis=0)
+
+    product, total = rows.with_targets(residual).sum(of_block)
+    centered = product - total[:, None] * coordinates.mean
+    return (centered @ coordinates.transform).T / (2 * rows.weight_sum)
 
 
 def cubic_span(

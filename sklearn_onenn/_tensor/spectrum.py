@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import qr
 
+from .._data.blocks import weighted
 from .._data.floating_point import TINY
-from .._data.rows import ArrayRows, weighted
+from .._data.rows import ArrayRows
 from .._data.whitening import Coordinates
 from .._typing import Array
 from .span import SIGNIFICANT, AffineFit, second_moment, third_moment_slices

@@ -17,7 +17,8 @@ grad^2 q less where h = 1: there it is added back.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._data.rows import ArrayRows, Block, weighted
+from .._data.blocks import Block, weighted
+from .._data.rows import ArrayRows
 from .._data.whitening import Coordinates
 from .._typing import Array
 from ..scores import ScoreFunction

@@ -15,8 +15,9 @@ from .._tensor.initialization import check_score_function
 from .._validation import is_dask_collection
 from ..activations import Activation
 from ..certificate import Certificate
+from .arrays import columns_of, imported
 from .rows import cluster_rows, cluster_summary, predicted
-from .workers import ClusterBlocks, columns_of, imported
+from .workers import ClusterBlocks
 
 __all__ = ["DaskOneHiddenLayerRegressor"]
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .._data.rows import ArrayRows, Block
+from .._data.blocks import Block
+from .._data.rows import ArrayRows
 from .._data.streams import (
     ChunkedRows,
     DataSummary,
@@ -86,7 +87,7 @@ def look(
 def target_sums_of(
     block: tuple[Any, Any, Any], *, dtype: np.dtype[Any], origin: Array, unit: Array
 ) -> Array:
-    """Sums of the targets of a block."""
+    """Sums of the targets of a block, see :func:`sklearn_onenn._data.streams.target_sums`."""
     _, y, weight = arrays_of(block, dtype)
     return target_sums(y, weight, origin, unit)
 
@@ -153,18 +154,18 @@ def rows_of(block: BlockArrays) -> ArrayRows:
 
 
 def rows_inside(block: BlockArrays, numbers: Array) -> ArrayRows:
-    """Rows with these numbers."""
+    """The rows of a block that have these numbers in it."""
     return rows_of(block).take(numbers)
 
 
 def block_inside(block: BlockArrays, numbers: Array) -> BlockArrays:
-    """Rows with these numbers, as a block."""
+    """The rows of a block that have these numbers in it, as a block."""
     rows = rows_inside(block, numbers)
     return rows.X, rows.y, rows.weight
 
 
 def weight_sum_of(block: BlockArrays) -> float:
-    """The weight of a block."""
+    """The sum of the weights of the rows of a block."""
     return rows_of(block).weight_sum
 
 

@@ -13,18 +13,16 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._data.rows import (
+from sklearn_onenn._data.blocks import (
     BLOCK_BYTES,
     MAX_BLOCK_ROWS,
     MIN_BLOCK_ROWS,
-    RUN_BLOCKS,
     SHARES,
-    ArrayRows,
-    block_threads,
     by_columns,
     transposed_product,
     weighted,
 )
+from sklearn_onenn._data.rows import RUN_BLOCKS, ArrayRows, block_threads
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data import targets as targets_module
-from sklearn_onenn._data.rows import dense
+from sklearn_onenn._data.blocks import dense
 from sklearn_onenn._data.streams import StreamRows, summarize
 from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._search import growing_samples as growing_samples_module

@@ -88,7 +88,7 @@ def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
     assert_array_equal(polish.network.pack(), expected.pack())
     assert (polish.alpha, polish.recoverable) == (alpha, False)
     assert polish.loss == trace.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-12)
-    assert trace.stages[-1] == ["average", 1]
+    assert trace.stages[-1] == ("average", 1)
     assert [name for name, _ in trace.stages].count("evidence") == 1
     # A mean errs by less than what it is the mean of.
     errors = [

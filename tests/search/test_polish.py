@@ -102,7 +102,7 @@ def test_noisy_fits_are_penalized_minima(activation):
     n_iter = len(trace.losses)
     assert longer.losses[:n_iter] == trace.losses
     if polish.recoverable:
-        assert longer.stages == [*trace.stages, ["polish", len(longer.losses) - n_iter]]
+        assert longer.stages == [*trace.stages, ("polish", len(longer.losses) - n_iter)]
     else:
         assert end is polish
     assert end.objective <= polish.objective <= (1 + 1e-3) * end.objective

@@ -60,7 +60,7 @@ def test_stages_end_when_the_held_out_loss_has_not_fallen_for_long():
     stage = trace.stage("polish")
     answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE)]
     assert answers == [False] * (PATIENCE - 1) + [True]
-    assert trace.stages == [["rough", PATIENCE + 3], ["polish", PATIENCE]]
+    assert trace.stages == [("rough", PATIENCE + 3), ("polish", PATIENCE)]
     unwatched = trace.stage("descent", watched=False)
     assert not unwatched(SimpleNamespace(data_loss=0.5, network=0))
     assert len(trace.held_out_losses) == 2 * PATIENCE + 3
