@@ -19,8 +19,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
 from ._data.rows import ArrayRows, Rows, block_threads
+from ._data.rules import DATA
 from ._data.streams import RowBlocks, StreamRows, summarize
-from ._data.targets import MERGED_ROWS, TargetScale, merge_equal_rows
+from ._data.targets import TargetScale, merge_equal_rows
 from ._data.whitening import Coordinates, identity_coordinates, whitening
 from ._inference.covariance import check_size, covariance_factor, prediction_std, standard_errors
 from ._network.loss import SquaredLoss
@@ -397,7 +398,7 @@ class OneHiddenLayerRegressor(
             found = summarize(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.target_scale
         X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
-        if X.shape[0] <= MERGED_ROWS:
+        if X.shape[0] <= DATA.merged_rows:
             X, y, weight = merge_equal_rows(X, y, weight)
         targets = TargetScale.of(y, weight, center=self.fit_intercept)
         return targets.rows(X, y, weight, executor), targets

@@ -6,18 +6,16 @@ from .._typing import Array
 from .blocks import Block, dense, weighted
 from .floating_point import TINY
 from .rows import Rows
+from .rules import DATA, DataRules
 from .whitening import Coordinates
-
-# Standard errors by which moments of the rows may differ from those of normal rows.
-NORMAL = 5.0
 
 # A column whose variance is a smaller share of its second moment is constant: that is rounding.
 CONSTANT = 1e-12
 
 
-def rows_are_normal(rows: Rows, coordinates: Coordinates) -> bool:
+def rows_are_normal(rows: Rows, coordinates: Coordinates, rules: DataRules = DATA) -> bool:
     """Whether the rows pass for N(0, I) in these coordinates, up to a common factor."""
-    return distance_from_normal(rows, coordinates) <= NORMAL
+    return distance_from_normal(rows, coordinates) <= rules.significant
 
 
 def distance_from_normal(rows: Rows, coordinates: Coordinates) -> float:

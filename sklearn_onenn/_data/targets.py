@@ -10,9 +10,6 @@ from .blocks import dense
 from .floating_point import EPSILON
 from .rows import ArrayRows
 
-# Up to this many rows equal ones are merged.
-MERGED_ROWS = 500
-
 
 def merge_equal_rows(X: RowMatrix, y: Array, weight: Array | None) -> tuple[Array, Array, Array | None]:
     """Distinct rows in lexicographic order, with the sums of their weights.

@@ -14,9 +14,7 @@ from scipy.linalg import eigh
 from .._typing import Array, RowMatrix
 from .blocks import MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
 from .rows import Rows
-
-# Rows for each column below which the covariance is shrunk.
-SHRINK_BELOW = 3
+from .rules import DATA, DataRules
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def identity_coordinates(d: int) -> Coordinates:
     return Coordinates(np.zeros(d), np.eye(d), np.eye(d), np.ones(d))
 
 
-def whitening(rows: Rows, *, center: bool = True) -> Coordinates:
+def whitening(rows: Rows, *, center: bool = True, rules: DataRules = DATA) -> Coordinates:
     """White coordinates of the rows.
 
     Parameters
@@ -92,6 +90,7 @@ def whitening(rows: Rows, *, center: bool = True) -> Coordinates:
     center : bool
         False takes the mean as zero, for networks without biases, where a shift of the rows
         would be a change of the model.
+    rules : DataRules
 
     Returns
     -------
@@ -112,7 +111,7 @@ def whitening(rows: Rows, *, center: bool = True) -> Coordinates:
     eigenvalues, vectors = eigh(correlation)
     keep = eigenvalues > 10 * epsilon * len(scale) * max(eigenvalues[-1], epsilon)
     eigenvalues, vectors = eigenvalues[keep], vectors[:, keep]
-    root = np.sqrt(shrunk_eigenvalues(eigenvalues, rows.weight_sum))
+    root = np.sqrt(shrunk_eigenvalues(eigenvalues, rows.weight_sum, rules))
     return Coordinates(
         mean=mean,
         transform=vectors / root / scale[:, None],
@@ -145,14 +144,14 @@ def mean_and_covariance(rows: Rows, *, center: bool = True) -> tuple[Array, Arra
     return origin + shift, covariance - np.outer(shift, shift)
 
 
-def shrunk_eigenvalues(eigenvalues: Array, n: float) -> Array:
+def shrunk_eigenvalues(eigenvalues: Array, n: float, rules: DataRules = DATA) -> Array:
     """Eigenvalues (r,) of a correlation matrix from n rows, shrunk towards their mean if n is small.
 
     With many rows they stay as they are: exactly white rows serve the moments better, since residuals
     are then orthogonal to them in the sample.
     """
     r = len(eigenvalues)
-    if r < 2 or n >= SHRINK_BELOW * r:
+    if r < 2 or n >= rules.small_sample * r:
         return eigenvalues
     trace, square = eigenvalues.sum(), (eigenvalues**2).sum()
     spread = (n + 1 - 2 / r) * (square - trace**2 / r)

@@ -8,8 +8,9 @@ from scipy.linalg import eigvalsh
 
 from .._data.blocks import Block, weighted
 from .._data.floating_point import EPSILON, TINY
-from .._data.gaussianity import NORMAL, distance_from_normal
+from .._data.gaussianity import distance_from_normal
 from .._data.rows import ArrayRows, Rows
+from .._data.rules import DATA
 from .._data.whitening import Coordinates
 from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import Evaluation
@@ -145,7 +146,10 @@ def normal_rows(rows: Rows, white: Coordinates) -> Check:
     distance = distance_from_normal(rows, white)
     seen = f"Moments of the inputs are within {distance:.1f} standard errors of those of normal ones."
     far = f"A moment of the inputs is {distance:.1f} standard errors from that of normal ones."
-    return answer("normal inputs", distance, NORMAL, distance <= NORMAL, seen, far, decisive=False)
+    return answer(
+        "normal inputs", distance, DATA.significant, distance <= DATA.significant, seen, far,
+        decisive=False,
+    )  # fmt: skip
 
 
 def usable_activation(evaluation: Evaluation) -> Check:

@@ -18,9 +18,6 @@ from .._network.network import Network
 from .._typing import Array
 from .gauss_newton import Callback
 
-# A part must still see every weight: rows of a part for each weight in W.
-ROWS_PER_WEIGHT = 4
-
 POWER_STEPS = 12
 
 
@@ -56,6 +53,7 @@ def gradient_descent(
     max_iter: int,
     tol: float,
     random_state: RandomState,
+    rows_per_weight: int = 4,
     one_pass: bool = False,
     exact_loss: float = 0.0,
     callback: Callback | None = None,
@@ -74,6 +72,8 @@ def gradient_descent(
     max_iter : int
     tol : float
         Stop steps on all rows when one lowers the loss by less than this share of it.
+    rows_per_weight : int
+        Rows of a part for each weight in W, so that it still sees every one.
     one_pass : bool
         Read the rows once and no more, also where every step takes all of them.
     exact_loss : float
@@ -87,7 +87,9 @@ def gradient_descent(
     -------
     DescentResult
     """
-    parts = disjoint_parts(problem.rows.n_rows, network.W.size, random_state) if resample else None
+    parts, n_weights = None, network.W.size
+    if resample:
+        parts = disjoint_parts(problem.rows.n_rows, n_weights, random_state, rows_per_weight)
     if learning_rate == "auto":
         sample = problem.rows if parts is None else problem.array_rows.take(parts.pop())
         learning_rate = 1 / largest_curvature(problem.replace(sample).evaluate(network), random_state)
@@ -113,7 +115,7 @@ def gradient_descent(
 
 
 def disjoint_parts(
-    n_rows: int, n_weights: int, random_state: RandomState, rows_per_weight: int = ROWS_PER_WEIGHT
+    n_rows: int, n_weights: int, random_state: RandomState, rows_per_weight: int
 ) -> list[Array] | None:
     """Random disjoint parts of at least ``rows_per_weight`` rows for each weight.
 

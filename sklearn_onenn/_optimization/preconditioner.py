@@ -259,12 +259,13 @@ def normal_matrices(evaluation: Evaluation, basis: Array) -> tuple[Array, Array,
         u = (block.X @ project + shift).astype(dtype)
         C: Array | float = 0.0
         M: Array | float = 0.0
-        for output in range(m):
-            q, slopes = (
-                sqrt_weighted(part, block.weight)
-                for part in jacobian_rows(evaluation, linearization, u, output)
-            )
-            M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
+        with overflow_allowed():  # no step is taken by a matrix that is not finite
+            for output in range(m):
+                q, slopes = (
+                    sqrt_weighted(part, block.weight)
+                    for part in jacobian_rows(evaluation, linearization, u, output)
+                )
+                M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
         return C, M
 
     C, M = rows.sum(sums)

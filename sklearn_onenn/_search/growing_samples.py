@@ -17,7 +17,6 @@ from .._selection.criteria import statistical_tolerance
 from .multistart import search_starts
 from .one_start import FitOptions, StartResult
 from .polish import STOPPED, continue_on, run_observed
-from .progress import Trace
 from .rules import SampleRules
 
 
@@ -62,7 +61,7 @@ def refine_on(
         max_iter=options.max_iter, tol=tol_factor * tolerance(problem, len(fit.start.b), options)
     )
     name = f"{problem.rows.n_rows} rows"
-    trace = Trace(name, problem, options.observers, options.held_out, before=fit.trace)
+    trace = options.trace(name, problem, fit.trace)
 
     def follow() -> Solution:
         return continue_on(problem, fit.solution, trace, stopping)

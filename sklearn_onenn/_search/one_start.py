@@ -16,7 +16,7 @@ from .._network.output_layer import with_fitted_outputs
 from .._network.symmetries import with_output_norm
 from .._optimization.elimination import random_start
 from .._optimization.gauss_newton import Solution, Stopping
-from .._optimization.gradient_descent import ROWS_PER_WEIGHT, DescentResult, gradient_descent
+from .._optimization.gradient_descent import DescentResult, gradient_descent
 from .._tensor.initialization import tensor_start
 from .polish import polish_start, run_observed
 from .progress import Observers, Trace
@@ -68,6 +68,11 @@ class FitOptions:
     score_function: Any = None
     observers: Observers = field(default_factory=Observers)
     rules: SearchRules = SearchRules()
+
+    def trace(self, name: str, problem: SquaredLoss, before: Trace | None = None) -> Trace:
+        """The record of the steps to come, with the held-out rows."""
+        patience = self.rules.polish.patience
+        return Trace(name, problem, self.observers, self.held_out, before, patience)
 
     @property
     def stopping(self) -> Stopping:
@@ -144,7 +149,7 @@ def one_start(
     alpha = None if options.alpha == "auto" else options.alpha
     if options.alpha == "auto" and first is not None:
         alpha = first.alpha
-    trace = Trace(name, problem, options.observers, options.held_out)
+    trace = options.trace(name, problem)
 
     def follow() -> Solution:
         descent = descend_from(start, fresh, options, trace, random_state)
@@ -235,6 +240,7 @@ def descend_from(
         problem,
         start,
         resample=options.resample,
+        rows_per_weight=options.rules.starts.descent_rows,
         learning_rate=options.learning_rate,
         # Before a polish descent reads the rows once: one step where it takes them all.
         max_iter=options.max_iter,
@@ -255,7 +261,7 @@ def initialization_split(
     have all rows.
     """
     rows = problem.array_rows
-    least = 2 * ROWS_PER_WEIGHT * k * problem.coordinates.rank
+    least = 2 * options.rules.starts.descent_rows * k * problem.coordinates.rank
     n_own = rows.n_rows // 2
     if options.moments != "raw" or not options.resample or rows.n_rows - n_own < least:
         return problem, problem

@@ -17,9 +17,6 @@ from .._optimization.gauss_newton import Solution
 
 Event = Literal["begin", "step", "end_stage", "end"]
 
-# Steps without a lower held-out loss after which a stage ends.
-PATIENCE = 10
-
 
 class StopFit(Exception):
     """An observer asked for the end of the fit."""
@@ -82,6 +79,8 @@ class Trace:
     held_out : Rows or None
     before : Trace or None
         The trace that this one continues.
+    patience : int
+        Steps without a lower held-out loss after which a stage ends.
 
     Attributes
     ----------
@@ -112,8 +111,9 @@ class Trace:
         observers: Observers | None = None,
         held_out: Rows | None = None,
         before: Optional["Trace"] = None,
+        patience: int = 10,
     ) -> None:
-        self.name, self.problem = name, problem
+        self.name, self.problem, self.patience = name, problem, patience
         self.held_out = None if held_out is None or problem is None else problem.replace(held_out)
         self._read_before = 0 if problem is None else problem.rows.rows_read
         self.observers = observers or Observers()
@@ -180,7 +180,7 @@ class Trace:
 class Stage:
     """The steps of one stage: called with an :class:`Evaluation`, it answers whether they are to end.
 
-    That is so when the held-out loss has not fallen for ``PATIENCE`` steps; another stage may follow.
+    That is so when the held-out loss has not fallen for ``patience`` steps; another stage may follow.
     """
 
     def __init__(self, trace: Trace, watched: bool, smoothed: bool) -> None:
@@ -210,7 +210,7 @@ class Stage:
             trace.best, self._steps_since = (loss, network), 0
             return False
         self._steps_since += 1
-        ends = self._steps_since >= PATIENCE
+        ends = self._steps_since >= trace.patience
         if ends:
             self._steps_since = 0
         return ends

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .._data.rules import DATA
 from .._optimization.smoothing import Smoothing
 from .._selection.evidence import EvidenceRules
 
@@ -16,7 +17,7 @@ class PolishRules:
         With a smaller share of the weights determined by the rows no network is recovered.
     small_sample : float
         With fewer targets for each weight a fit without penalty is mostly one of the noise, and a search
-        for the penalty that begins there ends near it.
+        for the penalty that begins there ends near it: as of :class:`DataRules`.
     required_ratio : float
         A loss that smoothing brings to this share is that of another optimum, with another penalty; and
         on rows that are not normal, where many optima are nearly as good as the first, a further start
@@ -30,17 +31,20 @@ class PolishRules:
         settled where there is no network to recover.
     rough_solve_tol : float
         Tolerance of the linear equations of a step where there is no one optimum to look for.
+    patience : int
+        Steps without a lower held-out loss after which a stage ends.
     smoothing : Smoothing
     evidence : EvidenceRules
     """
 
     min_dof_share: float = 0.65
-    small_sample: float = 3.0
+    small_sample: float = DATA.small_sample
     required_ratio: float = 0.5
     loose_tol: float = 2e-2
     screening_tol: float = 1e-5
     brief_steps: int = 20
     rough_solve_tol: float = 0.1
+    patience: int = 10
     smoothing: Smoothing = Smoothing()
     evidence: EvidenceRules = EvidenceRules()
 
@@ -78,11 +82,14 @@ class StartRules:
     same_loss, same_cosine : float
         Two starts end in the same optimum when their losses agree up to this share, and the directions
         of matched units up to this cosine.
+    descent_rows : int
+        Rows for each weight in W of a part that a step of descent is taken on.
     """
 
     max_starts: int = 6
     same_loss: float = 1e-4
     same_cosine: float = 0.999
+    descent_rows: int = 4
 
 
 @dataclass(frozen=True)
@@ -115,8 +122,6 @@ class WidthRules:
     Attributes
     ----------
     max_width : int
-    typical_width : int
-        Samples of many rows are made for it.
     targets_per_weight : float
         A width is tried by the criterion while the targets are so many times its weights; by its
         predictions while they are no fewer than its weights.
@@ -129,11 +134,15 @@ class WidthRules:
     """
 
     max_width: int = 64
-    typical_width: int = 16
     targets_per_weight: float = 2.0
     n_folds: int = 3
     gain: float = 2.0
     patience: int = 1
+
+    @property
+    def typical_width(self) -> int:
+        """Samples of many rows are made for it."""
+        return self.max_width // 4
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from numpy.random import RandomState
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._optimization.elimination import backward_elimination, fit_overparameterized, with_directions
+from .._tensor.rules import TENSOR
 from .._tensor.span import AffineFit, unit_span
-from .._tensor.units import ADDED
 
 
 def overparameterized_start(
@@ -61,7 +61,8 @@ def residual_directions_start(
     rows = residuals(problem, network)
     affine = AffineFit(rows, problem.coordinates)
     slopes, targets = affine(rows.y)
-    n_added = min(ADDED if n_more else k, ADDED, problem.coordinates.rank)
+    most = TENSOR.n_directions
+    n_added = min(most if n_more else k, most, problem.coordinates.rank)
     if n_added == problem.coordinates.rank:
         directions = np.eye(n_added)
     else:

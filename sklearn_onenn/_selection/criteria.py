@@ -32,7 +32,10 @@ class CriteriaRules:
         tenth left one residual would count a hundred times.
     many_targets : float
         Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many
-        weights as that of the rows, within 2 %.
+        weights as that of the rows, within 2 %; and with fewer rows for each weight a fit may take
+        structure for noise, or noise for structure.
+    detectable : float
+        A unit could not be missed when its second moment is so many times what noise alone shows.
     resolved_share : float
         A fit takes a share p / n of the residual variance away from the noise. Steps that gain less than
         this part of it predict no better.
@@ -46,6 +49,7 @@ class CriteriaRules:
     min_residual_dof: float = 0.1
     min_one_minus_leverage: float = 0.3
     many_targets: float = 5.0
+    detectable: float = 3.0
     resolved_share: float = 0.01
     probe_signs: int = 1000
     probe_tol: float = 0.03

@@ -15,12 +15,7 @@ from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._tensor.span import AffineFit, second_moment
 from .._typing import Array
-
-# A unit could not be missed when its second moment is so many times what noise alone shows.
-DETECTABLE = 3.0
-
-# With fewer rows for each weight the fit takes structure for noise, or noise for structure.
-ROWS_PER_WEIGHT = 5
+from .criteria import CRITERIA
 
 
 def residual_is_noise(problem: SquaredLoss, network: Network) -> bool:
@@ -67,12 +62,12 @@ def residual_test_has_no_power(problem: SquaredLoss, network: Network) -> bool:
 
 def has_few_rows(problem: SquaredLoss, network: Network) -> bool:
     """Whether the rows are so few that the fit may take structure for noise, or noise for structure."""
-    return problem.rows.weight_sum < ROWS_PER_WEIGHT * problem.n_weights(len(network.b))
+    return problem.rows.weight_sum < CRITERIA.many_targets * problem.n_weights(len(network.b))
 
 
 def are_detectable(network: Network, activation: Activation, edges: Array) -> bool:
     """Whether every unit stands out of the noise in some output, by the edges (m,) of the outputs."""
-    return bool((second_moments(network, activation) >= DETECTABLE * edges).any(axis=1).all())
+    return bool((second_moments(network, activation) >= CRITERIA.detectable * edges).any(axis=1).all())
 
 
 def null_edges(rows: ArrayRows, r: int) -> Array:

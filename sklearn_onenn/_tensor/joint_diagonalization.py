@@ -25,20 +25,21 @@ from .._typing import Array
 Generator = np.random.RandomState | np.random.Generator
 Seed = int | Generator | None
 
-# Ridges on the weights; columns of U have unit length, so they have no scale. The first is rounding
-# and only keeps the normal equations solvable when columns are parallel. The second is for starts:
-# wrong optima have nearly parallel columns with huge weights that cancel, which it makes expensive.
-_RIDGE, _START_RIDGE = 1e-13, 0.1
+# Ridge on the weights; columns of U have unit length, so they have no scale. It is rounding and only
+# keeps the normal equations solvable when columns are parallel.
+_RIDGE = 1e-13
 
 # Sweeps end when one mixes rows by less: far below the noise of any slices that are worth a start.
 _SWEEP_TOL = 1e-4
 
-# Two ends of sweeps whose misfits differ by no more than this share of them count as the same place.
-_SAME_MISFIT = 1e-3
-
 
 def wedge_components(
-    slices: ArrayLike, *, n_starts: int = 4, n_sweeps: int = 60, random_state: Seed = None
+    slices: ArrayLike,
+    *,
+    n_starts: int = 4,
+    n_sweeps: int = 60,
+    same_misfit: float = 1e-3,
+    random_state: Seed = None,
 ) -> Array:
     """Components by U-WEDGE alone, for slices that are moments of data.
 
@@ -52,6 +53,8 @@ def wedge_components(
     n_starts : int, default=4
         Slices as they are, then random pencils, until the least misfit has been reached twice.
     n_sweeps : int, default=60
+    same_misfit : float, default=1e-3
+        Two starts whose misfits differ by no more than this share of them count as one place.
     random_state : int, RandomState, Generator or None, default=None
 
     Returns
@@ -67,7 +70,7 @@ def wedge_components(
         U = _u_wedge(given, B, n_sweeps)
         found.append((_fit(given, U)[0], U))
         best, *others = sorted(misfit for misfit, _ in found)
-        if others and others[0] <= (1 + _SAME_MISFIT) * best:
+        if others and others[0] <= (1 + same_misfit) * best:
             break
     return min(found, key=lambda pair: pair[0])[1]
 
@@ -117,8 +120,12 @@ def _components(slices: Array, rng: Generator) -> Array:
     return np.hstack([basis[:, reached] @ U, basis[:, ~reached]])
 
 
-def _best_start(slices: Array, rng: Generator, n_starts: int = 6) -> Array:
-    """U (k, k) of least misfit over starts of two kinds, made until it has been reached twice."""
+def _best_start(slices: Array, rng: Generator, n_starts: int = 6, start_ridge: float = 0.1) -> Array:
+    """U (k, k) of least misfit over starts of two kinds, made until it has been reached twice.
+
+    Wrong optima have nearly parallel columns with huge weights that cancel: the ridge of starts makes
+    them expensive.
+    """
     # The k orthogonal mixes of most energy are all that slices without noise span: on them starts
     # cost less, whatever L, and see less noise. Two power steps from a random mix are enough.
     flat, mix = slices.reshape(len(slices), -1), rng.standard_normal(slices.shape[:2])
@@ -130,7 +137,7 @@ def _best_start(slices: Array, rng: Generator, n_starts: int = 6) -> Array:
         pencil = start % 2 == 0
         # Many sweeps lead all starts to the same place, right or wrong; few keep them different.
         U = _u_wedge(slices, _draw_start(slices, rng, pencil), n_sweeps=5 if pencil else 2)
-        V, _ = _polish(slices, U, max_iter=15, tol=1e-2, ridge=_START_RIDGE)
+        V, _ = _polish(slices, U, max_iter=15, tol=1e-2, ridge=start_ridge)
         # Without noise U is exact already, and a ridge would lose components of small weight.
         found.append(_polish(slices, _better(slices, U, V), max_iter=30, tol=1e-4))
         best, *others = sorted(misfit for _, misfit in found)

@@ -12,12 +12,10 @@ from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
 from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import TINY
 from .._data.rows import ArrayRows
+from .._data.rules import DATA
 from .._data.whitening import Coordinates
 from .._typing import Array
 from . import hermite as moments
-
-# The second moment is used when its square is so many standard deviations above that of pure noise.
-SIGNIFICANT = 5.0
 
 MAX_STEPS = 12
 
@@ -108,7 +106,7 @@ def span_of_output(
 ) -> Array:
     """Orthonormal basis (r, k) of the span of the units, from one output."""
     second, significance = second_moment(affine, targets)
-    if significance > SIGNIFICANT:
+    if significance > DATA.significant:
         return quadratic_span(affine, targets, second, k)
     return cubic_span(affine, targets, slopes, k, random_state)
 

@@ -14,9 +14,10 @@ from scipy.linalg import qr
 from .._data.blocks import weighted
 from .._data.floating_point import TINY
 from .._data.rows import ArrayRows
+from .._data.rules import DATA
 from .._data.whitening import Coordinates
 from .._typing import Array
-from .span import SIGNIFICANT, AffineFit, second_moment, third_moment_slices
+from .span import AffineFit, second_moment, third_moment_slices
 
 # Directions a of the slices of third order: the first moment, and random ones.
 DIRECTIONS = 8
@@ -69,7 +70,7 @@ def moment_spectrum(
     sd = np.sqrt(np.maximum(squares / rows.weight_sum, TINY))
     residuals, slopes = residuals / sd, slopes / sd
     seen = [second_moment(affine, target[:, None])[1] for target in residuals.T]
-    order = 2 if max(seen) > SIGNIFICANT else 3
+    order = 2 if max(seen) > DATA.significant else 3
     r = coordinates.rank
     directions = random_state.standard_normal((r, min(r, DIRECTIONS)))
     directions[:, 0] = slopes.sum(axis=1)

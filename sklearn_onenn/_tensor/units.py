@@ -20,33 +20,18 @@ from .._optimization.elimination import (
 )
 from .._typing import Array
 from .joint_diagonalization import wedge_components
+from .rules import TENSOR, TensorRules
 from .slices import leading_slices, noise_stack, null_edge, singular_values
 
-# Loss, times units and for each output of unit variance, above which a fit on rows that are not normal
-# counts as one of another function, not of a network of which a unit is missing.
-NEARLY_EXACT = 0.1
 
-# Scales |w_i| that are tried for units that are not homogeneous.
-SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
-
-# Units are refitted in the span on so many rows for each weight there, and on no fewer than the least.
-ROWS_PER_WEIGHT = 10
-
-LEAST_ROWS = 2000
-
-# Directions that a repair adds at most, each in both orientations.
-ADDED = 5
-
-# A repair is tried when the residual shows at least this share of what a missing unit would show.
-SUSPICIOUS = 0.4
-
-
-def may_be_identified(rows: ArrayRows, coordinates: Coordinates, k: int, loss: float) -> bool:
+def may_be_identified(
+    rows: ArrayRows, coordinates: Coordinates, k: int, loss: float, rules: TensorRules = TENSOR
+) -> bool:
     """Whether a fit of k units with this loss may lack a unit of a network, rather than be no network.
 
     Either the rows are such as the theorem wants them, or the fit is nearly exact.
     """
-    return loss <= NEARLY_EXACT * rows.n_outputs / k or rows_are_normal(rows, coordinates)
+    return loss <= rules.nearly_exact * rows.n_outputs / k or rows_are_normal(rows, coordinates)
 
 
 def recover_units(
@@ -56,6 +41,7 @@ def recover_units(
     *,
     worth_repair: Callable[[float], bool] = lambda loss: True,
     random_state: np.random.RandomState,
+    rules: TensorRules = TENSOR,
 ) -> Network:
     """As many units as the span has dimensions, from slices there, refitted and repaired.
 
@@ -79,9 +65,9 @@ def recover_units(
     stack, sd = stack_of(rows, 1)
     U = wedge_components(leading_slices(stack, k, k), random_state=random_state)
     span = identity_coordinates(k)
-    network = fit_signs_and_scales(SquaredLoss(rows, activation, span), U)
+    network = fit_signs_and_scales(SquaredLoss(rows, activation, span), U, rules.scales)
 
-    n_rows = max(LEAST_ROWS, ROWS_PER_WEIGHT * (k + ADDED) * (k + 2))
+    n_rows = max(rules.least_rows, int(rules.rows_per_weight * (k + rules.n_directions) * (k + 2)))
     step = max(1, rows.n_rows // n_rows)
     few = rows if step == 1 else rows.take(slice(None, None, step))
     problem = SquaredLoss(few, activation, span)
@@ -89,10 +75,12 @@ def recover_units(
     if not worth_repair(loss):
         return network
     power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)
-    return replace_units(problem, network, loss, power, lambda rest: stack_of(rest, step))[1]
+    return replace_units(problem, network, loss, power, lambda rest: stack_of(rest, step), rules)[1]
 
 
-def fit_signs_and_scales(problem: SquaredLoss, U: Array) -> Network:
+def fit_signs_and_scales(
+    problem: SquaredLoss, U: Array, scales: tuple[float, ...] = TENSOR.scales
+) -> Network:
     """Signs, magnitudes and output weights by regression on phi(s u_i . z) and phi(-s u_i . z).
 
     The orientation with the larger coefficient stays. Homogeneous units take the scale s = 1, which
@@ -100,7 +88,7 @@ def fit_signs_and_scales(problem: SquaredLoss, U: Array) -> Network:
     """
     k = U.shape[1]
     found: list[tuple[float, Network]] = []
-    for scale in SCALES if problem.activation.degree is None else (1.0,):
+    for scale in scales if problem.activation.degree is None else (1.0,):
         W = scale * np.concatenate([U, -U], axis=1)
         gram, cross = output_equations(problem, W, np.zeros(2 * k))
         v = solve_outputs(gram, cross, 100 * CONDITION)[0]
@@ -118,6 +106,7 @@ def replace_units(
     loss: float,
     power: float,
     stack_of: Callable[[ArrayRows], tuple[list[Array], float]] = noise_stack,
+    rules: TensorRules = TENSOR,
 ) -> tuple[float, Network]:
     """Replace units that a residual shows to be missing or merged, in the span of the units.
 
@@ -146,9 +135,9 @@ def replace_units(
     r, edge = rows.n_features, null_edge(rows.n_features, rows.n_outputs)
     stack, sd = stack_of(residuals(problem, network))
     power = power / max(sd, TINY)
-    if singular_values(stack)[0] < SUSPICIOUS * power and power > edge:
+    if singular_values(stack)[0] < rules.suspicious * power and power > edge:
         return loss, network
-    slices = leading_slices(stack, r, min(ADDED, k, len(stack[0])))
+    slices = leading_slices(stack, r, min(rules.n_directions, k, len(stack[0])))
     larger = with_directions(network, leading_directions(slices))
     found, smaller = backward_elimination(problem, larger, k, k + len(slices))
     return (found, smaller) if found < loss else (loss, network)

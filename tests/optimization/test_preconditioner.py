@@ -1,0 +1,28 @@
+"""The preconditioner where numbers are at their limits."""
+
+import numpy as np
+import pytest
+
+from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.whitening import identity_coordinates
+from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network
+from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.preconditioner import Preconditioner
+from sklearn_onenn.activations import Square
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("d", [2, 400])  # the whole matrix, and one of some rows in single precision
+def test_a_matrix_that_overflows_is_no_warning_and_no_step(d):
+    """Slopes of 1e20 have squares beyond single precision; the loss itself is finite."""
+    X = np.random.RandomState(0).standard_normal((50, d)).astype(np.float32)
+    network = Network(np.full((d, 1), 1e-14), np.zeros(1), np.full((1, 1), 1e34), np.zeros(1))
+    y = np.full((50, 1), 1.0, dtype=np.float32)
+    problem = SquaredLoss(ArrayRows(X, y), Square(), identity_coordinates(d), alpha=1.0)
+    evaluation = problem.evaluate(network)
+    assert np.isfinite(evaluation.loss)
+    preconditioner = Preconditioner(evaluation)
+    assert preconditioner.diagonal.shape == network.pack().shape
+    solution = gauss_newton(problem, network)
+    assert solution.objective <= evaluation.loss
