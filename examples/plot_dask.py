@@ -95,8 +95,8 @@ def plot(clocks):
     """The phases of every fit over time."""
     figure, axis = plt.subplots(figsize=(8, 2.8), layout="constrained")
     for lane, clock in enumerate(clocks):
-        of_search = [end for name, end in clock.steps if name not in ("more rows", "fit")]
-        later = [end for name, end in clock.steps if name == "more rows"]
+        of_search = [end for name, end in clock.steps if name not in ("larger sample", "fit")]
+        later = [end for name, end in clock.steps if name == "larger sample"]
         searched = max(end for end in of_search if end < later[0])
         for label, colour, ends in [
             ("before the first step", "C2", [0, of_search[0]]),

@@ -138,7 +138,9 @@ def test_attributes():
     assert 1 <= model.n_iter_ == len(model.loss_curve_) == sum(n_iter for _, n_iter in model.stages_)
     assert model.n_passes_ >= 2
     assert 1 <= model.n_starts_ <= 6
-    assert model.init_path_ in {"tensor", "half", "repaired", "pruned", "random"}
+    assert model.init_path_ in {
+        "tensor", "half sample", "residual directions", "overparameterized", "random",
+    }  # fmt: skip
     assert model.stop_reason_ in {"converged", "no descent", "max_iter"}
     assert (model.alpha_, model.n_outputs_, model.n_features_in_) == (0.5, 1, 4)
     assert model.out_activation_ == "identity"

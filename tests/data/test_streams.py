@@ -1,6 +1,7 @@
 """Rows from a source of blocks: the fit on arrays, without the arrays."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,17 +13,17 @@ from sklearn_onenn._data import targets as targets_module
 from sklearn_onenn._data.rows import dense
 from sklearn_onenn._data.streams import StreamRows, summarize
 from sklearn_onenn._data.targets import target_scale
-from sklearn_onenn._search import growing_samples as growing_samples_module
+from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 D, K = 4, 2
+SMALL = SampleRules(rows_per_weight=20, least_rows=1000)
 
 
 @pytest.fixture
 def small_samples(monkeypatch):
     """Samples from 1000 rows on."""
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 1000)
-    monkeypatch.setattr(growing_samples_module, "ROWS_PER_WEIGHT", 20)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", SearchRules(samples=SMALL))
 
 
 def planted(n, *, noise=0.1):
@@ -147,9 +148,10 @@ def test_a_fit_is_a_small_number_of_passes(small_samples):
     assert len(calls) < 25
 
 
-def test_memory_does_not_grow_with_the_rows(small_samples, monkeypatch):
+def test_memory_does_not_grow_with_the_rows(monkeypatch):
     """Rows are made as they are read, 3.2 MB to a block; samples may take three more of those."""
-    monkeypatch.setattr(growing_samples_module, "SAMPLE_BYTES", 10**7)
+    rules = SearchRules(samples=replace(SMALL, sample_bytes=10**7))
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     teacher = make_one_hidden_layer(2, 20, K, activation="tanh", random_state=0)[2]
 
     def peak(n_blocks):

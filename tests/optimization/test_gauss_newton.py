@@ -20,7 +20,6 @@ from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization import preconditioner as preconditioner_module
 from sklearn_onenn._optimization.conjugate_gradients import conjugate_gradients
 from sklearn_onenn._optimization.gauss_newton import (
-    Damping,
     Stopping,
     damped_step,
     gauss_newton,

@@ -19,7 +19,8 @@ from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.output_layer import with_fitted_outputs
-from sklearn_onenn._optimization.elimination import random_start, refit
+from sklearn_onenn._optimization.elimination import REFIT, random_start, refit
+from sklearn_onenn._optimization.gauss_newton import Stopping
 from sklearn_onenn._search.starts import overparameterized_start, residual_directions_start, small_start
 from sklearn_onenn._tensor.initialization import filled, is_informative, tensor_start
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
@@ -210,7 +211,7 @@ def test_pruned_starts_are_better_than_random_ones(activation):
         for i, start in enumerate((overparameterized_start, random_start)):
             found = start(problem, 3, np.random.RandomState(seed))
             assert found.W.shape == (6, 3)
-            counts[i] += refit(problem, found, 50)[0] < 1e-10
+            counts[i] += refit(problem, found, Stopping(50, REFIT.tol))[0] < 1e-10
     assert counts[0] >= 5
     assert counts[0] > counts[1]
 
@@ -228,12 +229,12 @@ def test_repaired_starts_find_what_is_missing(activation, d):
         problem = gaussian_problem(truth, 3000, activation, seed=seed)
         W = truth.W.copy()
         W[:, 0] = W[:, 1] + 0.01 * np.random.RandomState(seed).standard_normal(d)
-        loss, network = refit(problem, with_fitted_outputs(problem, W, truth.b), 30)
+        loss, network = refit(problem, with_fitted_outputs(problem, W, truth.b), Stopping(30, REFIT.tol))
         if loss < 1e-6:
             continue
         stuck += 1
         found = residual_directions_start(problem, network, np.random.RandomState(seed))
         assert found.W.shape == (d, 3)
-        recovered += refit(problem, found, 30)[0] < 1e-10
+        recovered += refit(problem, found, Stopping(30, REFIT.tol))[0] < 1e-10
     assert stuck >= 2
     assert recovered > 0.7 * stuck

@@ -24,13 +24,14 @@ from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.output_layer import output_equations, solve_outputs, with_fitted_outputs
 from sklearn_onenn._optimization import elimination as elimination_module
 from sklearn_onenn._optimization.elimination import (
-    REFIT_STEPS,
+    REFIT,
     backward_elimination,
     leading_directions,
     refit,
     with_directions,
     with_fewer_units,
 )
+from sklearn_onenn._optimization.gauss_newton import Stopping
 from sklearn_onenn._tensor.slices import noise_stack, null_edge, singular_values
 from sklearn_onenn._tensor.units import SUSPICIOUS, fit_signs_and_scales, replace_units
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
@@ -146,7 +147,7 @@ def test_refit_and_residuals():
     truth = random_network(4, 3)
     problem = gaussian_problem(truth, 300, Tanh(), noise=0.1)
     start = perturbed(truth, 0.2)
-    loss, network = refit(problem, start, 3)
+    loss, network = refit(problem, start, REFIT.within(3))
     assert loss == pytest.approx(problem.data_loss(network), rel=1e-12)
     assert loss < 0.5 * problem.data_loss(start)
     problem = uneven_problem(Tanh())
@@ -254,11 +255,11 @@ def test_elimination_without_care_where_more_units_miss_the_goal(monkeypatch, fa
     """From eight units to four, one at a time or, with a loss above the goal, all at once."""
     problem = gaussian_problem(random_network(5, 3), 300, ReLU(), noise=0.5)
     larger, calls = random_network(5, 8, seed=1), []
-    loss = refit(problem, with_fewer_units(problem, larger, 8), REFIT_STEPS)[0]
+    loss = refit(problem, with_fewer_units(problem, larger, 8), REFIT)[0]
 
-    def counted(problem, network, steps):
+    def counted(problem, network, stopping=REFIT):
         calls.append(network.W.shape[1])
-        return refit(problem, network, steps)
+        return refit(problem, network, stopping)
 
     monkeypatch.setattr(elimination_module, "refit", counted)
     found = backward_elimination(problem, larger, 4, 8, loss_target=factor * loss)[1]
@@ -277,7 +278,7 @@ def broken(truth, problem, how):
     else:
         W = truth.W.copy()
         W[:, 0] = W[:, 1] = (W[:, 0] + W[:, 1]) / 2
-    return refit(problem, with_fitted_outputs(problem, W, truth.b), 30)
+    return refit(problem, with_fitted_outputs(problem, W, truth.b), Stopping(30, REFIT.tol))
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_repair_of_a_good_fit_changes_nothing():
     """A residual of noise shows less than the weakest unit would; and no repair raises the loss."""
     truth = separated_network(4, 4)
     problem = gaussian_problem(truth, 16_000, ReLU(), noise=0.2)
-    loss, network = refit(problem, truth, 10)
+    loss, network = refit(problem, truth, Stopping(10, REFIT.tol))
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
     assert power / sd > 2 * null_edge(4, 1) / SUSPICIOUS
@@ -333,7 +334,7 @@ def test_a_missing_unit_is_suspicious_to_its_power():
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
     loss, network = broken(truth, problem, "missing")
-    optimum = refit(problem, truth, 10)[0]
+    optimum = refit(problem, truth, Stopping(10, REFIT.tol))[0]
     assert loss > 1.2 * optimum
     found, repaired = replace_units(problem, network, loss, power)
     assert repaired is not network
