@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
 from ._data.rows import ArrayRows, Rows, block_threads
-from ._data.rules import DATA
+from ._data.rules import DataRules
 from ._data.streams import RowBlocks, StreamRows, summarize
 from ._data.targets import TargetScale, merge_equal_rows
 from ._data.whitening import Coordinates, identity_coordinates, whitening
@@ -238,8 +238,9 @@ class OneHiddenLayerRegressor(
     True
     """
 
-    # The numbers that the search goes by; a subclass may have others, to try them.
+    # The numbers that a fit goes by; a subclass may have others, to try them.
     _rules = SearchRules()
+    _data_rules = DataRules()
 
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -398,7 +399,7 @@ class OneHiddenLayerRegressor(
             found = summarize(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.target_scale
         X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
-        if X.shape[0] <= DATA.merged_rows:
+        if X.shape[0] <= self._data_rules.merged_rows:
             X, y, weight = merge_equal_rows(X, y, weight)
         targets = TargetScale.of(y, weight, center=self.fit_intercept)
         return targets.rows(X, y, weight, executor), targets

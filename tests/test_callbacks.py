@@ -9,10 +9,10 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._search import growing_samples as growing_samples_module
+from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.datasets import make_one_hidden_layer
 
-STEPS = {"descent", "rough", "evidence", "smoothed", "polish", "more rows"}
+STEPS = {"descent", "unpenalized", "evidence", "smoothed", "polish", "larger sample"}
 
 
 def planted(n=300, activation="relu"):
@@ -69,7 +69,7 @@ def test_every_step_is_a_task_with_its_own_fitted_estimator():
     model = new().set_callbacks(recorder).fit(X, y, weight)
     names = [name for name, n_iter in model.stages_ for _ in range(n_iter)]
     assert [step[0] for step in recorder.steps] == names
-    assert set(names) >= {"descent", "rough", "evidence", "smoothed", "polish"}
+    assert set(names) >= {"descent", "unpenalized", "evidence", "smoothed", "polish"}
     for (name, fitted, *data), loss in zip(recorder.steps, model.loss_curve_, strict=True):
         assert data[0] is X
         assert data[1] is y
@@ -94,7 +94,7 @@ def test_tasks_begin_and_end_in_order():
             assert open_tasks.pop() == name
     assert open_tasks == []
     assert {path[1:] for path in seen if path} == {
-        (), ("start 1 (tensor)",), ("start 2 (repaired)",), ("best start",)
+        (), ("start 1 (tensor)",), ("start 2 (residual directions)",), ("best start",)
     }  # fmt: skip
     assert model.n_starts_ == 2
 
@@ -144,11 +144,11 @@ def test_progress_bar_and_scores_inside_a_parallel_grid_search(monkeypatch, caps
 
 
 @pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("stage", ["descent", "rough", "evidence", "smoothed", "polish"])
+@pytest.mark.parametrize("stage", ["descent", "unpenalized", "evidence", "smoothed", "polish"])
 def test_a_callback_ends_the_fit(stage, number):
     """Nothing follows, and the estimator is the one that the callback saw."""
     X, y = planted()
-    recorder = Recorder(stage, number=number if stage != "rough" else 1)
+    recorder = Recorder(stage, number=number if stage != "unpenalized" else 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model = new(n_init=3).set_callbacks(recorder).fit(X, y)
@@ -176,9 +176,10 @@ def test_a_callback_ends_a_further_start():
 @pytest.mark.parametrize("start", ["best start", "6000 rows"])
 def test_a_callback_ends_the_last_polish(start, monkeypatch):
     if start == "6000 rows":
-        monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 500)
+        rules = SearchRules(samples=SampleRules(least_rows=500))
+        monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     X, y = planted(6000)
-    stage = "polish" if start == "best start" else "more rows"
+    stage = "polish" if start == "best start" else "larger sample"
     recorder = Recorder(stage, start)
     model = new().set_callbacks(recorder).fit(X, y)
     assert model.stop_reason_ == "callback"

@@ -46,7 +46,7 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._network.symmetries import caller_network, inner_network
 from sklearn_onenn._optimization.elimination import random_start
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._search import growing_samples as _samples
 from sklearn_onenn.activations import ReLU
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -149,7 +149,8 @@ def polished_from_truth(X, y, teacher, alpha):
         rows = scaled_rows(X, y, None, *scale, executor)
         problem = SquaredLoss(rows, ReLU(), whitening(rows), alpha=alpha)
         truth = inner_network(Network(W, np.zeros(K), V, np.zeros(1)), problem, *scale)
-        return caller_network(gauss_newton(problem, truth, tol=1e-6).network, problem, *scale)
+        network = gauss_newton(problem, truth, Stopping(tol=1e-6)).network
+        return caller_network(network, problem, *scale)
 
 
 def dask_part(divisor):
@@ -208,7 +209,7 @@ def one_run(client, X, y, plain):
 
     workers = sum(client.run(time.process_time).values())
     model = DaskOneHiddenLayerRegressor(K, random_state=0, client=client)
-    with Stopwatch(_samples, "search") as search:
+    with Stopwatch(_samples, "search_starts") as search:
         own, begin = time.process_time(), time.perf_counter()
         model.fit(X, y)
         seconds, own = time.perf_counter() - begin, time.process_time() - own
@@ -245,7 +246,7 @@ def passes_part(divisor):
         problem = SquaredLoss(rows, ReLU(), whitening(rows))
         network = random_start(problem, K, np.random.RandomState(0))
         here = problem.evaluate(network)
-        again = replace(here, linear=None)
+        again = replace(here, linearizations=None)
         for name, flops, one_pass in [
             ("evaluate: loss and gradient", 4 * D * K, lambda: problem.evaluate(network)),
             ("Gauss-Newton product, units kept", 4 * D * K, lambda: here.gauss_newton_product(network)),

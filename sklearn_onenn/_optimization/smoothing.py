@@ -30,7 +30,7 @@ class Smoothing:
     ----------
     widths : tuple of float
         Widths of the Gaussian, in standard deviations of w_i . x, falling.
-    max_iter, tol
+    max_iter, tol : int, float
         As of :class:`Stopping`, at every width: each is only a start for the next. (Left to itself a
         unit would grow to make its width small.)
     """

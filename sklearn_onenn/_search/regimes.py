@@ -22,7 +22,13 @@ from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
-from .._selection.criteria import CRITERIA, can_interpolate, effective_dof_share, predicted_error
+from .._selection.criteria import (
+    CriteriaRules,
+    can_interpolate,
+    effective_dof_share,
+    predicted_error,
+    residual_dof_share,
+)
 from .._selection.evidence import alpha_from_fit, initial_alpha, maximize_evidence
 from .._tensor.units import may_be_identified
 from .ensemble import fit_ensemble, fit_from_small_weights, member_widths
@@ -84,7 +90,8 @@ class FirstFit:
     @cached_property
     def looks_identified(self) -> bool:
         """Whether the loss without penalty, or the rows, allow for a network to recover."""
-        return looks_identified(self.task.problem, self.solution)
+        criteria = self.task.rules.polish.evidence.criteria
+        return looks_identified(self.task.problem, self.solution, criteria)
 
     @cached_property
     def penalized(self) -> PenalizedFit:
@@ -120,7 +127,7 @@ def fit_first(task: PolishTask) -> FirstFit:
     is_brief = task.may_penalize and is_small_sample(problem, task.k, rules)
     if is_brief and not rows_are_normal(problem.rows, problem.coordinates):
         solution = minimize(in_single_precision(problem, rules.loose_tol), network, True)
-        if not looks_identified(problem, solution):
+        if not looks_identified(problem, solution, rules.evidence.criteria):
             return FirstFit(task, solution, first_alpha)
         network = solution.network
     return FirstFit(task, minimize(problem, network, False), first_alpha)
@@ -226,15 +233,15 @@ def is_underdetermined(problem: SquaredLoss, k: int, rules: PolishRules) -> bool
     return problem.n_targets <= rules.min_dof_share * problem.n_weights(k)
 
 
-def looks_identified(problem: SquaredLoss, fit: Solution) -> bool:
+def looks_identified(problem: SquaredLoss, fit: Solution, rules: CriteriaRules) -> bool:
     """Whether the loss without penalty, or the rows, allow for a network to recover.
 
     Few rows are fitted well by any network: the loss is the one that generalized cross-validation
     expects on others.
     """
     k = len(fit.network.b)
-    left = 1 - problem.n_weights(k) / problem.n_targets
-    expected = fit.data_loss / max(left, CRITERIA.min_residual_dof) ** 2
+    left = residual_dof_share(problem, problem.n_weights(k), rules)
+    expected = fit.data_loss / max(left, rules.min_residual_dof) ** 2
     return may_be_identified(problem.array_rows, problem.coordinates, k, expected)
 
 

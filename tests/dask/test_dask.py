@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
-from sklearn_onenn._search import growing_samples as growing_samples_module
+from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.activations import ReLU
 from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
 from sklearn_onenn.dask import workers as workers_module
@@ -34,10 +34,15 @@ CHUNKS = (SIZE,) * N_BLOCKS
 PARAMETERS = {"k": 2, "random_state": 0}
 
 
+def samples_from(least_rows, **numbers):
+    """Rules by which the search takes a sample of so many rows at least."""
+    return SearchRules(samples=SampleRules(least_rows=least_rows, **numbers))
+
+
 @pytest.fixture(autouse=True)
 def small_samples(monkeypatch):
     """A search on 704 rows, so that the last steps of a fit on 3000 take sums on the workers."""
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 500)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", samples_from(500))
 
 
 def started(n_workers, n_threads=1):
@@ -103,7 +108,7 @@ def assert_same_fit(one, other):
 @pytest.fixture(scope="module")
 def plain():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(growing_samples_module, "LEAST_ROWS", 500)
+        patch.setattr(OneHiddenLayerRegressor, "_rules", samples_from(500))
         return OneHiddenLayerRegressor(**PARAMETERS).fit(source(*data()[:2]))
 
 
@@ -130,8 +135,8 @@ def test_bits_do_not_depend_on_the_number_of_workers(n_workers, n_threads, plain
 
 def test_samples_stay_on_the_workers(client, monkeypatch):
     """Search on 100 rows, steps on 800 that no message brings here, then on all 3000."""
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 100)
-    monkeypatch.setattr(growing_samples_module, "ROWS_PER_WEIGHT", 8)
+    rules = samples_from(100, rows_per_weight=8)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     X, y, weight = data()
     plain = OneHiddenLayerRegressor(**PARAMETERS).fit(source(X, y, weight))
     n_taken, taken = [], ClusterRows._take
@@ -144,7 +149,7 @@ def test_samples_stay_on_the_workers(client, monkeypatch):
     monkeypatch.setattr(ClusterRows, "_take", counted)
     model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client).fit(*arrays(X, y, weight))
     assert n_taken == [100]
-    assert [name for name, _ in model.stages_].count("more rows") == 2
+    assert [name for name, _ in model.stages_].count("larger sample") == 2
     assert_same_fit(model, plain)
 
 
@@ -167,7 +172,7 @@ def test_weights_and_outputs(client, dtype):
 
 
 def test_few_rows_are_fitted_in_memory(client, monkeypatch):
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", N_BLOCKS * SIZE)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", samples_from(N_BLOCKS * SIZE))
     plain = OneHiddenLayerRegressor(**PARAMETERS).fit(source(*data()[:2]))
     assert_same_fit(fitted(client), plain)
 
@@ -224,7 +229,7 @@ def test_messages_are_small(client, monkeypatch):
     monkeypatch.setattr(ClusterBlocks, "map", measured)
     fitted(client)
     assert len(sizes) > 8
-    assert max(sizes) < 6000 < data()[0][: growing_samples_module.LEAST_ROWS].nbytes
+    assert max(sizes) < 6000 < data()[0][: OneHiddenLayerRegressor._rules.samples.least_rows].nbytes
 
 
 # Workers that die, fits that are interrupted

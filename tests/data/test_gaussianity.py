@@ -6,8 +6,9 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.sparse import csr_array
 
-from sklearn_onenn._data.gaussianity import NORMAL, normality, rows_are_normal
+from sklearn_onenn._data.gaussianity import normality, rows_are_normal
 from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.rules import DATA
 from sklearn_onenn._data.whitening import whitening
 
 
@@ -55,7 +56,7 @@ def test_columns_that_are_not_normal_where_the_fourth_moment_is(draw):
     for seed in range(5):
         X = draw(np.random.RandomState(seed), 1000).astype(float)
         rows = ArrayRows(X, np.zeros((1000, 1)))
-        assert abs(normality(rows, whitening(rows))[0]) < NORMAL
+        assert abs(normality(rows, whitening(rows))[0]) < DATA.significant
         assert not rows_are_normal(rows, whitening(rows))
 
 

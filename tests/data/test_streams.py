@@ -9,21 +9,21 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
-from sklearn_onenn._data import targets as targets_module
 from sklearn_onenn._data.blocks import dense
+from sklearn_onenn._data.rules import DataRules
 from sklearn_onenn._data.streams import StreamRows, summarize
 from sklearn_onenn._data.targets import TargetScale
-from sklearn_onenn._search import growing_samples as growing_samples_module
+from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 D, K = 4, 2
+SMALL = SampleRules(rows_per_weight=20, least_rows=1000)
 
 
 @pytest.fixture
 def small_samples(monkeypatch):
     """Samples from 1000 rows on."""
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 1000)
-    monkeypatch.setattr(growing_samples_module, "ROWS_PER_WEIGHT", 20)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", SearchRules(samples=SMALL))
 
 
 def planted(n, *, noise=0.1):
@@ -142,7 +142,7 @@ def dense_gram(block):
 @pytest.mark.parametrize("center", [True, False])
 def test_the_fit_on_arrays(n, center, small_samples, monkeypatch):
     """Few rows are taken into memory; many are polished block by block, added in another order."""
-    monkeypatch.setattr(targets_module, "MERGED_ROWS", 0)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_data_rules", DataRules(merged_rows=0))
     X, y = planted(n)
     weight = np.random.RandomState(0).uniform(0.5, 1.5, n)
     arrays = regressor(fit_intercept=center, tol=1e-12).fit(X, y, weight)
@@ -168,9 +168,10 @@ def test_a_fit_is_a_small_number_of_passes(small_samples):
     assert len(calls) < 25
 
 
-def test_memory_does_not_grow_with_the_rows(small_samples, monkeypatch):
+def test_memory_does_not_grow_with_the_rows(monkeypatch):
     """Rows are made as they are read, 3.2 MB to a block; samples may take three more of those."""
-    monkeypatch.setattr(growing_samples_module, "SAMPLE_BYTES", 10**7)
+    rules = SearchRules(samples=replace(SMALL, sample_bytes=10**7))
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     teacher = make_one_hidden_layer(2, 20, K, activation="tanh", random_state=0)[2]
 
     def peak(n_blocks):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_onenn._data import whitening as whitening_module
 from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.rules import DataRules
 from sklearn_onenn._data.whitening import (
     identity_coordinates,
     mean_and_covariance,
@@ -197,17 +197,16 @@ def shrunk_by_iteration(eigenvalues, n):
 
 
 @pytest.mark.parametrize("n", [3, 10, 50, 1000])
-def test_shrinkage_is_the_limit_of_the_oracle_iteration(monkeypatch, n):
-    monkeypatch.setattr(whitening_module, "SHRINK_BELOW", np.inf)
+def test_shrinkage_is_the_limit_of_the_oracle_iteration(n):
     eigenvalues = np.array([0.01, 0.3, 1.0, 2.5, 4.0])
-    found = shrunk_eigenvalues(eigenvalues, n)
+    found = shrunk_eigenvalues(eigenvalues, n, DataRules(small_sample=np.inf))
     assert_allclose(found, shrunk_by_iteration(eigenvalues, n), rtol=1e-6)
     assert found.sum() == pytest.approx(eigenvalues.sum(), rel=1e-14)
 
 
 def test_limits_of_shrinkage():
     eigenvalues = np.array([0.5, 1.0, 3.0])
-    enough = 3 * whitening_module.SHRINK_BELOW
+    enough = 3 * DataRules().small_sample
     assert_array_equal(shrunk_eigenvalues(eigenvalues, enough), eigenvalues)
     assert np.ptp(shrunk_eigenvalues(eigenvalues, enough - 1)) < np.ptp(eigenvalues)
     assert_allclose(shrunk_eigenvalues(eigenvalues, 1), np.full(3, 1.5), rtol=1e-14)

@@ -23,7 +23,7 @@ from sklearn_onenn._inference.residual_tests import (
 )
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.symmetries import TangentBasis
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.certificate import Certificate, Check
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -99,13 +99,13 @@ def test_the_unit_that_is_missing_is_found(activation, seed):
     """Noise of half the signal: one of the larger networks is the optimum next to the truth."""
     truth = separated_network(6, 2, seed=seed)
     problem = gaussian_problem(truth, 240, activation, noise=0.5, seed=seed, alpha=1.0)
-    limits = {"max_iter": 200, "tol": 1e-8}
+    stopping = Stopping(max_iter=200, tol=1e-8)
     first = truth._replace(W=truth.W[:, :1], b=truth.b[:1], V=truth.V[:1])
-    one = gauss_newton(problem, first, **limits).network
+    one = gauss_newton(problem, first, stopping).network
     plan = OneHiddenLayerRegressor(1)._options(problem.coordinates, problem, np.zeros(1), np.ones(1))
     larger = with_a_further_unit(CertificateContext.of(problem, one, plan))
     best = min(problem.evaluate(network).loss for network in larger)
-    assert best < 1.003 * gauss_newton(problem, truth, **limits).evaluation.loss
+    assert best < 1.003 * gauss_newton(problem, truth, stopping).objective
 
 
 def test_a_wrong_activation():
@@ -290,7 +290,7 @@ def test_gain_of_fitted_noise_is_its_weights_also_where_noise_depends_on_the_row
         problem = gaussian_problem(teacher, 1000, Tanh(), seed=seed)
         rng = np.random.RandomState(1000 + seed)
         problem.rows.y += 0.1 * np.abs(problem.rows.X[:, :1]) * rng.standard_normal((1000, 1))
-        network = gauss_newton(problem, teacher, tol=1e-8).network
+        network = gauss_newton(problem, teacher, Stopping(tol=1e-8)).network
         n_weights = network.pack().size
         shares.append(gained(problem, teacher, network) / n_weights)
         ratio = problem.data_loss(teacher) / problem.data_loss(network)
@@ -308,7 +308,7 @@ def test_scores_of_noise_are_normal_and_those_of_structure_are_not():
         problem = gaussian_problem(teacher, 500, ReLU(), seed=seed)
         rng = np.random.RandomState(1000 + seed)
         problem.rows.y += 0.3 * np.abs(problem.rows.X[:, :1]) * rng.standard_normal((500, 1))
-        network = gauss_newton(problem, teacher, tol=1e-8).network
+        network = gauss_newton(problem, teacher, Stopping(tol=1e-8)).network
         inputs.append(unexplained_by_inputs(problem, network, free))
         spectrum.append(unexplained_second_moment(problem, network, identity_coordinates(5), rng))
     assert abs(np.mean(inputs)) < 0.4

@@ -24,7 +24,6 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization import elimination as elimination_module
 from sklearn_onenn._optimization.elimination import (
-    REFIT_STEPS,
     backward_elimination,
     leading_directions,
     random_start,
@@ -32,6 +31,7 @@ from sklearn_onenn._optimization.elimination import (
     with_directions,
     with_fewer_units,
 )
+from sklearn_onenn._optimization.gauss_newton import Stopping
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
@@ -44,7 +44,7 @@ def test_refit_lowers_the_loss():
     truth = random_network(4, 3)
     problem = gaussian_problem(truth, 300, Tanh(), noise=0.1)
     start = perturbed(truth, 0.2)
-    loss, network = refit(problem, start, 3)
+    loss, network = refit(problem, start, Stopping(3, 1e-3))
     assert loss == pytest.approx(problem.data_loss(network), rel=1e-12)
     assert loss < 0.5 * problem.data_loss(start)
 
@@ -175,11 +175,11 @@ def test_elimination_without_care_where_more_units_miss_the_target(monkeypatch, 
     """From eight units to four, one at a time or, with a loss above the target, all at once."""
     problem = gaussian_problem(random_network(5, 3), 300, ReLU(), noise=0.5)
     larger, calls = random_network(5, 8, seed=1), []
-    loss = refit(problem, with_fewer_units(problem, larger, 8), REFIT_STEPS)[0]
+    loss = refit(problem, with_fewer_units(problem, larger, Stopping(8, 1e-3)))[0]
 
-    def counted(problem, network, steps):
+    def counted(problem, network, *stopping):
         calls.append(network.W.shape[1])
-        return refit(problem, network, steps)
+        return refit(problem, network, *stopping)
 
     monkeypatch.setattr(elimination_module, "refit", counted)
     found = backward_elimination(problem, larger, 4, 8, loss_target=factor * loss)[1]

@@ -19,7 +19,7 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization import preconditioner as preconditioner_module
 from sklearn_onenn._optimization.gauss_newton import (
-    SOLVE_TOL,
+    Stopping,
     damped_step,
     gauss_newton,
     next_decrease,
@@ -167,7 +167,8 @@ def test_damped_step_solves_the_dense_system(monkeypatch, kind):
     damping, gradient = 0.05, here.gradient.pack()
     H = dense(here)
     A = H + damping * np.diag(preconditioner.diagonal)
-    step, decrease, *_ = damped_step(here, preconditioner, damping)
+    solve_tol = Stopping().solve_tol
+    step, decrease = damped_step(here, preconditioner, damping, solve_tol)
     assert decrease == pytest.approx(-(gradient @ step) - step @ H @ step / 2, rel=1e-8)
     assert decrease > 0
     residual, solve = A @ step + gradient, preconditioner.solver(damping)
@@ -175,9 +176,9 @@ def test_damped_step_solves_the_dense_system(monkeypatch, kind):
         assert_allclose(step, np.linalg.solve(A, -gradient), rtol=1e-8, atol=1e-10)
     else:
         whole = gradient @ solve(gradient)
-        assert residual @ solve(residual) <= SOLVE_TOL**2 * whole * (1 + 1e-6)
+        assert residual @ solve(residual) <= solve_tol**2 * whole * (1 + 1e-6)
         rough = A @ damped_step(here, preconditioner, damping, 0.5)[0] + gradient
-        assert SOLVE_TOL**2 * whole < rough @ solve(rough) <= 0.5**2 * whole * (1 + 1e-6)
+        assert solve_tol**2 * whole < rough @ solve(rough) <= 0.5**2 * whole * (1 + 1e-6)
 
 
 # Ends
@@ -192,7 +193,7 @@ def test_exact_fit_is_reached_from_near_the_truth(activation, case, kind):
     problem = gaussian_problem(truth, 600, activation, fit_intercept=case != "no intercept")
     # Conjugate gradients with the Kronecker form alone are cut off before they are accurate.
     max_iter = 60 if kind == "Kronecker" else 15
-    result = gauss_newton(problem, perturbed(truth, 0.05), max_iter=max_iter, exact_loss=1e-20)
+    result = gauss_newton(problem, perturbed(truth, 0.05), Stopping(max_iter, exact_loss=1e-20))
     assert result.reason == "exact fit"
     assert result.losses[-1] < 1e-20 < 1e-5 < result.losses[0]
     assert (np.diff(result.losses) < 0).all()
@@ -211,7 +212,7 @@ def test_converged_is_stationary(activation, alpha, kind):
     """
     truth = random_network(5, 2)
     problem = gaussian_problem(truth, 300, activation, noise=0.3, alpha=alpha)
-    result = gauss_newton(problem, perturbed(truth, 0.1), max_iter=200, tol=1e-10)
+    result = gauss_newton(problem, perturbed(truth, 0.1), Stopping(200, 1e-10))
     assert result.reason in ("converged", "no descent")
     start = problem.evaluate(perturbed(truth, 0.1)).gradient.pack()
     end = problem.evaluate(result.network).gradient.pack()
@@ -226,7 +227,7 @@ def test_converged_is_stationary(activation, alpha, kind):
 def test_single_precision(kind):
     truth = random_network(6, 3)
     problem = gaussian_problem(truth, 600, Tanh(), dtype=np.float32)
-    result = gauss_newton(problem, perturbed(truth, 0.1), max_iter=30, exact_loss=1e-12)
+    result = gauss_newton(problem, perturbed(truth, 0.1), Stopping(30, exact_loss=1e-12))
     assert result.losses[-1] < 1e-12
     assert result.network.W.dtype == np.float64
     assert_allclose(np.abs(result.network.W), np.abs(truth.W), atol=1e-4)
@@ -234,9 +235,9 @@ def test_single_precision(kind):
 
 def test_many_blocks_are_one_sum(small_blocks):
     problem, network = uneven_problem(Tanh(), m=2, alpha=0.5)
-    found = gauss_newton(problem, network, max_iter=10)
+    found = gauss_newton(problem, network, Stopping(max_iter=10))
     problem.rows.block_rows = 60
-    expected = gauss_newton(problem, network, max_iter=10)
+    expected = gauss_newton(problem, network, Stopping(max_iter=10))
     assert_allclose(found.losses, expected.losses, rtol=1e-6)
 
 
@@ -244,7 +245,7 @@ def test_max_iter_and_callback():
     truth = random_network(5, 2)
     problem = gaussian_problem(truth, 300, Tanh(), noise=0.3)
     start = perturbed(truth, 0.5)
-    cut = gauss_newton(problem, start, max_iter=2)
+    cut = gauss_newton(problem, start, Stopping(max_iter=2))
     assert (cut.reason, cut.n_iter) == ("max_iter", 2)
     seen = []
     stopped = gauss_newton(
@@ -253,7 +254,8 @@ def test_max_iter_and_callback():
     assert (stopped.reason, len(seen)) == ("callback", 4)
     assert stopped.losses == seen
     start = perturbed(truth, 0.1)
-    at_the_end = gauss_newton(problem, gauss_newton(problem, start, tol=1e-12).network, tol=1e-6)
+    minimum = gauss_newton(problem, start, Stopping(tol=1e-12)).network
+    at_the_end = gauss_newton(problem, minimum, Stopping(tol=1e-6))
     assert (at_the_end.reason, at_the_end.n_iter) == ("converged", 1)
 
 
@@ -263,8 +265,8 @@ def test_steps_end_where_less_than_the_tolerance_is_left(seed):
     truth = random_network(5, 2, seed=seed)
     problem = gaussian_problem(truth, 300, Tanh(), noise=0.3, seed=seed)
     start = perturbed(truth, 0.1)
-    best = gauss_newton(problem, start, tol=1e-14).evaluation.loss
-    *_, before, after = gauss_newton(problem, start, tol=1e-4).losses
+    best = gauss_newton(problem, start, Stopping(tol=1e-14)).objective
+    *_, before, after = gauss_newton(problem, start, Stopping(tol=1e-4)).losses
     assert 0 < after - best < 1e-4 * after
     assert after - best < 0.3 * (before - best)
 
@@ -273,8 +275,10 @@ def test_no_step_is_taken_for_what_is_below_the_tolerance():
     """The step that ends the descent was expected to gain more; the next would have gained less."""
     truth = random_network(5, 2, seed=2)
     problem = gaussian_problem(truth, 300, Tanh(), noise=0.3, seed=2)
-    losses = gauss_newton(problem, perturbed(truth, 0.1), tol=1e-4).losses
-    *_, before, after = gauss_newton(problem, perturbed(truth, 0.1), tol=1e-14).losses[: len(losses) + 1]
+    start = perturbed(truth, 0.1)
+    losses = gauss_newton(problem, start, Stopping(tol=1e-4)).losses
+    longer = gauss_newton(problem, start, Stopping(tol=1e-14)).losses
+    before, after = longer[len(losses) - 1 : len(losses) + 1]
     assert losses[-2] - losses[-1] > 5e-4 * losses[-1]
     assert losses[-1] == before
     assert before - after < 1e-4 * after
@@ -293,7 +297,7 @@ def test_a_start_far_away_never_raises_the_loss():
     truth = random_network(5, 2)
     problem = gaussian_problem(truth, 200, Tanh(), noise=0.1)
     start = truth._replace(W=1e3 * truth.W, V=1e3 * truth.V)
-    result = gauss_newton(problem, start, max_iter=60)
+    result = gauss_newton(problem, start, Stopping(max_iter=60))
     assert (np.diff(result.losses) < 0).all()
     assert np.isfinite(result.network.pack()).all()
     assert result.losses[-1] < 1e-3 * result.losses[0]
@@ -305,6 +309,6 @@ def test_dead_units_do_no_harm(kind):
     start = perturbed(truth, 0.05)
     start.V[0] = 0.0
     start.b[1] = -1e3
-    result = gauss_newton(problem, start, max_iter=50)
+    result = gauss_newton(problem, start, Stopping(max_iter=50))
     assert np.isfinite(result.network.pack()).all()
     assert result.losses[-1] < result.losses[0]

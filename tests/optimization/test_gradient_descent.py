@@ -20,7 +20,6 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn._optimization import gradient_descent as gradient_descent_module
 from sklearn_onenn._optimization.gradient_descent import (
-    ROWS_PER_WEIGHT,
     disjoint_parts,
     gradient_descent,
 )
@@ -50,19 +49,19 @@ def descend(problem, start, **options):
 
 @pytest.mark.parametrize(("n", "n_weights"), [(80, 10), (81, 10), (1000, 10), (1039, 7)])
 def test_parts_are_disjoint_and_see_every_weight(n, n_weights):
-    parts = disjoint_parts(n, n_weights, np.random.RandomState(0))
+    parts = disjoint_parts(n, n_weights, np.random.RandomState(0), 4)
     assert_array_equal(np.sort(np.concatenate(parts)), np.arange(n))
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
-    assert ROWS_PER_WEIGHT * n_weights <= min(sizes) < 2 * ROWS_PER_WEIGHT * n_weights
+    assert 4 * n_weights <= min(sizes) < 8 * n_weights
     # Drawn at random: not as the rows lie, and other seeds draw other parts.
     assert not any(np.array_equal(part, np.arange(part[0], part[-1] + 1)) for part in parts)
-    others = disjoint_parts(n, n_weights, np.random.RandomState(1))
+    others = disjoint_parts(n, n_weights, np.random.RandomState(1), 4)
     assert not np.array_equal(parts[0], others[0])
 
 
 def test_too_few_rows_for_two_parts():
-    assert disjoint_parts(2 * ROWS_PER_WEIGHT * 10 - 1, 10, np.random.RandomState(0)) is None
+    assert disjoint_parts(79, 10, np.random.RandomState(0), 4) is None
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.01])
@@ -72,7 +71,7 @@ def test_each_row_is_read_in_one_step_at_most(learning_rate):
     result = descend(problem, start, resample=True, learning_rate=learning_rate, max_iter=10**6)
     used = np.concatenate(result.parts)
     assert len(np.unique(used)) == len(used)
-    n_parts = n // (ROWS_PER_WEIGHT * start.W.size)
+    n_parts = n // (4 * start.W.size)
     # The automatic rate has a part of its own.
     assert len(result.parts) == len(result.losses) == n_parts - (learning_rate == "auto")
     assert result.reason == "rows used up"

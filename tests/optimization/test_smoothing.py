@@ -6,8 +6,13 @@ from _planted import INSTANCES, differences, gaussian_problem, legendre, perturb
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn._optimization import smoothing as smoothing_module
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
-from sklearn_onenn._optimization.smoothing import SmoothedKink, has_kink, minimize_smoothed
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
+from sklearn_onenn._optimization.smoothing import (
+    SmoothedKink,
+    Smoothing,
+    has_kink,
+    minimize_smoothed,
+)
 from sklearn_onenn.activations import LeakyReLU, ReLU
 
 Z = np.array([-3.0, -0.7, -0.05, 0.0, 0.02, 0.4, 2.5])
@@ -75,14 +80,14 @@ def test_stages(monkeypatch, activation):
     problem = gaussian_problem(truth, 200, activation, noise=0.2)
     stages, reached = [], []
 
-    def recorded(problem, network, **limits):
+    def recorded(problem, network, *arguments, **options):
         stages.append((problem, network))
-        result = gauss_newton(problem, network, **limits)
+        result = gauss_newton(problem, network, *arguments, **options)
         reached.append(result.network)
         return result
 
     monkeypatch.setattr(smoothing_module, "gauss_newton", recorded)
-    found = minimize_smoothed(problem, perturbed(truth, 0.3))
+    found = minimize_smoothed(problem, perturbed(truth, 0.3), Smoothing(), Stopping())
     kinks = [stage.activation for stage, _ in stages]
     assert len(kinks) >= 2
     assert {type(kink) for kink in kinks} == {SmoothedKink}
@@ -101,7 +106,7 @@ def test_smoothed_units_lead_to_the_planted_ones(activation):
     truth = random_network(5, 2)
     problem = gaussian_problem(truth, 400, activation)
     start = perturbed(truth, 0.1)
-    near = minimize_smoothed(problem, start)
+    near = minimize_smoothed(problem, start, Smoothing(), Stopping())
     assert problem.data_loss(near) < 1e-3 * problem.data_loss(start)
     assert gauss_newton(problem, near).losses[-1] < 1e-20
 
@@ -118,7 +123,7 @@ def test_smoothed_units_lead_to_better_minima_of_noisy_rows():
         start = perturbed(truth, 0.2, seed=seed)
         plain, smoothed = (
             gauss_newton(problem, network).losses[-1]
-            for network in (start, minimize_smoothed(problem, start))
+            for network in (start, minimize_smoothed(problem, start, Smoothing(), Stopping()))
         )
         ratios.append(smoothed / plain)
     assert np.mean(ratios) < 1

@@ -1,5 +1,7 @@
 """A fit that grows from a sample to all rows ends where the fit on all rows does, in fewer passes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -7,19 +9,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data import rows as rows_module
 from sklearn_onenn._data.rows import ArrayRows, stratified_rows
-from sklearn_onenn._search import growing_samples as growing_samples_module
-from sklearn_onenn._search.growing_samples import GROWTH, growing_samples
+from sklearn_onenn._search.growing_samples import growing_samples
+from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
 
 D, K, N = 6, 2, 24_000
+RULES = SampleRules(rows_per_weight=20, least_rows=1000)
 
 
 @pytest.fixture
 def small_samples(monkeypatch):
     """Samples from 1000 rows on, so that 24 000 rows are many."""
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 1000)
-    monkeypatch.setattr(growing_samples_module, "ROWS_PER_WEIGHT", 20)
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", SearchRules(samples=RULES))
 
 
 def planted(activation="relu", *, noise=0.0, n=N):
@@ -52,33 +54,35 @@ def test_every_row_may_be_chosen():
     assert np.abs(counts - 50).max() < 25
 
 
-def test_samples_grow_to_all_rows(small_samples):
+def test_samples_grow_to_all_rows():
     rows = ArrayRows(np.arange(50_000.0)[:, None], np.zeros((50_000, 1)))
-    samples = growing_samples(rows, 3, np.random.RandomState(0))
-    assert [sample.n_rows for sample in samples] == [1000, 1000 * GROWTH, 50_000]
+    samples = growing_samples(rows, 3, RULES, np.random.RandomState(0))
+    assert [sample.n_rows for sample in samples] == [1000, 1000 * RULES.growth, 50_000]
     assert samples[-1] is rows
     small, large = (set(sample.X[:, 0]) for sample in samples[:2])
     assert small < large
     assert np.abs(samples[0].X[:, 0].mean() - 25_000) < 250
 
 
-def test_rows_for_every_weight(small_samples):
+def test_rows_for_every_weight():
     rows = ArrayRows(np.zeros((100_000, 9)), np.zeros((100_000, 1)))
-    samples = growing_samples(rows, 10, np.random.RandomState(0))
+    samples = growing_samples(rows, 10, RULES, np.random.RandomState(0))
     assert samples[0].n_rows == 20 * (10 * (9 + 2) + 1)
 
 
-def test_few_rows_are_the_only_sample(small_samples):
+def test_few_rows_are_the_only_sample():
     rows = ArrayRows(np.zeros((2000, 1)), np.zeros((2000, 1)))
-    assert growing_samples(rows, 1, np.random.RandomState(0)) == [rows]
+    assert growing_samples(rows, 1, RULES, np.random.RandomState(0)) == [rows]
     rows = ArrayRows(np.zeros((2001, 1)), np.zeros((2001, 1)))
-    assert [s.n_rows for s in growing_samples(rows, 1, np.random.RandomState(0))] == [1000, 2001]
+    assert [s.n_rows for s in growing_samples(rows, 1, RULES, np.random.RandomState(0))] == [1000, 2001]
 
 
-def test_the_largest_sample_is_bounded_in_bytes(small_samples, monkeypatch):
-    monkeypatch.setattr(growing_samples_module, "SAMPLE_BYTES", 5000 * 8)
+def test_the_largest_sample_is_bounded_in_bytes():
     rows = ArrayRows(np.zeros((200_000, 1)), np.zeros((200_000, 1)))
-    assert [s.n_rows for s in growing_samples(rows, 1, np.random.RandomState(0))] == [1000, 200_000]
+    for sample_bytes, sizes in [(5000 * 8, [1000, 200_000]), (8000 * 8, [1000, 8000, 200_000])]:
+        rules, random_state = replace(RULES, sample_bytes=sample_bytes), np.random.RandomState(0)
+        samples = growing_samples(rows, 1, rules, random_state)
+        assert [sample.n_rows for sample in samples] == sizes
 
 
 # Fits
@@ -89,7 +93,8 @@ def test_the_same_network_as_from_all_rows(activation, monkeypatch, small_sample
     """Noise of a tenth of the signal: weights agree to a tenth of their standard error, 1e-3."""
     X, y, _ = planted(activation, noise=0.1)
     grown = regressor(activation=activation).fit(X, y)
-    monkeypatch.setattr(growing_samples_module, "LEAST_ROWS", 10**9)
+    only_sample = SearchRules(samples=replace(RULES, least_rows=10**9))
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", only_sample)
     whole = regressor(activation=activation).fit(X, y)
     assert grown.n_passes_ < whole.n_passes_
     error = recovery_error(grown.coefs_[0], grown.coefs_[1], *whole.coefs_, activation=activation)

@@ -17,11 +17,10 @@ from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network import loss as loss_module
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward, linearize
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.gauss_newton import Solution, Stopping, gauss_newton
 from sklearn_onenn._search import multistart as multistart_module
 from sklearn_onenn._search import one_start as one_start_module
 from sklearn_onenn._search.multistart import (
-    MAX_STARTS,
     allowed_starts,
     best_of,
     cannot_improve,
@@ -34,11 +33,12 @@ from sklearn_onenn._search.one_start import (
     FitOptions,
     StartResult,
     initialization_split,
-    moment_start,
     one_start,
+    start_from_moments,
 )
 from sklearn_onenn._search.progress import Trace
-from sklearn_onenn._search.stages import EXACT, Polish
+from sklearn_onenn._search.rules import StartRules
+from sklearn_onenn._search.stages import EXACT
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
@@ -61,8 +61,11 @@ def planted(n=400, d=4, k=2, activation=None, **options):
 
 
 def fit_of(network, loss, path="tensor"):
-    polish = Polish(network, loss, loss, 0.0, True, "converged")
-    return StartResult(network, polish, Trace(), path, rows_read=10)
+    solution = Solution(network, loss, loss, 0.0, "converged")
+    return StartResult(network, solution, Trace(), path, rows_read=10)
+
+
+FURTHER_PATHS = ["residual directions", "overparameterized", "random"]
 
 
 # Planted networks that need a path
@@ -77,17 +80,22 @@ def with_dead_unit(start, activation):
 
 @pytest.mark.parametrize(
     ("path", "activation"),
-    [("repaired", "squared_relu"), ("pruned", "relu"), ("random", "relu"), ("half", "tanh")],
+    [
+        ("residual directions", "squared_relu"),
+        ("overparameterized", "relu"),
+        ("random", "relu"),
+        ("half sample", "tanh"),
+    ],
 )
 def test_each_path_recovers_where_the_first_start_is_stuck(monkeypatch, path, activation):
     """Moments of all 2000 rows give a start with a unit that stays dead."""
     X, y, teacher = make_one_hidden_layer(2000, 8, 3, activation=activation, random_state=0)
 
     def stuck_on_all_rows(problem, *arguments, **options):
-        start = moment_start(problem, *arguments, **options)
+        start = start_from_moments(problem, *arguments, **options)
         return with_dead_unit(start, activation) if problem.rows.n_rows == 2000 else start
 
-    monkeypatch.setattr(one_start_module, "moment_start", stuck_on_all_rows)
+    monkeypatch.setattr(one_start_module, "start_from_moments", stuck_on_all_rows)
     monkeypatch.setattr(multistart_module, "further_paths", lambda *arguments: repeat(path))
     errors, paths = [], []
     for n_init in (1, "auto"):
@@ -110,10 +118,10 @@ def test_no_further_start_where_more_units_would_not_do():
     for targets, fitted, expected in [(y + noise, network, True), (y, merged, False)]:
         problem = SquaredLoss(ArrayRows(X, targets), ReLU(), identity_coordinates(4))
         first = fit_of(fitted, problem.data_loss(fitted))
-        assert cannot_improve(first, problem, fitted.W.shape[1], plan_of(problem)) == expected
+        assert cannot_improve(first.solution, problem, fitted.W.shape[1], plan_of(problem)) == expected
     # Normal rows are asked by their residual.
     normal = planted()
-    assert not cannot_improve(fit_of(separated_network(4, 2), 1e-9), normal, 2, plan_of(normal))
+    assert not cannot_improve(fit_of(separated_network(4, 2), 1e-9).solution, normal, 2, plan_of(normal))
 
 
 # Which starts
@@ -122,12 +130,22 @@ def test_no_further_start_where_more_units_would_not_do():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, ["tensor", "repaired", "pruned", "random", "repaired", "pruned"]),
+        (
+            {},
+            [
+                "tensor",
+                "residual directions",
+                "overparameterized",
+                "random",
+                "residual directions",
+                "overparameterized",
+            ],
+        ),
         ({"n_init": 1}, ["tensor"]),
-        ({"n_init": 3}, ["tensor", "repaired", "pruned"]),
-        ({"init": "random", "n_init": 2}, ["random", "repaired"]),
+        ({"n_init": 3}, ["tensor", "residual directions", "overparameterized"]),
+        ({"init": "random", "n_init": 2}, ["random", "residual directions"]),
         ({"polish": False}, ["tensor"]),
-        ({"polish": False, "n_init": 2}, ["tensor", "repaired"]),
+        ({"polish": False, "n_init": 2}, ["tensor", "residual directions"]),
         ({"init": random_network(4, 2)}, ["given"]),
         ({"init": random_network(4, 2), "n_init": 5}, ["given"]),
     ],
@@ -142,7 +160,7 @@ def paths_of(problem, plan, k=2, **changes):
     """Names of all starts, where the first ended in the network of these rows."""
     path = plan.init if isinstance(plan.init, str) else "given"
     first = fit_of(separated_network(4, 2), 0.1, path)
-    first = replace(first, polish=replace(first.polish, **changes))
+    first = replace(first, solution=replace(first.solution, **changes))
     further = islice(further_paths(first, problem, k, plan), allowed_starts(problem, k, plan) - 1)
     return [path, *further]
 
@@ -153,12 +171,12 @@ def test_how_many_rows_the_second_start_sees(monkeypatch):
 
     def recorded(part, *arguments, **options):
         seen.append(part.rows.X[:, 0])
-        return moment_start(part, *arguments, **options)
+        return start_from_moments(part, *arguments, **options)
 
-    monkeypatch.setattr(one_start_module, "moment_start", recorded)
-    first = fit_of(separated_network(4, 2), 0.1).polish
+    monkeypatch.setattr(one_start_module, "start_from_moments", recorded)
+    first = fit_of(separated_network(4, 2), 0.1).solution
     for seed in (0, 1):
-        one_start(problem, 2, plan_of(problem), "half", seed, first)
+        one_start(problem, 2, plan_of(problem), "half sample", seed, first)
     assert [len(set(rows)) for rows in seen] == [200, 200]
     assert 50 < len({*seen[0]} & {*seen[1]}) < 150
 
@@ -166,7 +184,7 @@ def test_how_many_rows_the_second_start_sees(monkeypatch):
 def test_random_units_beyond_the_rank_start_with_fitted_outputs():
     """d = 4, k = 6: the gradient by output weights vanishes at the start."""
     problem = planted(noise=0.3)
-    start = moment_start(problem, 6, plan_of(problem), np.random.RandomState(0), split=False)
+    start = start_from_moments(problem, 6, plan_of(problem), np.random.RandomState(0), split=False)
     gradient = problem.evaluate(start).gradient
     assert np.abs(start.V).min() > 1e-4
     assert_allclose(gradient.V, 0, atol=1e-9)
@@ -178,23 +196,30 @@ def test_half_of_the_rows_where_the_residual_tells_nothing():
     odd, noisy = planted(activation=Tanh(), noise=0.1), planted(noise=3.0)
     for problem in (odd, noisy):
         paths = paths_of(problem, plan_of(problem))
-        assert paths == ["tensor", "half", "repaired", "pruned", "random", "repaired"]
-    assert paths_of(planted(noise=0.1), plan_of(odd))[1] == "repaired"
+        assert paths == [
+            "tensor",
+            "half sample",
+            "residual directions",
+            "overparameterized",
+            "random",
+            "residual directions",
+        ]
+    assert paths_of(planted(noise=0.1), plan_of(odd))[1] == "residual directions"
     for changes in ({"n_init": 3}, {"init": "random"}):
-        assert paths_of(odd, plan_of(odd, **changes))[1] == "repaired"
-    assert paths_of(odd, plan_of(odd), k=5)[1] == "repaired"
-    assert paths_of(odd, plan_of(odd), recoverable=False)[1] == "repaired"
+        assert paths_of(odd, plan_of(odd, **changes))[1] == "residual directions"
+    assert paths_of(odd, plan_of(odd), k=5)[1] == "residual directions"
+    assert paths_of(odd, plan_of(odd), may_be_identified=False)[1] == "residual directions"
     few = planted(50, activation=Tanh(), noise=0.1)
-    assert paths_of(few, plan_of(few))[1] == "repaired"
+    assert paths_of(few, plan_of(few))[1] == "residual directions"
     rows = np.random.default_rng(0).exponential(size=(400, 4))
     skewed = ArrayRows(rows, odd.rows.y)
     skewed = SquaredLoss(skewed, Tanh(), whitening(skewed))
-    assert paths_of(skewed, plan_of(skewed))[1] == "repaired"
+    assert paths_of(skewed, plan_of(skewed))[1] == "residual directions"
 
 
 def test_paths_where_no_network_can_be_told_from_another():
     """d = 4, k = 2: ten weights or fewer rows; or rows without rank."""
-    for n, expected in [(10, 1), (11, MAX_STARTS)]:
+    for n, expected in [(10, 1), (11, StartRules().max_starts)]:
         problem = planted(n)
         assert allowed_starts(problem, 2, plan_of(problem)) == expected
     rows = ArrayRows(np.ones((50, 2)), np.zeros((50, 1)))
@@ -203,7 +228,9 @@ def test_paths_where_no_network_can_be_told_from_another():
     assert allowed_starts(constant, 2, plan_of(constant)) == 1
 
 
-@pytest.mark.parametrize("path", ["tensor", "half", "random", "pruned", "given", "repaired"])
+@pytest.mark.parametrize(
+    "path", ["tensor", "half sample", "random", "overparameterized", "given", "residual directions"]
+)
 @pytest.mark.parametrize("activation", [SquaredReLU(), Tanh()], ids=repr)
 def test_every_path_ends_in_a_stationary_point(activation, path):
     """Of the penalized loss, with noise; and what is drawn hangs on its seed alone."""
@@ -211,21 +238,20 @@ def test_every_path_ends_in_a_stationary_point(activation, path):
     plan = plan_of(
         problem, init=perturbed(separated_network(4, 2), 0.3) if path == "given" else "tensor"
     )
-    first = fit_of(perturbed(separated_network(4, 2), 0.5, seed=5), 1.0).polish
+    first = fit_of(perturbed(separated_network(4, 2), 0.5, seed=5), 1.0).solution
     fit = one_start(problem, 2, plan, path, 3, first)
-    polish = fit.polish
+    end = fit.solution
     assert fit.path == path
-    assert (
-        polish.loss == fit.trace.losses[-1] == pytest.approx(problem.data_loss(polish.network), rel=1e-9)
-    )
+    assert end.data_loss == fit.trace.losses[-1]
+    assert end.data_loss == pytest.approx(problem.data_loss(end.network), rel=1e-9)
     assert fit.rows_read > problem.rows.n_rows
-    penalized = problem.replace(problem.rows, alpha=polish.alpha)
-    assert polish.objective == pytest.approx(penalized.evaluate(polish.network).loss, rel=1e-9)
-    networks = first.network, polish.network
+    penalized = problem.replace(problem.rows, alpha=end.alpha)
+    assert end.objective == pytest.approx(penalized.evaluate(end.network).loss, rel=1e-9)
+    networks = first.network, end.network
     gradients = [penalized.evaluate(network).gradient.pack() for network in networks]
     assert np.linalg.norm(gradients[1]) < 0.02 * np.linalg.norm(gradients[0])
     again = one_start(problem, 2, plan, path, 3, first)
-    assert_array_equal(again.polish.network.pack(), polish.network.pack())
+    assert_array_equal(again.solution.network.pack(), end.network.pack())
     assert again.rows_read == fit.rows_read
 
 
@@ -250,7 +276,7 @@ def test_a_tensor_start_that_is_worse_than_nothing_is_refitted(monkeypatch):
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_moment_start_comes_in_the_coordinates_of_the_problem(fit_intercept):
+def test_start_from_moments_comes_in_the_coordinates_of_the_problem(fit_intercept):
     """Moments whiten about the mean; without intercepts the problem does not."""
     truth = separated_network(4, 2)
     X = gaussian_problem(truth, 4000, ReLU()).rows.X * [1, 3, 0.2, 1]
@@ -262,7 +288,7 @@ def test_moment_start_comes_in_the_coordinates_of_the_problem(fit_intercept):
         rows, ReLU(), whitening(rows, center=fit_intercept), fit_intercept=fit_intercept
     )
     plan = plan_of(problem, moment_coordinates=whitening(rows))
-    start = moment_start(problem, 2, plan, np.random.RandomState(0), split=False)
+    start = start_from_moments(problem, 2, plan, np.random.RandomState(0), split=False)
     assert problem.data_loss(start) < 0.02
     assert (start.b.any(), start.c.any()) == (fit_intercept, fit_intercept)
 
@@ -289,7 +315,7 @@ def test_an_exact_fit_ends_the_search(activation):
     problem = planted(1000, activation=activation)
     fit = search_starts(problem, 2, plan_of(problem), np.random.RandomState(0))
     assert (fit.n_starts, fit.path) == (1, "tensor")
-    assert fit.polish.loss < EXACT
+    assert fit.solution.data_loss < EXACT
     # A number is a number.
     assert search_starts(problem, 2, plan_of(problem, n_init=3), np.random.RandomState(0)).n_starts == 3
 
@@ -308,11 +334,11 @@ def test_a_bad_first_fit_does_not_end_the_search(monkeypatch):
 
     monkeypatch.setattr(one_start_module, "tensor_start", saddle)
     fit = search_starts(problem, 2, plan_of(problem), np.random.RandomState(0))
-    assert fit.polish.loss < EXACT
+    assert fit.solution.data_loss < EXACT
     assert fit.n_starts > 1
     assert fit.path != "tensor"
     one = search_starts(problem, 2, plan_of(problem, n_init=1), np.random.RandomState(0))
-    assert one.polish.loss > 1e-3
+    assert one.solution.data_loss > 1e-3
 
 
 def test_noise_ends_the_search():
@@ -323,7 +349,7 @@ def test_noise_ends_the_search():
         for n_init in ("auto", 4)
     )
     assert (first.n_starts, all_of_them.n_starts) == (1, 4)
-    assert all_of_them.polish.loss == pytest.approx(first.polish.loss, rel=1e-3)
+    assert all_of_them.solution.data_loss == pytest.approx(first.solution.data_loss, rel=1e-3)
 
 
 def test_search_reports_the_work_of_all_starts():
@@ -332,7 +358,7 @@ def test_search_reports_the_work_of_all_starts():
         search_starts(problem, 2, plan_of(problem, n_init=n), np.random.RandomState(0)) for n in (1, 3)
     )
     assert three.rows_read > 2 * one.rows_read
-    assert three.polish.objective <= one.polish.objective * (1 + 1e-4)
+    assert three.solution.objective <= one.solution.objective * (1 + 1e-4)
 
 
 @pytest.mark.parametrize("n_init", ["auto", 4])
@@ -342,7 +368,7 @@ def test_starts_side_by_side_are_those_one_after_another(n_init):
         search_starts(problem, 2, plan_of(problem, n_init=n_init, n_jobs=n), np.random.RandomState(0))
         for n in (None, 3)
     )
-    assert_array_equal(one.polish.network.pack(), other.polish.network.pack())
+    assert_array_equal(one.solution.network.pack(), other.solution.network.pack())
     assert (one.n_starts, one.path, one.rows_read) == (other.n_starts, other.path, other.rows_read)
 
 
@@ -384,7 +410,7 @@ def test_starts_side_by_side_share_the_threads(small_blocks, monkeypatch, n_jobs
 def test_finished_by_independent_witnesses():
     """Odd units: no residual of theirs is told from noise, so that two starts must agree."""
     problem = planted(activation=Tanh(), noise=0.3)
-    here = gauss_newton(problem, separated_network(4, 2), tol=1e-9).network
+    here = gauss_newton(problem, separated_network(4, 2), Stopping(tol=1e-9)).network
     loss = problem.data_loss(here)
     same = here._replace(W=-here.W[:, ::-1], b=-here.b[::-1], V=-here.V[::-1])
     elsewhere = fit_of(perturbed(here, 0.3), 2 * loss, "random")
@@ -392,15 +418,15 @@ def test_finished_by_independent_witnesses():
     tensor = fit_of(here, loss)
     for others, expected in [
         ([], False),
-        ([fit_of(same, loss, "repaired")], False),
-        ([fit_of(same, loss, "pruned")], True),
+        ([fit_of(same, loss, "residual directions")], False),
+        ([fit_of(same, loss, "overparameterized")], True),
         ([fit_of(same, loss, "random")], True),
         ([elsewhere], False),
         ([elsewhere, fit_of(same, loss, "random")], True),
         ([fit_of(perturbed(here, 0.3), loss, "random")], False),
     ]:
         assert finished([tensor, *others], problem, plan) == expected
-    pruned = fit_of(same, loss * (1 - 1e-6), "pruned")
+    pruned = fit_of(same, loss * (1 - 1e-6), "overparameterized")
     assert finished([tensor, pruned], problem, plan)
     assert not finished([tensor, pruned], problem, replace(plan, n_init=4))
     assert finished([fit_of(here, 0.1 * EXACT)], problem, plan)
@@ -408,18 +434,19 @@ def test_finished_by_independent_witnesses():
 
 def test_same_optimum():
     """Units in any order and sign; losses and directions must both agree."""
-    network = random_network(5, 3)
+    rules, network = StartRules(), random_network(5, 3)
+    one = fit_of(network, 1.0).solution
     turned = network._replace(W=-3 * network.W[:, [2, 0, 1]])
-    assert same_optimum(fit_of(network, 1.0).polish, fit_of(turned, 1.0 + 5e-5).polish)
-    assert not same_optimum(fit_of(network, 1.0).polish, fit_of(turned, 1.001).polish)
-    assert not same_optimum(fit_of(network, 1.0).polish, fit_of(perturbed(network, 0.2), 1.0).polish)
+    assert same_optimum(one, fit_of(turned, 1.0 + 5e-5).solution, rules)
+    assert not same_optimum(one, fit_of(turned, 1.001).solution, rules)
+    assert not same_optimum(one, fit_of(perturbed(network, 0.2), 1.0).solution, rules)
     # Two units on one of the other's are not two units.
     twice = network._replace(W=network.W[:, [0, 0, 1]])
-    assert not same_optimum(fit_of(network, 1.0).polish, fit_of(twice, 1.0).polish)
+    assert not same_optimum(one, fit_of(twice, 1.0).solution, rules)
 
 
 def test_the_best_fit_has_the_lowest_penalized_loss():
     fits = [fit_of(random_network(3, 2, seed=i), loss) for i, loss in enumerate((0.3, 0.1, 0.2))]
     assert best_of(fits) is fits[1]
-    heavy = replace(fits[1], polish=replace(fits[1].polish, objective=0.25))
+    heavy = replace(fits[1], solution=replace(fits[1].solution, objective=0.25))
     assert best_of([fits[0], heavy, fits[2]]) is fits[2]

@@ -10,40 +10,38 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
-from sklearn_onenn._optimization.smoothing import STEPS
-from sklearn_onenn._search import polish as polish_module
-from sklearn_onenn._search.polish import (
-    BRIEF_STEPS,
-    MIN_DOF_SHARE,
-    is_recoverable,
-    looks_recoverable,
-    minimize_to_tol,
-    polish_start,
-    rough_steps_of_few,
-)
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
+from sklearn_onenn._optimization.smoothing import Smoothing
+from sklearn_onenn._search import regimes as regimes_module
+from sklearn_onenn._search.polish import minimize_to_tol, polish_start
 from sklearn_onenn._search.progress import Trace
+from sklearn_onenn._search.regimes import fit_first, is_identified, looks_identified
+from sklearn_onenn._search.rules import PolishRules
 from sklearn_onenn._search.stages import (
     EXACT,
+    PenalizedFit,
+    PolishTask,
     exact_loss,
     is_exact,
+    minimize_loosely,
     minimize_past_kinks,
-    unpenalized_fit,
 )
 from sklearn_onenn._search.starts import small_start
 from sklearn_onenn._selection.criteria import effective_dof_share, statistical_tolerance
-from sklearn_onenn._tensor.units import NEARLY_EXACT
+from sklearn_onenn._tensor.rules import TENSOR
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
 
-LIMITS = {"max_iter": 200, "tol": 1e-9}
+STOPPING, RULES = Stopping(max_iter=200, tol=1e-9), PolishRules()
 
 
-def started(problem, network, alpha, trace, *, seed=0, loss_target=np.inf):
+def task_of(problem, network, alpha, trace, *, seed=0, **options):
+    """A start to polish."""
+    return PolishTask(problem, network, alpha, trace, np.random.RandomState(seed), STOPPING, **options)
+
+
+def started(problem, network, alpha, trace, **options):
     """The polish of a start."""
-    random_state = np.random.RandomState(seed)
-    return polish_start(
-        problem, network, alpha, trace, random_state=random_state, loss_target=loss_target, **LIMITS
-    )
+    return polish_start(task_of(problem, network, alpha, trace, **options))
 
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
@@ -56,7 +54,7 @@ def gradient_size(problem, network, alpha):
 def assert_is_where_it_says(problem, polish, trace):
     """Loss and objective are those of the network."""
     penalized = problem.replace(problem.rows, alpha=polish.alpha or 0.0).evaluate(polish.network)
-    assert polish.loss == trace.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
+    assert polish.data_loss == trace.losses[-1] == pytest.approx(penalized.data_loss, rel=1e-9)
     assert polish.objective == pytest.approx(penalized.loss, rel=1e-9)
 
 
@@ -77,10 +75,10 @@ def test_exact_fits_need_no_penalty(activation):
     trace = Trace()
     polish = started(problem, perturbed(truth, 0.1), None, trace)
     assert polish.alpha is None
-    assert polish.loss < EXACT
+    assert polish.data_loss < EXACT
     assert_is_where_it_says(problem, polish, trace)
-    assert minimize_to_tol(problem, polish, True, trace, **LIMITS) is polish
-    assert [name for name, _ in trace.stages] == ["rough"]
+    assert minimize_to_tol(problem, polish, trace, STOPPING, RULES, keep_alpha=True) is polish
+    assert [name for name, _ in trace.stages] == ["unpenalized"]
     # One that is given stays.
     assert started(problem, truth, 0.3, Trace()).alpha == 0.3
 
@@ -96,12 +94,12 @@ def test_noisy_fits_are_penalized_minima(activation):
     assert polish.alpha > 0
     assert_is_where_it_says(problem, polish, trace)
     longer = Trace(before=trace)
-    end = minimize_to_tol(problem, polish, True, longer, **LIMITS)
+    end = minimize_to_tol(problem, polish, longer, STOPPING, RULES, keep_alpha=True)
     assert_is_where_it_says(problem, end, longer)
     assert end.alpha == polish.alpha
     n_iter = len(trace.losses)
     assert longer.losses[:n_iter] == trace.losses
-    if polish.recoverable:
+    if polish.may_be_identified:
         assert longer.stages == [*trace.stages, ("polish", len(longer.losses) - n_iter)]
     else:
         assert end is polish
@@ -122,8 +120,8 @@ def test_rough_fits_of_rows_that_are_not_normal_are_no_network():
             X = rng.exponential(size=(1000, 4)) - 1
             y = forward(X, truth, Tanh()) + noise * rng.standard_normal((1000, 1))
             problem = problem.replace(ArrayRows(X, y))
-        assert is_recoverable(problem.replace(problem.rows, alpha=0.1), truth) == expected
-        assert not is_recoverable(problem.replace(problem.rows, alpha=1e6), truth)
+        assert is_identified(problem.replace(problem.rows, alpha=0.1), truth, RULES) == expected
+        assert not is_identified(problem.replace(problem.rows, alpha=1e6), truth, RULES)
 
 
 def test_few_rows_that_any_network_fits_begin_anew():
@@ -134,14 +132,16 @@ def test_few_rows_that_any_network_fits_begin_anew():
     planted = forward(X, truth, Tanh())
     for y, expected in [(X[:, :1] + 0.3 * noise, False), (planted + 1e-3 * noise, True)]:
         own = problem.replace(ArrayRows(X, y))
-        rough = unpenalized_fit(own, perturbed(truth, 0.1), Trace(), max_iter=200, tol=1e-9)
-        assert rough.losses[-1] < NEARLY_EXACT / 3  # by which both may be networks
-        assert looks_recoverable(own, rough) == expected
-        early = rough_steps_of_few(own, perturbed(truth, 0.1), Trace(), max_iter=200, tol=1e-9)
+        start = perturbed(truth, 0.1)
+        rough = minimize_loosely(own, start, STOPPING, RULES.loose_tol, Trace().stage("unpenalized"))
+        assert rough.data_loss < TENSOR.nearly_exact / 3  # by which both may be networks
+        assert looks_identified(own, rough) == expected
+        first = fit_first(task_of(own, start, None, Trace()))
+        assert first.looks_identified == expected
         if expected:
-            assert early.losses[-1] < 1.1 * rough.losses[-1]
+            assert first.loss < 1.1 * rough.data_loss
         else:
-            assert early.n_iter <= BRIEF_STEPS < rough.n_iter
+            assert first.solution.n_iter <= RULES.brief_steps < rough.n_iter
 
 
 def test_starts_that_miss_the_goal_are_given_up():
@@ -157,7 +157,7 @@ def test_given_penalties_stay(alpha):
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
     polish = started(problem, perturbed(truth, 0.1), alpha, Trace())
-    end = minimize_to_tol(problem, polish, True, Trace(), **LIMITS)
+    end = minimize_to_tol(problem, polish, Trace(), STOPPING, RULES, keep_alpha=True)
     assert (polish.alpha, end.alpha) == (alpha, alpha)
     assert gradient_size(problem, end.network, alpha) < 1e-5
 
@@ -169,7 +169,7 @@ def test_penalty_of_another_start_is_replaced_in_the_end():
     own = started(problem, perturbed(truth, 0.1), None, Trace()).alpha
     other = started(problem, perturbed(truth, 0.1), 10 * own, Trace())
     assert other.alpha == 10 * own
-    end = minimize_to_tol(problem, other, False, Trace(), **LIMITS)
+    end = minimize_to_tol(problem, other, Trace(), STOPPING, RULES, keep_alpha=False)
     assert end.alpha == pytest.approx(own, rel=0.3)
     assert gradient_size(problem, end.network, end.alpha) < 1e-5
 
@@ -178,19 +178,19 @@ def test_where_smoothing_leads_elsewhere_the_penalty_is_found_anew(monkeypatch):
     """Rough steps end at once, in a network whose penalty is none of the exact fit behind the kinks."""
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 400, ReLU())
-    rough, near, networks = polish_module.unpenalized_fit, polish_module.penalized_fit, []
+    loosely, with_penalty, networks = regimes_module.minimize_loosely, regimes_module.with_penalty, []
 
-    def first_ends_at_once(problem, network, trace, **limits):
+    def first_ends_at_once(problem, network, stopping, tol, callback):
         networks.append(network)
-        return rough(problem, network, trace, **limits | ({"max_iter": 0} if not networks[1:] else {}))
+        return loosely(problem, network, stopping if networks[1:] else Stopping(0), tol, callback)
 
-    def first_has_another_penalty(problem, found, *rest, **limits):
+    def first_has_another_penalty(first):
         if networks[1:]:
-            return near(problem, found, *rest, **limits)
-        return problem.replace(problem.rows, alpha=0.1), found.network
+            return with_penalty(first)
+        return PenalizedFit(problem.replace(problem.rows, alpha=0.1), first.solution.network)
 
-    monkeypatch.setattr(polish_module, "rough_steps", first_ends_at_once)
-    monkeypatch.setattr(polish_module, "near_rough", first_has_another_penalty)
+    monkeypatch.setattr(regimes_module, "minimize_loosely", first_ends_at_once)
+    monkeypatch.setattr(regimes_module, "with_penalty", first_has_another_penalty)
     polish = started(problem, perturbed(truth, 0.5), None, Trace())
     assert len(networks) == 2
     assert polish.reason == "exact fit"
@@ -206,7 +206,7 @@ def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
         assert (
             effective_dof_share(problem.replace(problem.rows, alpha=strength), truth)
             < 26 / 41
-            < MIN_DOF_SHARE
+            < RULES.min_dof_share
         )
     courses = [Trace(), Trace()]
     starts = [perturbed(truth, size) for size in (0.1, 1.0)]
@@ -218,8 +218,8 @@ def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
         assert_array_equal(*weights)
         small = small_start(problem, 4, np.random.RandomState(0))
         assert courses[0].losses[0] == pytest.approx(problem.data_loss(small), rel=1e-12)
-        assert not ends[0].recoverable
-        assert started(problem, truth, alpha, Trace(), seed=1).loss != ends[0].loss
+        assert not ends[0].may_be_identified
+        assert started(problem, truth, alpha, Trace(), seed=1).data_loss != ends[0].data_loss
 
 
 @pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
@@ -230,19 +230,21 @@ def test_kinks_are_passed_only_downwards(activation):
         truth = random_network(5, 3, seed=seed)
         problem = gaussian_problem(truth, 120, activation, noise=0.5, seed=seed)
         problem = problem.replace(problem.rows, alpha=0.5)
-        rough = gauss_newton(problem, truth, tol=1e-4)
-        found = minimize_past_kinks(problem, rough.network, Trace(), max_iter=100, tol=1e-9)
-        plain = gauss_newton(problem, rough.network, max_iter=100, tol=1e-9)
-        assert found.evaluation.loss <= rough.evaluation.loss
-        lower += found.evaluation.loss < (1 - 1e-6) * plain.evaluation.loss
+        rough = gauss_newton(problem, truth, Stopping(tol=1e-4))
+        fit = PenalizedFit.of(rough)
+        found = minimize_past_kinks(fit, Trace(), Stopping(), Smoothing())
+        plain = gauss_newton(problem, rough.network, Stopping())
+        assert found.objective <= rough.objective
+        lower += found.objective < (1 - 1e-6) * plain.objective
     assert lower >= 4
 
 
 def test_smooth_units_have_no_kinks_to_pass():
     truth = random_network(4, 2)
     problem = gaussian_problem(truth, 200, Tanh(), noise=0.3)
-    found = minimize_past_kinks(problem, truth, Trace(), max_iter=50, tol=1e-9)
-    expected = gauss_newton(problem, truth, max_iter=50, tol=1e-9)
+    fit, stopping = PenalizedFit(problem, truth), Stopping(max_iter=50)
+    found = minimize_past_kinks(fit, Trace(), stopping, Smoothing())
+    expected = gauss_newton(problem, truth, stopping)
     assert_array_equal(found.network.pack(), expected.network.pack())
 
 
@@ -253,11 +255,11 @@ def test_kinks_are_smoothed_unless_the_rows_resolve_no_more(factor, k, smoothed)
     problem = gaussian_problem(truth, 1000, ReLU(), noise=0.1)
     start = truth._replace(W=truth.W[:, :k], b=truth.b[:k], V=truth.V[:k])
     start = gauss_newton(problem, start).network
-    tol = factor * statistical_tolerance(problem.rows, start.pack().size)
-    trace = Trace()
-    found = minimize_past_kinks(problem, start, trace, max_iter=50, tol=tol)
+    tol = factor * statistical_tolerance(problem, k)
+    fit, trace = PenalizedFit(problem, start), Trace()
+    found = minimize_past_kinks(fit, trace, Stopping(50, tol), Smoothing())
     assert ("smoothed" in dict(trace.stages)) == smoothed
-    assert found.evaluation.loss <= problem.evaluate(start).loss
+    assert found.objective <= problem.evaluate(start).loss
 
 
 def test_fits_of_no_network_are_smoothed_briefly():
@@ -267,8 +269,8 @@ def test_fits_of_no_network_are_smoothed_briefly():
     problem = SquaredLoss(rows, ReLU(), whitening(rows))
     trace, start = Trace(), perturbed(random_network(2, 4), 0.5)
     polish = started(problem, start, None, trace)
-    assert not polish.recoverable
-    assert 2 <= dict(trace.stages)["smoothed"] <= STEPS + 1
+    assert not polish.may_be_identified
+    assert 2 <= dict(trace.stages)["smoothed"] <= Smoothing().max_iter + 1
     assert_is_where_it_says(problem, polish, trace)
 
 
@@ -286,7 +288,7 @@ def test_where_targets_are_few_fits_begin_anew_at_small_weights(n, alpha):
     problem = few_targets_of_a_curve(3, n)
     one, other = (started(problem, random_network(3, 8, seed=seed), alpha, Trace()) for seed in (0, 1))
     assert_array_equal(one.network.pack(), other.network.pack())
-    assert not one.recoverable
+    assert not one.may_be_identified
     small = small_start(problem, 8, np.random.RandomState(0))
     sizes = [gradient_size(problem, network, one.alpha) for network in (small, one.network)]
     assert sizes[1] < 0.05 * sizes[0]

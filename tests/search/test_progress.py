@@ -7,8 +7,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._search.progress import PATIENCE, Observers, StopFit, Trace
+from sklearn_onenn._search.progress import Observers, StopFit, Trace
 from sklearn_onenn.datasets import make_one_hidden_layer
+
+PATIENCE = 4
 
 
 def test_lines_of_every_step(capsys):
@@ -52,15 +54,15 @@ class Falling:
 def test_stages_end_when_the_held_out_loss_has_not_fallen_for_long():
     """After the lowest loss, at step 3, so many steps more; the next stage has its own patience."""
     losses = [3.0, 2.0, 1.0, *[1.5] * 2 * PATIENCE]
-    trace = Trace("", Falling(losses), held_out="rows")
-    stage = trace.stage("rough")
+    trace = Trace("", Falling(losses), held_out="rows", patience=PATIENCE)
+    stage = trace.stage("unpenalized")
     answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE + 3)]
     assert answers == [False] * (PATIENCE + 2) + [True]
     assert trace.best == (1.0, 2)
     stage = trace.stage("polish")
     answers = [stage(SimpleNamespace(data_loss=0.5, network=step)) for step in range(PATIENCE)]
     assert answers == [False] * (PATIENCE - 1) + [True]
-    assert trace.stages == [("rough", PATIENCE + 3), ("polish", PATIENCE)]
+    assert trace.stages == [("unpenalized", PATIENCE + 3), ("polish", PATIENCE)]
     unwatched = trace.stage("descent", watched=False)
     assert not unwatched(SimpleNamespace(data_loss=0.5, network=0))
     assert len(trace.held_out_losses) == 2 * PATIENCE + 3

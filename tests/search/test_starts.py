@@ -11,6 +11,7 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization.elimination import random_start, refit
+from sklearn_onenn._optimization.gauss_newton import Stopping
 from sklearn_onenn._search.starts import overparameterized_start, residual_directions_start, small_start
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
@@ -48,7 +49,7 @@ def test_overparameterized_starts_are_better_than_random_ones(activation):
         for i, start in enumerate((overparameterized_start, random_start)):
             found = start(problem, 3, np.random.RandomState(seed))
             assert found.W.shape == (6, 3)
-            counts[i] += refit(problem, found, 50)[0] < 1e-10
+            counts[i] += refit(problem, found, Stopping(50, 1e-3))[0] < 1e-10
     assert counts[0] >= 5
     assert counts[0] > counts[1]
 
@@ -66,12 +67,12 @@ def test_residual_directions_find_what_is_missing(activation, d):
         problem = gaussian_problem(truth, 3000, activation, seed=seed)
         W = truth.W.copy()
         W[:, 0] = W[:, 1] + 0.01 * np.random.RandomState(seed).standard_normal(d)
-        loss, network = refit(problem, with_fitted_outputs(problem, W, truth.b), 30)
+        loss, network = refit(problem, with_fitted_outputs(problem, W, truth.b), Stopping(30, 1e-3))
         if loss < 1e-6:
             continue
         stuck += 1
         found = residual_directions_start(problem, network, np.random.RandomState(seed))
         assert found.W.shape == (d, 3)
-        recovered += refit(problem, found, 30)[0] < 1e-10
+        recovered += refit(problem, found, Stopping(30, 1e-3))[0] < 1e-10
     assert stuck >= 2
     assert recovered > 0.7 * stuck

@@ -12,15 +12,16 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._search import width as width_module
 from sklearn_onenn._search.one_start import FitOptions
+from sklearn_onenn._search.rules import EnsembleRules, SearchRules
 from sklearn_onenn._search.width import (
-    MAX_WIDTH,
-    WIDEST,
     criterion,
     cross_validated_width,
     doubling_widths,
 )
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
+
+RULES = SearchRules()
 
 
 def problem_on(n, d, activation, *, m=1):
@@ -66,7 +67,7 @@ def test_a_wrong_unit_eliminated_is_no_end(monkeypatch):
         fewer = Network(W, b, V, network.c)
         return problem.data_loss(fewer), fewer
 
-    monkeypatch.setattr(width_module, "eliminated", clumsy)
+    monkeypatch.setattr(width_module, "backward_elimination", clumsy)
     X, y, _ = make_one_hidden_layer(600, 6, 3, activation="relu", noise=0.1, random_state=0)
     assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 3
 
@@ -98,7 +99,7 @@ def test_folds_tell_which_width_predicts(monkeypatch):
         tried.append((k, part.rows.n_rows))
         return Network(np.zeros((1, k)), np.zeros(k), np.zeros((k, 1)), np.array([constant[k]]))
 
-    monkeypatch.setattr(width_module, "fitted", fitted)
+    monkeypatch.setattr(width_module, "fit_width", fitted)
     plan = FitOptions(*[None] * 12)
     constant = {
         1: 3.0,
@@ -143,16 +144,19 @@ def test_given_arrays_tell_the_width():
 
 def test_widths_that_the_rows_can_tell_of():
     """Two targets for each weight: 2 k (d + 1 + 1) of n."""
-    assert doubling_widths(problem_on(1279, 8, ReLU())) == [1, 2, 4, 8, 16, 32]
-    assert doubling_widths(problem_on(100, 8, ReLU())) == [1, 2, 4]
-    assert doubling_widths(problem_on(3, 8, ReLU())) == [1]
-    assert doubling_widths(problem_on(10**6, 8, ReLU()))[-1] == MAX_WIDTH
-    assert doubling_widths(problem_on(1000, 8, ReLU(), m=2)) == [1, 2, 4, 8, 16, 32, 64]
+    assert doubling_widths(problem_on(1279, 8, ReLU()), RULES) == [1, 2, 4, 8, 16, 32]
+    assert doubling_widths(problem_on(100, 8, ReLU()), RULES) == [1, 2, 4]
+    assert doubling_widths(problem_on(3, 8, ReLU()), RULES) == [1]
+    assert doubling_widths(problem_on(10**6, 8, ReLU()), RULES)[-1] == RULES.width.max_width
+    assert doubling_widths(problem_on(1000, 8, ReLU(), m=2), RULES) == [1, 2, 4, 8, 16, 32, 64]
     # In cross-validation one target for each.
-    assert doubling_widths(problem_on(639, 8, ReLU()), WIDEST) == [1, 2, 4, 8, 16, 32]
-    # Parts of ten units need ten targets for each weight of a unit.
-    assert doubling_widths(problem_on(100, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8, 16, 32, 64]
-    assert doubling_widths(problem_on(99, 8, ReLU()), WIDEST, in_parts=True) == [1, 2, 4, 8]
+    at_once = SearchRules(ensemble=EnsembleRules(member_units=1000))
+    problem = problem_on(639, 8, ReLU())
+    assert doubling_widths(problem, at_once, by_predictions=True) == [1, 2, 4, 8, 16, 32]
+    # Members of ten units need ten targets for each weight of a unit.
+    problem = problem_on(100, 8, ReLU())
+    assert doubling_widths(problem, RULES, by_predictions=True) == [1, 2, 4, 8, 16, 32, 64]
+    assert doubling_widths(problem_on(99, 8, ReLU()), RULES, by_predictions=True) == [1, 2, 4, 8]
 
 
 @pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])

@@ -10,23 +10,23 @@ from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, jacobian_product, linearize
 from sklearn_onenn._network.symmetries import min_norm_scaling
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.preconditioner import Preconditioner
 from sklearn_onenn._selection import evidence as evidence_module
 from sklearn_onenn._selection.criteria import (
+    CRITERIA,
     bic_prefers,
     effective_dof,
     effective_dof_share,
     predicted_error,
 )
 from sklearn_onenn._selection.evidence import (
-    GAMMA_STEPS,
-    SETTLED,
+    EVIDENCE,
     EvidenceUpdate,
+    alpha_from,
     alpha_from_fit,
     initial_alpha,
     maximize_evidence,
-    updated_alpha,
 )
 from sklearn_onenn.activations import ReLU, Tanh
 
@@ -42,6 +42,12 @@ def uneven_problem(activation, n, fit_intercept):
         rows, activation, identity_coordinates(3), fit_intercept=fit_intercept, alpha=0.7
     )
     return whitened(plain)
+
+
+def updated_alpha(here):
+    """The next penalty, from the weights that the rows determine under this one."""
+    preconditioner = Preconditioner(here)
+    return alpha_from(preconditioner, effective_dof(preconditioner), CRITERIA)
 
 
 def update(problem, network):
@@ -65,6 +71,12 @@ def update(problem, network):
     return left_out_square(problem, network, free, H) * gamma / (w @ P @ w)
 
 
+def blank_problem(n, n_outputs):
+    """Rows of one column, of which only the number counts: k units have k (2 + m) + m weights."""
+    rows = ArrayRows(np.zeros((n, 1)), np.zeros((n, n_outputs)))
+    return SquaredLoss(rows, Tanh(), identity_coordinates(1))
+
+
 def left_out_square(problem, network, free, H):
     """Weighted mean of r^2 / (1 - 1.4 h)^2 over targets; h is q^T H^{-1} q by the weight of the row."""
     rows, input_weights = problem.rows, problem.to_inputs(network)
@@ -86,7 +98,7 @@ def test_update_by_dense_matrices(activation, fit_intercept, n):
     network = random_network(3, 2)
     if not fit_intercept:
         network = without_intercepts(network)
-    found = updated_alpha(Preconditioner(problem.evaluate(network)))
+    found = updated_alpha(problem.evaluate(network))
     assert found == pytest.approx(update(problem, network), rel=1e-5)
 
 
@@ -109,9 +121,9 @@ def planted(seed, *, n=4000, d=10, k=3, noise=0.3):
 
 
 def evidence(problem, start):
-    network = gauss_newton(problem, start, max_iter=30, tol=1e-8).network
-    last = maximize_evidence(problem, network, first_alpha=1.0, max_iter=60)
-    return last.evaluation.problem.alpha, last
+    network = gauss_newton(problem, start, Stopping(30, 1e-8)).network
+    last = maximize_evidence(problem, network, 1.0, Stopping(60, tol=0.0))
+    return last.alpha, last
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -133,13 +145,13 @@ def test_alpha_falls_with_the_square_of_the_noise():
     alphas = [evidence(*planted(0, noise=noise))[0] for noise in (0.1, 0.01, 0.001, 0.0001)]
     quotients = np.divide(alphas[:-1], alphas[1:])
     assert_allclose(quotients[:2], 100, rtol=0.01)
-    assert 100 / SETTLED < quotients[2] < 100 * SETTLED
+    assert 100 / EVIDENCE.settled < quotients[2] < 100 * EVIDENCE.settled
 
 
 def test_alpha_changes_by_a_factor_of_two_at_most():
     """Towards its update, half of the way by its logarithm; all of it, and settled, once it is near."""
     problem, truth = planted(0)
-    best = updated_alpha(Preconditioner(problem.replace(problem.rows, alpha=1.0).evaluate(truth)))
+    best = updated_alpha(problem.replace(problem.rows, alpha=1.0).evaluate(truth))
     for factor, expected, has_settled in [
         (100, 50, False), (0.01, 0.02, False), (1.96, 1.4, False), (1.2, 1, True),
     ]:  # fmt: skip
@@ -156,8 +168,8 @@ def test_network_is_the_most_probable_under_alpha():
     alpha, last = evidence(problem, truth)
     network = last.network
     penalized = problem.replace(problem.rows, alpha=alpha)
-    free = gauss_newton(problem, truth, max_iter=30, tol=1e-8).network
-    best = gauss_newton(penalized, network, max_iter=30, tol=1e-12).network
+    free = gauss_newton(problem, truth, Stopping(30, 1e-8)).network
+    best = gauss_newton(penalized, network, Stopping(30, 1e-12)).network
 
     def excess(other):
         return penalized.evaluate(other).loss - penalized.evaluate(best).loss
@@ -173,8 +185,7 @@ def test_alpha_does_not_depend_on_how_units_share_their_scale():
     s = np.array([0.1, 3.0, 20.0])
     other = Network(network.W * s, network.b * s, network.V / s[:, None], network.c)
     alphas = [
-        maximize_evidence(problem, some, first_alpha=1.0, max_iter=1).evaluation.problem.alpha
-        for some in (network, other)
+        maximize_evidence(problem, some, 1.0, Stopping(1, tol=0.0)).alpha for some in (network, other)
     ]
     assert alphas[0] > 0
     assert_allclose(alphas[0], alphas[1], rtol=1e-9)
@@ -185,9 +196,9 @@ def test_vanished_weights_are_penalized_as_before():
     problem = gaussian_problem(random_network(4, 3), 100, ReLU())
     zero = Network(np.zeros((4, 3)), np.zeros(3), np.zeros((3, 1)), problem.rows.y.mean(axis=0))
     here = problem.replace(problem.rows, alpha=1.0).evaluate(zero)
-    assert updated_alpha(Preconditioner(here)) == 1
-    last = maximize_evidence(problem, zero, first_alpha=2.0, max_iter=5)
-    assert last.evaluation.problem.alpha == 2
+    assert updated_alpha(here) == 1
+    last = maximize_evidence(problem, zero, 2.0, Stopping(5, tol=0.0))
+    assert last.alpha == 2
     assert_array_equal(last.network.W, 0)
 
 
@@ -243,7 +254,7 @@ def test_share_of_determined_weights():
         gamma = shares[2] * (size - free)
         H = [here.gauss_newton_product(truth.unpack(e)).pack() for e in np.eye(size)]
         variance = left_out_square(penalized, truth, np.arange(size), 300 * np.array(H))
-        assert updated_alpha(Preconditioner(here)) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
+        assert updated_alpha(here) == pytest.approx(variance * gamma / (w @ w), rel=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -267,10 +278,16 @@ def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k, weighte
 
 def test_first_penalty_follows_the_variance_that_the_start_leaves():
     """Of two outputs the mean; a bad start does not silence weak units; fewer targets say nothing."""
-    one, two = (ArrayRows(np.zeros((100, 1)), np.zeros((100, m))) for m in (1, 2))
-    assert initial_alpha(0.05, one, 99) == initial_alpha(0.1, two, 199) == pytest.approx(2.0)
-    assert initial_alpha(0.5, one, 99) == initial_alpha(1e6, one, 99) == 5.0
-    assert initial_alpha(0.05, one, 100) == initial_alpha(0.1, two, 200) == 5.0
+    one, two = blank_problem(100, 1), blank_problem(100, 2)
+    assert (one.n_weights(32), one.n_weights(33), two.n_weights(49), two.n_weights(50)) == (
+        97,
+        100,
+        198,
+        202,
+    )
+    assert initial_alpha(0.05, one, 32) == initial_alpha(0.1, two, 49) == pytest.approx(2.0)
+    assert initial_alpha(0.5, one, 32) == initial_alpha(1e6, one, 32) == 5.0
+    assert initial_alpha(0.05, one, 33) == initial_alpha(0.1, two, 50) == 5.0
 
 
 def test_the_penalty_of_a_fit_without_one():
@@ -289,35 +306,40 @@ def test_the_penalty_of_a_fit_without_one():
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
 def test_what_explains_more(n_outputs):
-    """20 weights, 100 targets: log 100 / 4 is the edge; no loss is worth as many weights as targets."""
-    n = 100 // n_outputs
-    rows = ArrayRows(np.zeros((n, 1)), np.zeros((n, n_outputs)))
-    edge = np.exp(20 * np.log(100) / 80)
-    assert bic_prefers(1.0, 1.01 * edge, rows, 20)
-    assert not bic_prefers(1.0, 0.99 * edge, rows, 20)
-    assert not bic_prefers(1.0, 1e300, rows, 100)
-    assert not bic_prefers(0.0, 1.0, rows, 20)
+    """22 weights, 100 targets: the edge is 22 log 100 / 78; no loss is worth 100 weights or more."""
+    problem, k = blank_problem(100 // n_outputs, n_outputs), {1: 7, 2: 5}[n_outputs]
+    assert problem.n_weights(k) == 22
+    edge = np.exp(22 * np.log(100) / 78)
+    assert bic_prefers(1.0, 1.01 * edge, problem, k)
+    assert not bic_prefers(1.0, 0.99 * edge, problem, k)
+    assert not bic_prefers(1.0, 1e300, problem, 33)
+    assert not bic_prefers(0.0, 1.0, problem, k)
 
 
 def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
     """Of few rows and many weights; a trace that is at hand is taken at every step."""
     estimates = []
 
-    def counted(preconditioner):
-        estimates.append(preconditioner.here.problem.alpha)
-        return effective_dof(preconditioner)
+    def counted(preconditioner, rules):
+        estimates.append(preconditioner.evaluation.problem.alpha)
+        return effective_dof(preconditioner, rules)
 
-    monkeypatch.setattr(evidence_module, "determined_weights", counted)
+    monkeypatch.setattr(evidence_module, "effective_dof", counted)
     network = random_network(40, 9)
     problem = gaussian_problem(network, 200, Tanh(), noise=0.3)
-    alphas = [1.0] * (GAMMA_STEPS + 1) + [0.99 * SETTLED] * 2 + [1.1 * SETTLED] * 2 + [1.0]
+    alphas = (
+        [1.0] * (EVIDENCE.dof_steps + 1)
+        + [0.99 * EVIDENCE.settled] * 2
+        + [1.1 * EVIDENCE.settled] * 2
+        + [1.0]
+    )
     next_alpha = EvidenceUpdate()
     found = [
         next_alpha(Preconditioner(problem.replace(problem.rows, alpha=alpha).evaluate(network)))[0]
         for alpha in alphas
     ]
-    assert estimates == [1, 1, 1.1 * SETTLED, 1]
-    assert found[0] == found[GAMMA_STEPS - 1] == found[GAMMA_STEPS]
+    assert estimates == [1, 1, 1.1 * EVIDENCE.settled, 1]
+    assert found[0] == found[EVIDENCE.dof_steps - 1] == found[EVIDENCE.dof_steps]
     estimates.clear()
     small, next_alpha = random_network(4, 3), EvidenceUpdate()
     here = gaussian_problem(small, 200, Tanh(), noise=0.3)

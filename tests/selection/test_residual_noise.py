@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
-from sklearn_onenn._optimization.gauss_newton import gauss_newton
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._selection.residual_noise import null_edges, residual_is_noise, second_moments
 from sklearn_onenn.activations import GELU, ReLU, SquaredReLU, Tanh
 
@@ -29,7 +29,7 @@ def planted(activation, seed, *, n=4000, d=10, k=4, noise=0.5):
 
 
 def fitted(problem, network):
-    return gauss_newton(problem, network, max_iter=40, tol=1e-6).network
+    return gauss_newton(problem, network, Stopping(40, 1e-6)).network
 
 
 def without_unit(network, unit=0):

@@ -14,9 +14,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import subspace_angles
 
 from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.rules import DATA
 from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._tensor.span import (
-    SIGNIFICANT,
     AffineFit,
     cubic_span,
     leading,
@@ -142,12 +142,12 @@ def test_significance_of_noise_is_standard_and_that_of_a_signal_grows_with_the_r
         found.append(second_moment(affine, affine(rows.y)[1])[1])
     assert abs(np.mean(found)) < 0.5
     assert 0.4 < np.var(found) < 1.8
-    assert max(found) < SIGNIFICANT
+    assert max(found) < DATA.significant
     few, many = (
         second_moment(*affine_residuals(gaussian_problem(random_network(8, 3), n, ReLU()))[::2])[1]
         for n in (1000, 4000)
     )
-    assert SIGNIFICANT < few < many / 2 < 4 * few
+    assert DATA.significant < few < many / 2 < 4 * few
 
 
 # Spans
@@ -248,7 +248,7 @@ def test_the_second_moment_decides(monkeypatch):
     for network, order in [(odd, 3), (odd._replace(b=np.ones(2)), 2)]:
         affine, slopes, targets = affine_residuals(gaussian_problem(network, 20_000, Tanh()))
         M2, significance = second_moment(affine, targets)
-        assert (significance > SIGNIFICANT) == (order == 2)
+        assert (significance > DATA.significant) == (order == 2)
         found = unit_span(affine, targets, slopes, 2, np.random.RandomState(0))
         if order == 2:
             expected = quadratic_span(affine, targets, M2, 2)

@@ -7,8 +7,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization.elimination import refit
+from sklearn_onenn._optimization.gauss_newton import Stopping
+from sklearn_onenn._tensor.rules import TENSOR
 from sklearn_onenn._tensor.slices import noise_stack, null_edge, singular_values
-from sklearn_onenn._tensor.units import SUSPICIOUS, fit_signs_and_scales, replace_units
+from sklearn_onenn._tensor.units import fit_signs_and_scales, replace_units
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
 usable = pytest.mark.parametrize("activation", USABLE, ids=repr)
@@ -56,7 +58,7 @@ def broken(truth, problem, how):
     else:
         W = truth.W.copy()
         W[:, 0] = W[:, 1] = (W[:, 0] + W[:, 1]) / 2
-    return refit(problem, with_fitted_outputs(problem, W, truth.b), 30)
+    return refit(problem, with_fitted_outputs(problem, W, truth.b), Stopping(30, 1e-3))
 
 
 @pytest.mark.parametrize(
@@ -95,10 +97,10 @@ def test_no_unit_of_a_good_fit_is_replaced():
     """A residual of noise shows less than the weakest unit would; and no repair raises the loss."""
     truth = separated_network(4, 4)
     problem = gaussian_problem(truth, 16_000, ReLU(), noise=0.2)
-    loss, network = refit(problem, truth, 10)
+    loss, network = refit(problem, truth, Stopping(10, 1e-3))
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
-    assert power / sd > 2 * null_edge(4, 1) / SUSPICIOUS
+    assert power / sd > 2 * null_edge(4, 1) / TENSOR.suspicious
     assert replace_units(problem, network, loss, power)[1] is network
     # Where a unit of such power could not be seen a repair is tried.
     found, _ = replace_units(problem, network, loss, 1e-3 * power)
@@ -112,7 +114,7 @@ def test_a_missing_unit_is_suspicious_to_its_power():
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
     loss, network = broken(truth, problem, "missing")
-    optimum = refit(problem, truth, 10)[0]
+    optimum = refit(problem, truth, Stopping(10, 1e-3))[0]
     assert loss > 1.2 * optimum
     found, replaced = replace_units(problem, network, loss, power)
     assert replaced is not network
