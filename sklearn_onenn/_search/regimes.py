@@ -23,6 +23,7 @@ from .._network.network import Network
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import (
+    CRITERIA,
     CriteriaRules,
     can_interpolate,
     effective_dof_share,
@@ -233,7 +234,7 @@ def is_underdetermined(problem: SquaredLoss, k: int, rules: PolishRules) -> bool
     return problem.n_targets <= rules.min_dof_share * problem.n_weights(k)
 
 
-def looks_identified(problem: SquaredLoss, fit: Solution, rules: CriteriaRules) -> bool:
+def looks_identified(problem: SquaredLoss, fit: Solution, rules: CriteriaRules = CRITERIA) -> bool:
     """Whether the loss without penalty, or the rows, allow for a network to recover.
 
     Few rows are fitted well by any network: the loss is the one that generalized cross-validation

@@ -175,7 +175,7 @@ def test_elimination_without_care_where_more_units_miss_the_target(monkeypatch, 
     """From eight units to four, one at a time or, with a loss above the target, all at once."""
     problem = gaussian_problem(random_network(5, 3), 300, ReLU(), noise=0.5)
     larger, calls = random_network(5, 8, seed=1), []
-    loss = refit(problem, with_fewer_units(problem, larger, Stopping(8, 1e-3)))[0]
+    loss = refit(problem, with_fewer_units(problem, larger, 8))[0]
 
     def counted(problem, network, *stopping):
         calls.append(network.W.shape[1])
