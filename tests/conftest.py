@@ -6,8 +6,8 @@ import pytest
 
 from sklearn_onenn._data import blocks as blocks_module
 
-# Callbacks came with scikit-learn 1.9.
-collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py"]
+# A script, which reads the command line; and callbacks came with scikit-learn 1.9.
+collect_ignore = ["fingerprints.py"] + ([] if find_spec("sklearn.callback") else ["test_callbacks.py"])
 
 
 @pytest.fixture
