@@ -130,17 +130,7 @@ def test_no_further_start_where_more_units_would_not_do():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        (
-            {},
-            [
-                "tensor",
-                "residual directions",
-                "overparameterized",
-                "random",
-                "residual directions",
-                "overparameterized",
-            ],
-        ),
+        ({}, ["tensor", *FURTHER_PATHS, *FURTHER_PATHS[:2]]),
         ({"n_init": 1}, ["tensor"]),
         ({"n_init": 3}, ["tensor", "residual directions", "overparameterized"]),
         ({"init": "random", "n_init": 2}, ["random", "residual directions"]),
@@ -196,14 +186,7 @@ def test_half_of_the_rows_where_the_residual_tells_nothing():
     odd, noisy = planted(activation=Tanh(), noise=0.1), planted(noise=3.0)
     for problem in (odd, noisy):
         paths = paths_of(problem, plan_of(problem))
-        assert paths == [
-            "tensor",
-            "half sample",
-            "residual directions",
-            "overparameterized",
-            "random",
-            "residual directions",
-        ]
+        assert paths == ["tensor", "half sample", *FURTHER_PATHS, FURTHER_PATHS[0]]
     assert paths_of(planted(noise=0.1), plan_of(odd))[1] == "residual directions"
     for changes in ({"n_init": 3}, {"init": "random"}):
         assert paths_of(odd, plan_of(odd, **changes))[1] == "residual directions"
@@ -228,9 +211,7 @@ def test_paths_where_no_network_can_be_told_from_another():
     assert allowed_starts(constant, 2, plan_of(constant)) == 1
 
 
-@pytest.mark.parametrize(
-    "path", ["tensor", "half sample", "random", "overparameterized", "given", "residual directions"]
-)
+@pytest.mark.parametrize("path", ["tensor", "half sample", "given", *FURTHER_PATHS])
 @pytest.mark.parametrize("activation", [SquaredReLU(), Tanh()], ids=repr)
 def test_every_path_ends_in_a_stationary_point(activation, path):
     """Of the penalized loss, with noise; and what is drawn hangs on its seed alone."""
