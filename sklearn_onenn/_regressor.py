@@ -118,8 +118,8 @@ class OneHiddenLayerRegressor(
         not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
         in the same optimum, or six were tried. Where the residual cannot tell (odd units, much noise)
         the second start is that of half of the rows. Where the rows determine less than two thirds of
-        the weights, or a fit on rows that are not normal is rough, the first start is the only one; on
-        such rows a further start must halve the loss to be followed to its end.
+        the weights, or a fit on rows that are not normal leaves much, the first start is the only one;
+        on such rows a further start must halve the loss to be followed to its end.
 
     alpha : "auto" or float, default="auto"
         Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
@@ -166,9 +166,10 @@ class OneHiddenLayerRegressor(
         Loss at every iteration of the start that won: in descent that on the rows of the step, in the
         stage "smoothed" that of smoothed units.
     stages_ : list of tuple of str and int
-        Stages of the loss curve and their numbers of iterations: "descent", "rough" (steps without
-        penalty), "evidence" (the penalty is looked for), "smoothed" (units with a kink), "polish",
-        "average" (of a network in parts, see Notes), and "more rows" on larger samples.
+        Stages of the loss curve and their numbers of iterations: "descent", "unpenalized" (steps without
+        a penalty) or "penalized" (where the weights can interpolate any targets), "evidence" (the
+        penalty is looked for), "growth" (of small weights), "smoothed" (units with a kink), "polish",
+        "ensemble mean" (see Notes), and "larger sample".
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
@@ -183,10 +184,10 @@ class OneHiddenLayerRegressor(
     n_starts_ : int
         Starts that were tried.
     init_path_ : str
-        Kind of the start that won: "tensor", "half" (the same from half of the rows), "random" (also
-        where rows are so few that moments would be in vain), "given", "repaired" (the first fit, with
-        units along the directions of its residual in place of others), or "pruned" (from twice the
-        width).
+        Kind of the start that won: "tensor", "half sample" (a tensor start from half of the rows),
+        "random" (also where rows are so few that moments say nothing), "given", "residual directions"
+        (the first fit, with units along the directions of its residual in place of others), or
+        "overparameterized" (twice the width, from which units were eliminated).
     stop_reason_ : str
         Why the last stage ended: "exact fit", "converged", "no descent", "max_iter", "held-out loss
         rises", "rows used up" and "diverged" (without polish), or "callback".
@@ -204,8 +205,8 @@ class OneHiddenLayerRegressor(
     Notes
     -----
     Where rows have no network to recover and are few for the weights of 20 units or more, the network
-    is fitted in parts of ten units or more, each from small weights of its own, and predicts their mean
-    [4]_, unless a fit of all units at once promises less error by generalized cross-validation.
+    is an ensemble: members of ten units or more are fitted, each from small weights of its own, and the
+    network predicts their mean [4]_, unless a fit of all units at once promises less error by generalized cross-validation.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
