@@ -206,7 +206,8 @@ class OneHiddenLayerRegressor(
     -----
     Where rows have no network to recover and are few for the weights of 20 units or more, the network
     is an ensemble: members of ten units or more are fitted, each from small weights of its own, and the
-    network predicts their mean [4]_, unless a fit of all units at once promises less error by generalized cross-validation.
+    network predicts their mean [4]_, unless a fit of all units at once promises less error by
+    generalized cross-validation.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
