@@ -98,7 +98,7 @@ def noisy_checks(
     """The checks of a fit that is not exact; those that cost most only where all others pass."""
     found = [
         enough_signal(evaluation, rows_per_weight, case.rules),
-        precise(evaluation, free, case.rules),
+        precise(evaluation, free),
         every_unit(case),
         no_further_unit(case),
         right_activation(case, free),
@@ -124,14 +124,14 @@ def enough_signal(evaluation: Evaluation, rows_per_weight: float, rules: Certifi
     )  # fmt: skip
 
 
-def precise(evaluation: Evaluation, free: TangentBasis, rules: CertificateRules) -> Check:
-    """Whether noise leaves the weights determined: their largest error in any direction."""
+def precise(evaluation: Evaluation, free: TangentBasis) -> Check:
+    """Whether the largest error of the weights, in any direction, is below the smallest vector w_i."""
     smallest, largest = free_curvature(evaluation, free)
     floor = EPSILON * max(largest, TINY)
     error = np.sqrt(2 * evaluation.data_loss / evaluation.problem.rows.weight_sum / max(smallest, floor))
     error /= max(np.linalg.norm(evaluation.network.W, axis=0).min(), np.sqrt(floor))
     return answer(
-        "precise weights", error, rules.imprecise, error < rules.imprecise,
+        "precise weights", error, 1.0, error < 1,
         f"The standard error of the weights is at most {error:.2g} of the smallest weight vector.",
         f"Along some direction the standard error of the weights is {error:.2g} of the smallest weight "
         f"vector: take more rows, fewer units, or another activation.",

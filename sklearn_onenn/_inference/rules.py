@@ -22,8 +22,6 @@ class CertificateRules:
         Rows for each weight, times the variance explained over that left.
     as_exact : float
         Loss, over the variance of y, below which a network with a unit less fits exactly as well.
-    imprecise : float
-        Standard error, over the smallest weight vector, at which weights say little.
     chance : float
         Standard errors above which a score is no chance.
     called_for, mere_noise : float
@@ -39,7 +37,6 @@ class CertificateRules:
     singular: float = 1e-9
     least_signal: float = 40.0
     as_exact: float = 1e-8
-    imprecise: float = 1.0
     chance: float = 3.5
     called_for: float = 4.0
     mere_noise: float = 3.0
