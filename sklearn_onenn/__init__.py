@@ -15,6 +15,9 @@ Beside them stand the public modules, each of one subject, and what joins the es
 tools: ``_validation``, ``_callbacks``, ``_persistence``, ``_conversion``, and the folders
 ``displays`` and ``dask``.
 
+Every number that was tuned is a field of a record in a module ``rules``, or beside what it tunes;
+``_search/rules.py`` says how to try another.
+
 The paper is K. Zhong, Z. Song, P. Jain, P. L. Bartlett, I. S. Dhillon, "Recovery Guarantees for
 One-hidden-layer Neural Networks", ICML 2017, arXiv:1706.03175.
 """

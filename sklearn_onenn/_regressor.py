@@ -19,7 +19,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
 from ._data.rows import ArrayRows, Rows, block_threads
-from ._data.rules import DataRules
 from ._data.streams import RowBlocks, StreamRows, summarize
 from ._data.targets import TargetScale, merge_equal_rows
 from ._data.whitening import Coordinates, identity_coordinates, whitening
@@ -242,7 +241,6 @@ class OneHiddenLayerRegressor(
 
     # The numbers that a fit goes by; a subclass may have others, to try them.
     _rules = SearchRules()
-    _data_rules = DataRules()
 
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -401,7 +399,7 @@ class OneHiddenLayerRegressor(
             found = summarize(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.target_scale
         X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
-        if X.shape[0] <= self._data_rules.merged_rows:
+        if X.shape[0] <= self._rules.data.merged_rows:
             X, y, weight = merge_equal_rows(X, y, weight)
         targets = TargetScale.of(y, weight, center=self.fit_intercept)
         return targets.rows(X, y, weight, executor), targets
@@ -516,11 +514,11 @@ class OneHiddenLayerRegressor(
         """Coordinates for the moments, which are those of the sample, and for the steps on all rows."""
         if not self.whiten:
             return (identity_coordinates(rows.n_features),) * 2
-        white = whitening(sample)
+        white = whitening(sample, rules=self._rules.data)
         # Without biases the model knows no shift: steps are taken on the rows as they are.
         if sample is rows and self.fit_intercept:
             return white, white
-        return white, whitening(rows, center=self.fit_intercept)
+        return white, whitening(rows, center=self.fit_intercept, rules=self._rules.data)
 
     def _options(
         self,

@@ -1,4 +1,8 @@
-"""The questions that every certificate asks, each answered by a value, its limit and a sentence."""
+"""Checks of a certificate that sums over the rows answer, each by a value, its limit and a sentence.
+
+``certify`` lists them. To add one, return :func:`answer` from a function of its own; its limit is a
+field of ``CertificateRules``, described in the docstring there.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The network and its squared loss on rows: value, gradient and Gauss-Newton products.
+"""The network on one block of rows, forwards and backwards.
 
 The network is F(x) = V^T phi(W^T x + b) + c with W (d, k), b (k,), V (k, m), c (m,). Each function of
 a block costs two products with the rows: X W on the way in, X^T G on the way out.

@@ -1,7 +1,8 @@
 """From a start to a fit, and which fit to keep.
 
-``one_start`` takes a start through descent and ``polish``, which tries a few ``regimes`` in turn; these
-are made of ``stages``, and ``ensemble`` is the one of several networks that are averaged. ``multistart``
+``one_start`` takes a start through descent and ``polish``, which takes the first of a few ``regimes``
+that applies; these are made of ``stages``, and ``ensemble`` is the regime in which several networks are
+averaged. ``multistart``
 decides which further ``starts`` are worth trying and keeps the best. ``growing_samples`` does this on a
 sample where rows are many; ``width`` chooses the number of units. ``progress`` records the losses and
 tells observers. ``rules`` has the numbers that all of them go by.

@@ -55,14 +55,14 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
     with trace.best_of_its_own():  # on held-out rows
         try:
             for width in widths:
-                trace.best = None  # of this member
+                trace.best = None  # the best network on held-out rows is one of each member
                 member = fit_from_small_weights(task, width)
                 if not members and not promises_less(member, rival, task):
                     return None
                 members.append(replace(member, evaluation=None))
                 task = replace(task, alpha=member.alpha)
             ends = [(member.network, member.data_loss) for member in members]
-        except StopFit:  # the mean has to tell of itself, and ends there
+        except StopFit:  # raised again by the next step, which is the mean of what there is
             ends = [(member.network, member.data_loss) for member in members]
             if not ends:
                 assert trace.last_of_problem is not None  # there was a step to stop at

@@ -19,7 +19,7 @@ from .._network.loss import SquaredLoss
 from .._optimization.elimination import OVERPARAMETERIZED, fit_overparameterized
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
-from .._selection.residual_noise import residual_is_noise, residual_test_has_no_power
+from .._selection.missing_units import residual_is_noise, residual_test_has_no_power
 from .._typing import Array
 from .one_start import FitOptions, StartResult, one_start
 from .polish import minimize_to_tol, run_observed
@@ -28,7 +28,7 @@ from .rules import StartRules
 from .stages import is_exact
 
 FURTHER_PATHS = "residual directions", "overparameterized", "random"
-# A fit and the one along whose residual it was repaired are one witness.
+# These do not count as independent confirmations of one another.
 DEPENDENT = "tensor", "residual directions"
 
 
@@ -127,18 +127,18 @@ def further_paths(
 ) -> Iterator[str]:
     """Names of the starts after the first, in order and without end.
 
-    What misled the moments once would mislead them again, unless it was chance: where the residual
-    cannot tell whether the first start was right, that half of the rows leads to the same network can.
+    Another tensor start of all rows would be no new evidence. But where the residual cannot tell whether
+    the first start was right, one from half of the rows can: it leads to the same network if it was.
     """
-    again = (
+    half_sample_helps = (
         first.path == "tensor"
         and options.n_init == "auto"
         and k <= problem.coordinates.rank
         and first.solution.may_be_identified
-        and rows_are_normal(problem.rows, problem.coordinates)
-        and residual_test_has_no_power(problem, first.solution.network)
+        and rows_are_normal(problem.rows, problem.coordinates, options.rules.data)
+        and residual_test_has_no_power(problem, first.solution.network, options.criteria)
     )
-    return chain(["half sample"] if again else [], cycle(FURTHER_PATHS))
+    return chain(["half sample"] if half_sample_helps else [], cycle(FURTHER_PATHS))
 
 
 def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions) -> bool:
@@ -154,7 +154,7 @@ def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions)
     best = best_of(fits)
     if is_exact(best.solution.data_loss, problem.rows.dtype) or not best.solution.may_be_identified:
         return True
-    if residual_is_noise(problem, best.solution.network):
+    if residual_is_noise(problem, best.solution.network, options.criteria):
         return True
     others = [fit for fit in fits if fit is not best]
     if best.path in DEPENDENT:
@@ -177,7 +177,9 @@ def cannot_improve(first: Solution, problem: SquaredLoss, k: int, options: FitOp
 
     It is asked on rows that are not normal, where many optima are nearly as good as the first.
     """
-    if options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
+    if options.n_init != "auto" or rows_are_normal(
+        problem.rows, problem.coordinates, options.rules.data
+    ):
         return False
     target = options.rules.polish.required_ratio * first.data_loss
     penalized = problem.replace(problem.rows, alpha=first.alpha or 0.0)

@@ -17,6 +17,7 @@ from .._network.symmetries import with_output_norm
 from .._optimization.elimination import random_start
 from .._optimization.gauss_newton import Solution, Stopping
 from .._optimization.gradient_descent import DescentResult, gradient_descent
+from .._selection.criteria import CriteriaRules
 from .._tensor.initialization import tensor_start
 from .polish import polish_start, run_observed
 from .progress import Observers, Trace
@@ -68,6 +69,11 @@ class FitOptions:
     score_function: Any = None
     observers: Observers = field(default_factory=Observers)
     rules: SearchRules = SearchRules()
+
+    @property
+    def criteria(self) -> CriteriaRules:
+        """The numbers of the criteria."""
+        return self.rules.polish.evidence.criteria
 
     def trace(self, name: str, problem: SquaredLoss, before: Trace | None = None) -> Trace:
         """The record of the steps to come, with the held-out rows."""
@@ -133,7 +139,7 @@ def one_start(
     first : Solution or None
         Where the first start ended, for the path along its residual, and for its penalty.
     name : str
-        For those who watch.
+        Shown by ``verbose`` and by callbacks.
 
     Returns
     -------
@@ -156,6 +162,7 @@ def one_start(
         loss = problem.data_loss(descent.network)
         if not options.polish:
             return Solution(descent.network, loss, loss, 0.0, descent.reason)
+        # On few rows a step may have raised the loss.
         network = descent.network if loss <= problem.data_loss(start) else start
         return polish_start(
             PolishTask(
@@ -170,7 +177,11 @@ def one_start(
 
 def loss_target(problem: SquaredLoss, first: Solution | None, options: FitOptions) -> float:
     """The data loss of scaled targets below which a further start is worth its polish."""
-    if first is None or options.n_init != "auto" or rows_are_normal(problem.rows, problem.coordinates):
+    if (
+        first is None
+        or options.n_init != "auto"
+        or rows_are_normal(problem.rows, problem.coordinates, options.rules.data)
+    ):
         return np.inf
     return options.rules.polish.required_ratio * first.data_loss
 

@@ -56,7 +56,8 @@ def polish_start(task: PolishTask) -> Solution:
         last = minimize_identified(first)
         if not last.data_loss < rules.required_ratio * min(first.loss, lowest):
             return keep_identified(first, last)
-        # The penalty was that of another optimum: once more, from a loss that falls every time.
+        # Smoothing reached a far lower loss: the penalty was estimated at a worse optimum. Begin again
+        # from here; it ends, since the loss falls by that ratio every time.
         task, lowest = replace(task, network=last.network), last.data_loss
 
 

@@ -10,6 +10,10 @@
    from the first step: without one it went for the noise.
 5. Else it is a regression: there is no one optimum to look for, the smoothing is brief, and steps end
    where a lower loss does not predict better.
+
+With too few targets for any network ``polish_start`` goes straight to 3, and where a further start is
+no better than the first it gives up. To identify a network is to come near enough to the one that
+generated the rows; a sample is small when it has few targets for each weight.
 """
 
 from dataclasses import dataclass, replace
@@ -83,7 +87,7 @@ class FirstFit:
         return task.may_penalize and is_small_sample(task.problem, task.k, task.rules.polish)
 
     @cached_property
-    def is_ensemble(self) -> bool:
+    def may_be_ensemble(self) -> bool:
         """Whether the units are many enough for several members."""
         task = self.task
         return task.may_penalize and len(member_widths(task.problem, task.k, task.rules.ensemble)) > 1
@@ -102,7 +106,7 @@ class FirstFit:
     @cached_property
     def is_identified(self) -> bool:
         """Whether there may be a network to recover, near the minimum with the penalty."""
-        if not self.looks_identified and (self.is_small_sample or self.is_ensemble):
+        if not self.looks_identified and (self.is_small_sample or self.may_be_ensemble):
             return False
         fit = self.penalized
         return is_identified(fit.problem, fit.network, self.task.rules.polish)
@@ -126,7 +130,7 @@ def fit_first(task: PolishTask) -> FirstFit:
         return minimize_loosely(problem, network, stopping, rules.loose_tol, task.trace.stage(name))
 
     is_brief = task.may_penalize and is_small_sample(problem, task.k, rules)
-    if is_brief and not rows_are_normal(problem.rows, problem.coordinates):
+    if is_brief and not rows_are_normal(problem.rows, problem.coordinates, task.rules.data):
         solution = minimize(in_single_precision(problem, rules.loose_tol), network, True)
         if not looks_identified(problem, solution, rules.evidence.criteria):
             return FirstFit(task, solution, first_alpha)
@@ -215,7 +219,7 @@ def fit_unidentified(first: FirstFit) -> Solution:
     It is the mean of an ensemble, a fit from small weights, or a regression.
     """
     task = first.task
-    if first.is_ensemble:
+    if first.may_be_ensemble:
         assert first.solution.evaluation is not None
         criteria = task.rules.polish.evidence.criteria
         mean = fit_ensemble(task, rival=predicted_error(first.solution.evaluation, criteria))
@@ -267,4 +271,4 @@ def moments_are_uninformative(problem: SquaredLoss, k: int, rules: SearchRules) 
         or len(member_widths(problem, k, rules.ensemble)) < 2
     ):
         return False
-    return not rows_are_normal(problem.rows, problem.coordinates)
+    return not rows_are_normal(problem.rows, problem.coordinates, rules.data)

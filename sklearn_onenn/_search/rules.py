@@ -1,8 +1,12 @@
-"""The numbers that the search goes by: each a field with its default, and where it was measured."""
+"""The numbers that the search goes by, with their defaults and the pages that measured them.
+
+:class:`SearchRules` holds them all, those of the penalty and of the rows with them. The estimator takes
+them from its class attribute ``_rules``: to try others, give a subclass other ones.
+"""
 
 from dataclasses import dataclass
 
-from .._data.rules import DATA
+from .._data.rules import DATA, DataRules
 from .._optimization.smoothing import Smoothing
 from .._selection.evidence import EvidenceRules
 
@@ -151,6 +155,7 @@ class SearchRules:
 
     Attributes
     ----------
+    data : DataRules
     polish : PolishRules
     ensemble : EnsembleRules
     starts : StartRules
@@ -158,6 +163,7 @@ class SearchRules:
     width : WidthRules
     """
 
+    data: DataRules = DATA
     polish: PolishRules = PolishRules()
     ensemble: EnsembleRules = EnsembleRules()
     starts: StartRules = StartRules()

@@ -11,8 +11,14 @@ from .._network.network import Network
 from .._network.symmetries import min_norm_scaling
 from .._optimization.gauss_newton import Callback, Solution, Stopping, gauss_newton
 from .._optimization.smoothing import Smoothing, has_kink, minimize_smoothed
-from .._selection.criteria import bic_prefers, predicted_error, statistical_tolerance
-from .._selection.residual_noise import residual_is_noise
+from .._selection.criteria import (
+    CRITERIA,
+    CriteriaRules,
+    bic_prefers,
+    predicted_error,
+    statistical_tolerance,
+)
+from .._selection.missing_units import residual_is_noise
 from .progress import Trace
 from .rules import PolishRules, SearchRules
 
@@ -111,7 +117,11 @@ def minimize_loosely(
 
 
 def minimize_past_kinks(
-    fit: PenalizedFit, trace: Trace, stopping: Stopping, smoothing: Smoothing
+    fit: PenalizedFit,
+    trace: Trace,
+    stopping: Stopping,
+    smoothing: Smoothing,
+    criteria: CriteriaRules = CRITERIA,
 ) -> Solution:
     """Gauss-Newton; units with a kink are smoothed before, unless that leads to a higher loss.
 
@@ -119,8 +129,9 @@ def minimize_past_kinks(
     the residual is noise, smoothing is for smaller tolerances.
     """
     problem, network = fit.problem, fit.network
-    is_loose = stopping.tol >= statistical_tolerance(problem, len(network.b))
-    if has_kink(problem.activation) and not (is_loose and residual_is_noise(problem, network)):
+    is_loose = stopping.tol >= statistical_tolerance(problem, len(network.b), criteria)
+    near_minimum = is_loose and residual_is_noise(problem, network, criteria)
+    if has_kink(problem.activation) and not near_minimum:
         before = problem.evaluate(network).loss
         smoothed = trace.stage("smoothed", smoothed=True)
         start = minimize_smoothed(problem, network, smoothing, stopping, callback=smoothed)

@@ -19,7 +19,7 @@ from .._data.gaussianity import rows_are_normal
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._optimization.elimination import backward_elimination
-from .._selection.residual_noise import residual_is_noise
+from .._selection.missing_units import residual_is_noise
 from .._typing import Array
 from .one_start import FitOptions, one_start
 from .rules import SearchRules
@@ -105,7 +105,7 @@ def widened(problem: SquaredLoss, options: FitOptions, seed: int) -> WidthFit:
         network = fit_width(problem, width, options, seed, name=f"width {width}")
         fit = eliminate_units(problem, network)
         if best is None or fit.criterion < best.criterion:
-            best = replace(fit, leaves_noise=is_noise(problem, fit.network))
+            best = replace(fit, leaves_noise=is_noise(problem, fit.network, options))
             n_failures = 0
             if fit.k < width or best.leaves_noise:
                 break
@@ -128,7 +128,7 @@ def narrowed(problem: SquaredLoss, best: WidthFit, options: FitOptions, seed: in
         fit = eliminate_units(problem, network)
         if not fit.criterion < best.criterion:
             break
-        best = replace(fit, leaves_noise=is_noise(problem, fit.network))
+        best = replace(fit, leaves_noise=is_noise(problem, fit.network, options))
     return best
 
 
@@ -160,13 +160,15 @@ def doubling_widths(
     return [2**power for power in range(largest.bit_length())]
 
 
-def is_noise(problem: SquaredLoss, network: Network) -> bool:
+def is_noise(problem: SquaredLoss, network: Network, options: FitOptions) -> bool:
     """Whether a fit leaves nothing that a further unit would explain."""
     if is_exact(problem.data_loss(network), problem.rows.dtype):
         return True
     if problem.coordinates.rank == 0:  # no unit explains anything
         return True
-    return rows_are_normal(problem.rows, problem.coordinates) and residual_is_noise(problem, network)
+    if not rows_are_normal(problem.rows, problem.coordinates, options.rules.data):
+        return False
+    return residual_is_noise(problem, network, options.criteria)
 
 
 def criterion(problem: SquaredLoss, network: Network, loss: float) -> float:
@@ -200,7 +202,7 @@ def cross_validated_width(
     On normal rows, which a network may have made, a wider one must do so beyond what chance allows.
     """
     rules, rows = options.rules.width, problem.rows
-    n_errors = rules.gain if rows_are_normal(rows, problem.coordinates) else 0.0
+    n_errors = rules.gain if rows_are_normal(rows, problem.coordinates, options.rules.data) else 0.0
     squared_errors, weight = cross_validation(problem, options, random_state)
     lowest, n_failures = squared_errors(k), 0
     for wider in doubling_widths(problem, options.rules, by_predictions=True):

@@ -1,6 +1,6 @@
-"""How much to penalize, and what to believe.
+"""How much to penalize, and what a fit promises on other rows.
 
-``evidence`` finds the penalty of largest evidence along with the weights. ``criteria`` says what a fit
-promises on other rows: the weights that the rows determine, generalized cross-validation, BIC.
-``residual_noise`` asks whether a residual is noise, or hides a unit.
+``evidence`` finds the penalty of largest evidence along with the weights. ``criteria`` has the
+estimates that it rests on: effective degrees of freedom, the variance of the noise, generalized
+cross-validation, BIC. ``missing_units`` asks whether a residual is noise, or hides a unit.
 """

@@ -85,9 +85,11 @@ def bic_prefers(loss: float, other: float, problem: SquaredLoss, k: int) -> bool
 def noise_variance(
     preconditioner: Preconditioner, gamma: float, rules: CriteriaRules = CRITERIA
 ) -> float:
-    """Mean squared error of prediction of an output, in units of the scaled targets.
+    """Estimate the variance of the noise of an output, as the squared error of prediction.
 
-    Where the matrix is exact every target counts by its own leverage, otherwise all by their mean.
+    With the whole matrix every target is left out by its own leverage; otherwise it is generalized
+    cross-validation, whose divisor has a floor. (:func:`predicted_error` has none: it compares fits, and
+    is infinite where nothing can be said.)
     """
     if preconditioner.exact and np.isfinite(preconditioner.M).all():
         return preconditioner.left_out_error(rules.dof_cost, rules.min_one_minus_leverage)

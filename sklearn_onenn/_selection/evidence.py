@@ -3,17 +3,21 @@
 With noise of variance s^2 and weights that are a priori normal of variance t^2, the penalized loss is
 minimal at the most probable weights when alpha = s^2 / t^2. Both are estimated from the fit itself:
     gamma = p - alpha tr(H^{-1} P)             the weights that the data determine,
-    s^2 = n m RSS / (n m - 1.4 gamma)^2,       t^2 = |w|^2 / gamma,
+    s^2 = n m RSS / (n m - a gamma)^2,       t^2 = |w|^2 / gamma,
 with H the penalized Gauss-Newton matrix times n and P the penalty's (D. J. C. MacKay, 1992,
 doi:10.1162/neco.1992.4.3.448; F. D. Foresee, M. T. Hagan, 1997, doi:10.1109/ICNN.1997.614194).
 Both are estimated anew at every linearization, as Foresee and Hagan do.
 
-MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the noise:
-where its units bend was fitted too. So s^2 is the error of prediction by generalized cross-validation,
-in which a weight counts 1.4 times (Y.-J. Kim, C. Gu, 2004, doi:10.1046/j.1467-9868.2003.05316.x). With
-many rows it makes no difference. Where the matrix is at hand the weights count for every row by its own
-leverage, not by the mean: a unit that bends for a few rows far from the others has nearly all of theirs,
-and predicts badly there.
+``alpha_from`` is this formula; s^2 is ``noise_variance`` of ``criteria``, which for small networks is
+the mean over left-out targets; ``EvidenceUpdate`` damps the changes from step to step, and
+``initial_alpha`` is where the search begins.
+
+MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the
+noise: where its units bend was fitted too. So s^2 is the error of prediction by generalized
+cross-validation, in which a weight counts a times, a = 1.4 (``CriteriaRules.dof_cost``; Y.-J. Kim,
+C. Gu, 2004, doi:10.1046/j.1467-9868.2003.05316.x). With many rows it makes no difference. Where the
+matrix is at hand the weights count for every row by its own leverage, not by the mean: a unit that
+bends for a few rows far from the others has nearly all of theirs, and predicts badly there.
 """
 
 from dataclasses import dataclass, replace

@@ -142,7 +142,8 @@ def dense_gram(block):
 @pytest.mark.parametrize("center", [True, False])
 def test_the_fit_on_arrays(n, center, small_samples, monkeypatch):
     """Few rows are taken into memory; many are polished block by block, added in another order."""
-    monkeypatch.setattr(OneHiddenLayerRegressor, "_data_rules", DataRules(merged_rows=0))
+    rules = replace(OneHiddenLayerRegressor._rules, data=DataRules(merged_rows=0))
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     X, y = planted(n)
     weight = np.random.RandomState(0).uniform(0.5, 1.5, n)
     arrays = regressor(fit_intercept=center, tol=1e-12).fit(X, y, weight)

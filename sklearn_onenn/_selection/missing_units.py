@@ -1,4 +1,4 @@
-"""Whether the residual of a fit still holds structure that units would explain, and rows are normal.
+"""Whether the residual of a fit still holds structure that a further unit would explain.
 
 At the optimum of a network that generated the data the residual is noise, and its second moment a
 random matrix whose largest eigenvalue is known. In a poor local minimum a missing or merged unit
@@ -15,10 +15,10 @@ from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._tensor.span import AffineFit, second_moment
 from .._typing import Array
-from .criteria import CRITERIA
+from .criteria import CRITERIA, CriteriaRules
 
 
-def residual_is_noise(problem: SquaredLoss, network: Network) -> bool:
+def residual_is_noise(problem: SquaredLoss, network: Network, rules: CriteriaRules = CRITERIA) -> bool:
     """Whether no unit is missing, as far as second moments tell.
 
     The rows are taken for N(0, I) in the coordinates of the problem: others have larger moments of
@@ -34,11 +34,11 @@ def residual_is_noise(problem: SquaredLoss, network: Network) -> bool:
     bool
         False also where units as weak as the weakest of the network could not be seen.
     """
-    if has_few_rows(problem, network):
+    if has_few_rows(problem, network, rules):
         return False
     rows = residuals(problem, network)
     edges = null_edges(rows, problem.coordinates.rank)
-    if not are_detectable(network, problem.activation, edges):
+    if not are_detectable(network, problem.activation, edges, rules):
         return False
     affine = AffineFit(rows, problem.coordinates)
     found = [
@@ -48,26 +48,30 @@ def residual_is_noise(problem: SquaredLoss, network: Network) -> bool:
     return bool((found < edges).all())
 
 
-def residual_test_has_no_power(problem: SquaredLoss, network: Network) -> bool:
+def residual_test_has_no_power(
+    problem: SquaredLoss, network: Network, rules: CriteriaRules = CRITERIA
+) -> bool:
     """Whether a unit as weak as the weakest of the network could be missing, unseen in second moments.
 
     So it is with odd units without biases, which have none, and with much noise. With few rows it is not
     asked: parts of them would tell still less.
     """
-    if has_few_rows(problem, network):
+    if has_few_rows(problem, network, rules):
         return False
     edges = null_edges(residuals(problem, network), problem.coordinates.rank)
-    return not are_detectable(network, problem.activation, edges)
+    return not are_detectable(network, problem.activation, edges, rules)
 
 
-def has_few_rows(problem: SquaredLoss, network: Network) -> bool:
+def has_few_rows(problem: SquaredLoss, network: Network, rules: CriteriaRules = CRITERIA) -> bool:
     """Whether the rows are so few that the fit may take structure for noise, or noise for structure."""
-    return problem.rows.weight_sum < CRITERIA.many_targets * problem.n_weights(len(network.b))
+    return problem.rows.weight_sum < rules.many_targets * problem.n_weights(len(network.b))
 
 
-def are_detectable(network: Network, activation: Activation, edges: Array) -> bool:
+def are_detectable(
+    network: Network, activation: Activation, edges: Array, rules: CriteriaRules = CRITERIA
+) -> bool:
     """Whether every unit stands out of the noise in some output, by the edges (m,) of the outputs."""
-    return bool((second_moments(network, activation) >= CRITERIA.detectable * edges).any(axis=1).all())
+    return bool((second_moments(network, activation) >= rules.detectable * edges).any(axis=1).all())
 
 
 def null_edges(rows: ArrayRows, r: int) -> Array:
