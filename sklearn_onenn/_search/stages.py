@@ -130,8 +130,7 @@ def minimize_past_kinks(
     """
     problem, network = fit.problem, fit.network
     is_loose = stopping.tol >= statistical_tolerance(problem, len(network.b), criteria)
-    near_minimum = is_loose and residual_is_noise(problem, network, criteria)
-    if has_kink(problem.activation) and not near_minimum:
+    if has_kink(problem.activation) and not (is_loose and residual_is_noise(problem, network, criteria)):
         before = problem.evaluate(network).loss
         smoothed = trace.stage("smoothed", smoothed=True)
         start = minimize_smoothed(problem, network, smoothing, stopping, callback=smoothed)
