@@ -144,7 +144,7 @@ for data_set, (X, y) in data_sets.items():
 # %%
 # Bars are the share of variance that is left, 1 - R2, in the mean over the five folds, and lines the
 # standard deviation over the folds, much of which is common to the models. A few hundred patients
-# carry one unit or two; the larger sets carry more.
+# carry one unit or two in most folds; the larger sets carry more.
 
 colors = ["0.7", "tab:orange", "tab:blue"]
 figure, panels = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
