@@ -1,6 +1,7 @@
 """Wide networks of few rows: fitted in parts, which are averaged, unless another fit promises more."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,16 +16,18 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
-from sklearn_onenn._optimization.gauss_newton import Stopping
+from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._search.ensemble import (
     ensemble_mean,
     fit_ensemble,
     fit_from_small_weights,
+    grow,
     member_widths,
 )
 from sklearn_onenn._search.progress import Trace
-from sklearn_onenn._search.rules import EnsembleRules
+from sklearn_onenn._search.rules import EnsembleRules, SearchRules
 from sklearn_onenn._search.stages import PolishTask
+from sklearn_onenn._search.starts import small_start
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.scores import GaussianMixtureScore
@@ -216,3 +219,32 @@ def test_several_outputs_share_the_parts_and_no_certificate_calls_them_recovered
     assert [coefs.shape for coefs in model.coefs_] == [(10, 40), (40, 2)]
     assert model.score(X[150:], Y[150:]) > 0.8
     assert model.certificate(X[:150], Y[:150]).verdict == "not recovered"
+
+
+# The numbers of the rules
+
+
+@pytest.mark.parametrize("units", [4, 10, 20])
+@pytest.mark.parametrize("targets", [6.0, 12.0, 24.0])
+def test_units_of_a_member_by_the_rules(units, targets):
+    """A unit has twelve weights, of which each has so many of the n targets at least."""
+    rules = EnsembleRules(member_units=units, member_targets=targets)
+    for n in (50, 3000):
+        problem = gaussian_problem(random_network(10, 1), n, Tanh())
+        assert len(member_widths(problem, 100, rules)) == int(100 / max(units, n / (targets * 12)))
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.7])
+@pytest.mark.parametrize("small_alpha", [0.01, 0.3])
+@pytest.mark.parametrize("tol", [0.03, 0.5])
+def test_small_weights_grow_under_a_small_penalty(alpha, small_alpha, tol):
+    """The given one, where that is smaller; to a tolerance of their own; then the given one holds."""
+    problem, _, _ = table(120)
+    rules = EnsembleRules(small_alpha=small_alpha, growth_tol=tol)
+    task = replace(task_of(problem, 10, alpha), rules=SearchRules(ensemble=rules))
+    small = small_start(problem, 10, np.random.RandomState(0))
+    grown = grow(task, small)
+    held = problem.replace(problem.rows, alpha=min(alpha, small_alpha))
+    expected = gauss_newton(held, small, Stopping(100, tol))
+    assert grown.problem.alpha == alpha
+    assert_array_equal(grown.network.pack(), expected.network.pack())

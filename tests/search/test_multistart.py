@@ -17,6 +17,7 @@ from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network import loss as loss_module
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward, linearize
+from sklearn_onenn._optimization.elimination import fit_overparameterized
 from sklearn_onenn._optimization.gauss_newton import Solution, Stopping, gauss_newton
 from sklearn_onenn._search import multistart as multistart_module
 from sklearn_onenn._search import one_start as one_start_module
@@ -33,11 +34,12 @@ from sklearn_onenn._search.one_start import (
     FitOptions,
     StartResult,
     initialization_split,
+    loss_target,
     one_start,
     start_from_moments,
 )
 from sklearn_onenn._search.progress import Trace
-from sklearn_onenn._search.rules import StartRules
+from sklearn_onenn._search.rules import PolishRules, SearchRules, StartRules
 from sklearn_onenn._search.stages import EXACT
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -431,3 +433,53 @@ def test_the_best_fit_has_the_lowest_penalized_loss():
     assert best_of(fits) is fits[1]
     heavy = replace(fits[1], solution=replace(fits[1].solution, objective=0.25))
     assert best_of([fits[0], heavy, fits[2]]) is fits[2]
+
+
+# The numbers of the rules
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_no_more_starts_than_the_rules_allow(number):
+    """Of odd units with little noise and few rows none looks recovered by itself."""
+    problem = planted(30, noise=0.3, activation=Tanh())
+    rules = SearchRules(starts=StartRules(max_starts=number, same_cosine=1.0))
+    plan = plan_of(problem, rules=rules)
+    assert allowed_starts(problem, 2, plan) == number
+    assert search_starts(problem, 2, plan, np.random.RandomState(0)).n_starts == number
+
+
+@pytest.mark.parametrize("angle", [0.01, 0.1])
+@pytest.mark.parametrize("share", [1e-5, 1e-2])
+def test_same_optimum_by_the_rules(angle, share):
+    """One direction turned by an angle, or the loss higher by a share: the edges are on both sides."""
+    network = random_network(5, 3)
+    w = network.W[:, 0]
+    across = np.cross(w[:3], [1.0, 0, 0]) / np.linalg.norm(np.cross(w[:3], [1.0, 0, 0]))
+    across = np.linalg.norm(w) * np.append(across, [0, 0])
+    W = network.W.copy()
+    W[:, 0] = np.cos(angle) * w + np.sin(angle) * across
+    one, other = fit_of(network, 1.0).solution, fit_of(network._replace(W=W), 1.0 + share).solution
+    for loss_factor, cosine_factor in [(1.1, 1.1), (1.1, 0.9), (0.9, 1.1)]:
+        rules = StartRules(
+            same_loss=loss_factor * share / (1 + share), same_cosine=np.cos(cosine_factor * angle)
+        )
+        assert same_optimum(one, other, rules) == (loss_factor == cosine_factor)
+
+
+@pytest.mark.parametrize("ratio", [0.2, 0.8])
+def test_further_starts_must_lower_the_loss_to_the_required_ratio(ratio):
+    """On rows that are not normal; on normal ones any is polished to its end."""
+    rules = SearchRules(polish=PolishRules(required_ratio=ratio))
+    normal = planted()
+    X = np.random.default_rng(0).exponential(size=(400, 4))
+    rows = ArrayRows(X, normal.rows.y)
+    skewed = SquaredLoss(rows, ReLU(), whitening(rows))
+    first = fit_of(separated_network(4, 2), 0.3).solution
+    assert loss_target(skewed, first, plan_of(skewed, rules=rules)) == pytest.approx(0.3 * ratio)
+    assert loss_target(skewed, first, plan_of(skewed, rules=rules, n_init=3)) == np.inf
+    assert loss_target(normal, first, plan_of(normal, rules=rules)) == np.inf
+    # A first fit that even four units lower to no less than the ratio.
+    larger = fit_overparameterized(skewed, 2, np.random.RandomState(0))[0]
+    for factor, expected in [(0.99, True), (1.01, False)]:
+        first = fit_of(separated_network(4, 2), factor * larger / ratio).solution
+        assert cannot_improve(first, skewed, 2, plan_of(skewed, rules=rules)) == expected

@@ -1,5 +1,7 @@
 """The polish of one start: exact fits, penalties, and kinks that are passed or left."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _planted import INSTANCES, gaussian_problem, perturbed, random_network
@@ -14,16 +16,23 @@ from sklearn_onenn._network.symmetries import min_norm_scaling
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.smoothing import Smoothing, minimize_smoothed
 from sklearn_onenn._search import regimes as regimes_module
+from sklearn_onenn._search.ensemble import fit_from_small_weights
 from sklearn_onenn._search.polish import minimize_to_tol, polish_start
 from sklearn_onenn._search.progress import Trace
-from sklearn_onenn._search.regimes import fit_first, is_identified, looks_identified
-from sklearn_onenn._search.rules import PolishRules
+from sklearn_onenn._search.regimes import (
+    fit_first,
+    is_identified,
+    is_underdetermined,
+    looks_identified,
+)
+from sklearn_onenn._search.rules import PolishRules, SearchRules
 from sklearn_onenn._search.stages import (
     EXACT,
     PenalizedFit,
     PolishTask,
     exact_loss,
     is_exact,
+    is_small_sample,
     minimize_loosely,
     minimize_past_kinks,
 )
@@ -239,14 +248,15 @@ def test_kinks_are_passed_only_downwards(activation):
         found = minimize_past_kinks(fit, Trace(), Stopping(), Smoothing())
         plain = gauss_newton(problem, rough.network, Stopping())
         lower += found.objective < (1 - 1e-6) * plain.objective
-        from_found = PenalizedFit(problem, found.network)
-        again = minimize_past_kinks(from_found, Trace(), Stopping(), Smoothing())
-        smoothed = minimize_smoothed(problem, found.network, Smoothing(), Stopping())
-        smoothed = min_norm_scaling(smoothed, problem.penalty, 1)
-        ends = [gauss_newton(problem, network, Stopping()) for network in (smoothed, found.network)]
-        is_higher = ends[0].objective > found.objective
-        higher += is_higher
-        assert_array_equal(again.network.pack(), ends[int(is_higher)].network.pack())
+        for _ in range(2):
+            fit = PenalizedFit(problem, found.network)
+            smoothed = minimize_smoothed(problem, fit.network, Smoothing(), Stopping())
+            smoothed = min_norm_scaling(smoothed, problem.penalty, 1)
+            ends = [gauss_newton(problem, network, Stopping()) for network in (smoothed, fit.network)]
+            is_higher = ends[0].objective > found.objective
+            higher += is_higher
+            found = minimize_past_kinks(fit, Trace(), Stopping(), Smoothing())
+            assert_array_equal(found.network.pack(), ends[int(is_higher)].network.pack())
     assert lower >= 4
     assert higher >= 1
 
@@ -333,3 +343,106 @@ def test_few_rows_of_a_sine_are_fitted(n, k):
         model = OneHiddenLayerRegressor(k, activation="tanh", random_state=seed).fit(X[:n], y)
         scores.append(model.score(X[n:], signal[n:]))
     assert np.median(scores) > 0.93
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(("n", "k"), [(20, "auto"), (10, 4), (12, 4)])
+def test_few_rows_near_a_line_are_fitted_by_it(n, k, seed):
+    """One regime after another has such a fit, and none hands it back to one before."""
+    X = np.linspace(-1, 1, n)[:, None]
+    y = X[:, 0] + 0.1 * np.random.default_rng(seed).standard_normal(n)
+    model = OneHiddenLayerRegressor(k, random_state=seed).fit(X, y)
+    assert model.score(X, X[:, 0]) > 0.9
+
+
+# The numbers of the rules
+
+
+def rules_with(**numbers):
+    return SearchRules(polish=PolishRules(**numbers))
+
+
+def test_min_dof_share_is_the_edge_of_underdetermined():
+    """41 weights: 26 targets are .634 of them. With more than all nothing is ever identified."""
+    truth = random_network(8, 4)
+    problem = gaussian_problem(truth, 26, Tanh(), noise=0.3)
+    for share, expected in [(0.633, False), (0.635, True)]:
+        assert is_underdetermined(problem, 4, PolishRules(min_dof_share=share)) == expected
+    problem = gaussian_problem(truth, 1000, Tanh(), noise=0.3, alpha=30.0)
+    share = effective_dof_share(problem, truth)
+    assert 0.1 < share < 0.99
+    assert is_identified(problem, truth, PolishRules(min_dof_share=share - 1e-6))
+    assert not is_identified(problem, truth, PolishRules(min_dof_share=share + 1e-6))
+    for least, expected in [(0.65, True), (1.1, False)]:
+        solution = started(problem, truth, 1.0, Trace(), rules=rules_with(min_dof_share=least))
+        assert solution.may_be_identified == expected
+
+
+@pytest.mark.parametrize(("edge", "small"), [(3.02, False), (3.03, True)])
+def test_small_samples_begin_at_small_weights(edge, small):
+    """124 targets, 41 weights: a ratio of 3.024."""
+    problem, trace = few_targets_of_a_curve(3, 124), Trace()
+    rules = PolishRules(small_sample=edge)
+    assert is_small_sample(problem, 8, rules) == small
+    started(problem, random_network(3, 8), None, trace, rules=SearchRules(polish=rules))
+    assert ("growth" in dict(trace.stages)) == small
+
+
+@pytest.mark.parametrize(("ratio", "n_fits"), [(0.0, 1), (0.5, 2)])
+def test_required_ratio_tells_another_optimum(monkeypatch, ratio, n_fits):
+    """Smoothing leads from a start that took no steps to a tenth of its loss, and no further."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, ReLU(), noise=0.1)
+    loosely, losses = regimes_module.minimize_loosely, []
+
+    def first_ends_at_once(problem, network, stopping, tol, callback):
+        losses.append(problem.data_loss(network))
+        return loosely(problem, network, stopping if losses[1:] else Stopping(0), tol, callback)
+
+    monkeypatch.setattr(regimes_module, "minimize_loosely", first_ends_at_once)
+    rules = rules_with(required_ratio=ratio)
+    solution = started(problem, perturbed(truth, 0.3), 1.0, Trace(), rules=rules)
+    assert len(losses) == n_fits
+    assert solution.data_loss < 0.1 * losses[0]
+
+
+@pytest.mark.parametrize("tol", [1e-1, 1e-3, 1e-6])
+def test_the_first_fit_ends_where_the_next_step_gains_a_loose_share(tol):
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    start = perturbed(truth, 0.3)
+    task = task_of(problem, start, None, Trace(), rules=rules_with(loose_tol=tol))
+    expected = gauss_newton(problem, start, Stopping(200, tol))
+    best = gauss_newton(problem, start, Stopping(200, 1e-14))
+    assert fit_first(task).loss == expected.data_loss
+    assert expected.data_loss - best.data_loss < tol * best.data_loss
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-4, 1e-7])
+def test_starts_are_compared_at_the_screening_tolerance(tol):
+    """A fit to that tolerance is final; one to a smaller is polished on, to no more than it left."""
+    truth = random_network(4, 2)
+    problem = gaussian_problem(truth, 400, Tanh(), noise=0.3)
+    rules = PolishRules(screening_tol=tol, loose_tol=0.5)
+    task = task_of(problem, perturbed(truth, 0.3), 2.0, Trace(), rules=SearchRules(polish=rules))
+    solution = polish_start(task)
+    arguments = problem, solution, Trace()
+    for factor in (1, 2):
+        same = minimize_to_tol(*arguments, Stopping(200, factor * tol), rules, keep_alpha=True)
+        assert same is solution
+    end = minimize_to_tol(*arguments, Stopping(200, 1e-12), rules, keep_alpha=True)
+    assert end is not solution
+    assert 1e-3 * tol * end.objective < solution.objective - end.objective < tol * end.objective
+
+
+def test_equations_that_are_solved_roughly_take_fewer_products():
+    """One step of each stage, where the preconditioner is not the matrix itself."""
+    problem = gaussian_problem(random_network(40, 9), 200, Tanh(), noise=0.3)
+    rows_read = []
+    for solve_tol in (0.9, 0.1, 1e-3):
+        own = problem.replace(problem.rows.with_own_counter())
+        rules = rules_with(rough_solve_tol=solve_tol)
+        task = task_of(own, random_network(40, 9), 1.0, Trace(), rules=rules)
+        fit_from_small_weights(replace(task, stopping=Stopping(max_iter=1)), 9)
+        rows_read.append(own.rows.rows_read)
+    assert rows_read[0] < rows_read[1] < rows_read[2]

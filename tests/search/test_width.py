@@ -1,18 +1,21 @@
 """k="auto": the width of the planted network, and one that predicts on other rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from _planted import random_network
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn import _regressor as regressor_module
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._search import width as width_module
 from sklearn_onenn._search.one_start import FitOptions
-from sklearn_onenn._search.rules import EnsembleRules, SearchRules
+from sklearn_onenn._search.rules import EnsembleRules, SampleRules, SearchRules, WidthRules
 from sklearn_onenn._search.width import (
     criterion,
     cross_validated_width,
@@ -166,3 +169,97 @@ def test_criterion_counts_weights_that_are_free(activation, weights):
     expected = 100 * np.log(0.1) + weights * np.log(100)
     assert criterion(problem, network, 0.1) == pytest.approx(expected)
     assert criterion(problem, network, 1e-30) == criterion(problem, network, 1e-13)
+
+
+@pytest.mark.parametrize("m", [1, 3])
+def test_constant_columns_predict_the_mean(m):
+    """Rows of rank zero: no unit explains anything, and there is no width to choose."""
+    Y = np.random.default_rng(0).standard_normal((40, m))
+    X, y = np.tile([1.0, 2.0, 3.0], (40, 1)), Y[:, 0] if m == 1 else Y
+    model = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    assert model.k_ == 1
+    assert_allclose(model.predict(X), np.broadcast_to(y.mean(axis=0), y.shape), atol=1e-12)
+
+
+# The numbers of the rules
+
+
+@pytest.mark.parametrize("largest", [1, 8, 20])
+@pytest.mark.parametrize("targets", [1.5, 2.0, 5.0])
+def test_widths_by_the_rules(largest, targets):
+    """Powers of two up to the largest, and to n / (targets (d + 2)) units."""
+    rules = SearchRules(width=WidthRules(max_width=largest, targets_per_weight=targets))
+    for n in (200, 10_000):
+        most = min(largest, n / (targets * 10))
+        expected = [width for width in (1, 2, 4, 8, 16, 32) if width <= most]
+        assert doubling_widths(problem_on(n, 8, ReLU()), rules) == expected
+
+
+def constants_for_fits(monkeypatch, constant):
+    """Fits of k units predict constant[k]; their widths and numbers of rows are kept."""
+    tried = []
+
+    def fitted(part, k, plan, seed, *, name):
+        tried.append((k, part.rows.n_rows))
+        return Network(np.zeros((1, k)), np.zeros(k), np.zeros((k, 1)), np.array([constant[k]]))
+
+    monkeypatch.setattr(width_module, "fit_width", fitted)
+    return tried
+
+
+def normal_problem(n=300):
+    """Rows that are normal and targets of both signs alike."""
+    X = np.random.RandomState(0).standard_normal((n, 1))
+    rows = ArrayRows(X, np.tile([-1.0, 1.0], n // 2)[:, None])
+    return SquaredLoss(rows, ReLU(), identity_coordinates(1))
+
+
+def plan_with(**numbers):
+    return replace(FitOptions(*[None] * 12), rules=SearchRules(width=WidthRules(**numbers)))
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 10])
+def test_every_fold_is_held_out_once(monkeypatch, n_folds):
+    tried = constants_for_fits(monkeypatch, dict.fromkeys([1, 2, 4, 8, 16, 32, 64], 0.0))
+    cross_validated_width(normal_problem(), 32, plan_with(n_folds=n_folds), np.random.RandomState(0))
+    kept = 300 - 300 // n_folds
+    assert tried == [(32, kept)] * n_folds + [(64, kept)] * n_folds
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_wider_ones_are_tried_until_so_many_gain_nothing(monkeypatch, patience):
+    tried = constants_for_fits(monkeypatch, dict.fromkeys([1, 2, 4, 8, 16, 32, 64], 0.0))
+    plan = plan_with(patience=patience)
+    assert cross_validated_width(normal_problem(), 1, plan, np.random.RandomState(0)) == 1
+    assert sorted({k for k, _ in tried}) == [1, 2, 4, 8, 16, 32, 64][: patience + 2]
+
+
+def test_gain_counts_standard_errors(monkeypatch):
+    """From a constant a to none the error (y - a)^2 falls by a^2 - 2 a y: a^2 on average, sd 2 a.
+
+    The mean over 300 rows is a sqrt(300) / 2 of its standard errors.
+    """
+    a = 0.3
+    constants_for_fits(monkeypatch, dict.fromkeys([1, 4, 8, 16, 32, 64], a) | {2: 0.0})
+    z = a * np.sqrt(300) / 2
+    for factor, expected in [(0.999, 2), (1.001, 1)]:
+        plan = plan_with(gain=factor * z)
+        assert cross_validated_width(normal_problem(), 1, plan, np.random.RandomState(0)) == expected
+
+
+@pytest.mark.parametrize("width", [4, 16])
+def test_the_width_is_chosen_on_a_sample_for_the_typical_one(monkeypatch, width):
+    """Twenty rows for each of width (d + 2) + 1 weights."""
+    seen = []
+
+    def chosen(problem, options, random_state):
+        seen.append(problem.rows.n_rows)
+        return 1, None
+
+    samples = SampleRules(rows_per_weight=20, least_rows=10)
+    rules = SearchRules(samples=samples, width=WidthRules(typical_width=width))
+    monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
+    monkeypatch.setattr(regressor_module, "choose_width", chosen)
+    X, y, _ = make_one_hidden_layer(10_000, 4, 1, activation="relu", random_state=0)
+    OneHiddenLayerRegressor("auto", n_init=1, random_state=0).fit(X, y)
+    assert seen == [20 * (width * 6 + 1)]

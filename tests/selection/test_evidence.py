@@ -15,13 +15,19 @@ from sklearn_onenn._optimization.preconditioner import Preconditioner
 from sklearn_onenn._selection import evidence as evidence_module
 from sklearn_onenn._selection.criteria import (
     CRITERIA,
+    CriteriaRules,
     bic_prefers,
     effective_dof,
     effective_dof_share,
+    noise_variance,
     predicted_error,
+    residual_dof_share,
+    statistical_tolerance,
+    trace_is_exact,
 )
 from sklearn_onenn._selection.evidence import (
     EVIDENCE,
+    EvidenceRules,
     EvidenceUpdate,
     alpha_from,
     alpha_from_fit,
@@ -353,3 +359,151 @@ def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
     for _ in range(3):
         next_alpha(preconditioner)
     assert estimates == [1, 1, 1]
+
+
+# The numbers of the rules
+
+
+@pytest.mark.parametrize("variance", [0.02, 0.4])
+def test_first_penalty_by_the_rules(variance):
+    """s^2 / t^2, with s^2 = .1 from a loss of .05, and no more than the largest."""
+    problem = blank_problem(100, 1)
+    rules = EvidenceRules(first_weight_variance=variance, max_first_alpha=10.0)
+    assert initial_alpha(0.05, problem, 3, rules) == pytest.approx(0.1 / variance)
+    assert initial_alpha(50.0, problem, 3, rules) == initial_alpha(0.05, problem, 33, rules) == 10.0
+
+
+@pytest.mark.parametrize("change", [1.5, 4.0])
+@pytest.mark.parametrize("settled", [1.01, 3.0])
+def test_steps_of_alpha_by_the_rules(change, settled):
+    """Settled within the factor of the update; else half of the way, by no more than the change."""
+    problem, truth = planted(0)
+    rules = EvidenceRules(max_change=change, settled=settled)
+    for factor in (1e-3, 1.0, 1.2, 2.5, 5.0, 1e3):
+        here = problem.replace(problem.rows, alpha=factor).evaluate(truth)
+        aim = updated_alpha(here)
+        alpha, has_settled = EvidenceUpdate(rules)(Preconditioner(here))
+        assert has_settled == (max(aim / factor, factor / aim) <= settled)
+        half_way = np.clip(np.sqrt(aim * factor), factor / change, factor * change)
+        assert alpha == pytest.approx(aim if has_settled else half_way, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_estimates_serve_for_the_steps_of_the_rules(monkeypatch, n_steps):
+    """Seven steps under one penalty."""
+    estimates = []
+
+    def counted(preconditioner, rules):
+        estimates.append(0)
+        return effective_dof(preconditioner, rules)
+
+    monkeypatch.setattr(evidence_module, "effective_dof", counted)
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 200, Tanh(), noise=0.3, alpha=1.0)
+    update, preconditioner = (
+        EvidenceUpdate(EvidenceRules(dof_steps=n_steps)),
+        Preconditioner(problem.evaluate(network)),
+    )
+    for _ in range(7):
+        update(preconditioner)
+    assert len(estimates) == -(-7 // n_steps)
+
+
+def test_an_effective_dof_that_counts_once_gives_generalized_cross_validation():
+    """n RSS / (n - gamma)^2 (Craven and Wahba, 1979); where it counts nothing, the mean square."""
+    truth = random_network(4, 3)
+    here = gaussian_problem(truth, 60, Tanh(), noise=0.3, alpha=3.0).evaluate(truth)
+    gamma, square = effective_dof(Preconditioner(here)), 2 * here.data_loss
+    for cost, expected in [(0.0, square), (1.0, 60 * 60 * square / (60 - gamma) ** 2)]:
+        rules = CriteriaRules(dof_cost=cost)
+        assert predicted_error(here, rules) == pytest.approx(expected, rel=1e-12)
+        assert residual_dof_share(here.problem, gamma, rules) == 1 - cost * gamma / 60
+
+
+@pytest.mark.parametrize("alpha", [0.5, 5.0])
+def test_a_leverage_that_counts_once_leaves_targets_out(alpha):
+    """At a minimum: the linear model is fitted anew without each target in turn, under the penalty."""
+    truth = random_network(2, 2)
+    problem = gaussian_problem(truth, 40, Tanh(), noise=0.3, alpha=alpha)
+    here = gauss_newton(problem, truth, Stopping(200, 1e-15)).evaluation
+    network, size, block = here.network, truth.pack().size, problem.rows.block(0)
+    at = linearize(block, here.input_weights, Tanh())
+    J = np.array([
+        jacobian_product(block, at, network.V, network.unpack(e))[:, 0] for e in np.eye(size)
+    ]).T  # fmt: skip
+    P = 40 * np.array([here.gauss_newton_product(network.unpack(e)).pack() for e in np.eye(size)])
+    P -= J.T @ J
+    errors = []
+    for left_out in range(40):
+        kept = np.arange(40) != left_out
+        gradient = J[kept].T @ at.R[kept, 0] + P @ network.pack()
+        step = np.linalg.solve(J[kept].T @ J[kept] + P, -gradient)
+        errors.append((at.R[left_out, 0] + J[left_out] @ step) ** 2)
+    rules = CriteriaRules(dof_cost=1.0, min_one_minus_leverage=1e-9)
+    found = noise_variance(Preconditioner(here), 0.0, rules)
+    assert found == pytest.approx(np.mean(errors), rel=1e-6)
+    # Where no less than all is left of a target its residual counts as it is.
+    rules = CriteriaRules(min_one_minus_leverage=1.0)
+    assert noise_variance(Preconditioner(here), 0.0, rules) == pytest.approx(2 * here.data_loss)
+
+
+def test_the_share_of_the_targets_that_is_left_at_least():
+    """A prediction is infinite below it, and the noise of many weights no larger than there."""
+    truth = random_network(4, 3)
+    here = gaussian_problem(truth, 60, Tanh(), noise=0.3, alpha=3.0).evaluate(truth)
+    left = residual_dof_share(here.problem, effective_dof(Preconditioner(here)))
+    assert 0.3 < left < 0.9
+    for edge, is_finite in [(left - 1e-9, True), (left + 1e-9, False)]:
+        rules = CriteriaRules(min_residual_dof=edge)
+        assert np.isfinite(predicted_error(here, rules)) == is_finite
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 200, Tanh(), noise=0.3, alpha=3.0)
+    preconditioner = Preconditioner(problem.evaluate(network))
+    assert not preconditioner.exact
+    square = 2 * problem.data_loss(network)
+    for least in (0.05, 0.5):
+        for gamma, share in [(0.0, 1.0), (50.0, 0.65), (200.0, least)]:
+            found = noise_variance(preconditioner, gamma, CriteriaRules(min_residual_dof=least))
+            assert found == pytest.approx(square / share**2, rel=1e-12)
+
+
+@pytest.mark.parametrize(("edge", "is_exact"), [(5.2, True), (5.3, False)])
+def test_many_targets_make_the_trace_of_gaussian_rows_exact(edge, is_exact):
+    """2000 targets for 9 (40 + 2) + 1 weights: 5.28 each; under a penalty alone it is asked."""
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 2000, Tanh(), noise=0.3, alpha=1.0)
+    preconditioner, rules = Preconditioner(problem.evaluate(network)), CriteriaRules(many_targets=edge)
+    assert not preconditioner.exact
+    assert trace_is_exact(preconditioner, rules) == is_exact
+    free = Preconditioner(problem.replace(problem.rows, alpha=0.0).evaluate(network))
+    assert trace_is_exact(free, rules)
+    found = effective_dof(preconditioner, rules)
+    assert (found == preconditioner.effective_dof()) == is_exact
+
+
+def test_what_rows_resolve_is_a_share_of_the_weights():
+    """Of p / n, the part of the residual that a fit takes away, and of no more than all of it."""
+    problem = blank_problem(100, 1)
+    for share in (0.01, 0.2):
+        rules = CriteriaRules(resolved_share=share)
+        assert statistical_tolerance(problem, 3, rules) == pytest.approx(share * 10 / 100)
+        assert statistical_tolerance(problem, 50, rules) == share
+
+
+def test_probes_come_nearer_to_the_trace_the_more_they_are_and_the_longer_they_go():
+    """Conjugate gradients from zero find less than all of it; of 40 draws the mean is within 1 %."""
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 200, Tanh(), noise=0.3, alpha=3.0)
+    preconditioner = Preconditioner(problem.evaluate(network))
+    units = [network.unpack(unit) for unit in np.eye(network.pack().size)]
+    H = np.array([preconditioner.evaluation.gauss_newton_product(unit).pack() for unit in units])
+    free = problem.replace(problem.rows, alpha=0.0).evaluate(network)
+    gamma = np.trace(np.linalg.solve(H, [free.gauss_newton_product(unit).pack() for unit in units]))
+    by_tol = [effective_dof(preconditioner, CriteriaRules(probe_tol=tol)) for tol in (0.5, 0.1, 1e-3)]
+    assert by_tol[0] < by_tol[1] < by_tol[2]
+    errors = []
+    for n_draws in (1, 40):
+        rules = CriteriaRules(probe_signs=200 * n_draws, probe_tol=1e-4)
+        errors.append(abs(effective_dof(preconditioner, rules) / gamma - 1))
+    assert errors[1] < 0.01
+    assert errors[1] < errors[0] < 5 * np.sqrt(2 / gamma)
