@@ -14,12 +14,14 @@ afterwards, which are those before.
 
 import argparse
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import joblib
 import numpy as np
 from _report import Report
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info
 
@@ -74,6 +76,7 @@ def blas_threads():
 
 
 def main(turns, path):
+    warnings.simplefilter("ignore", ConvergenceWarning)
     report = Report(
         path, "Fits in threads", __doc__.split("\n", 2)[2],
         ["n", "d", "k", "fits", "wall", "ratio", "same bits", "BLAS before", "BLAS after"],

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._inference.checks import bending_units, contraction
 from sklearn_onenn._inference.refits import CertificateContext, with_a_further_unit
@@ -102,7 +103,8 @@ def test_the_unit_that_is_missing_is_found(activation, seed):
     stopping = Stopping(max_iter=200, tol=1e-8)
     first = truth._replace(W=truth.W[:, :1], b=truth.b[:1], V=truth.V[:1])
     one = gauss_newton(problem, first, stopping).network
-    plan = OneHiddenLayerRegressor(1)._options(problem.coordinates, problem, np.zeros(1), np.ones(1))
+    scale = TargetScale(np.zeros(1), np.ones(1))
+    plan = OneHiddenLayerRegressor(1)._options(problem.coordinates, problem, scale)
     larger = with_a_further_unit(CertificateContext.of(problem, one, plan))
     best = min(problem.evaluate(network).loss for network in larger)
     assert best < 1.003 * gauss_newton(problem, truth, stopping).objective

@@ -6,12 +6,15 @@ from _planted import differences, gaussian_problem, random_network, separated_ne
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._inference import covariance as covariance_module
 from sklearn_onenn._inference.covariance import covariance_factor
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import Identity, ReLU, Tanh, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import match_units
+
+UNSCALED = TargetScale(np.zeros(1), np.ones(1))
 
 
 def noisy_data(n=400, d=5, k=2, *, activation="relu", sd=0.2, seed=0):
@@ -39,7 +42,7 @@ def linear_problem(alpha):
 
 def test_least_squares_has_the_sandwich_of_mackinnon_and_white():
     problem, network, X, r = linear_problem(0.0)
-    F = covariance_factor(problem, network, np.zeros(1), np.ones(1))
+    F = covariance_factor(problem, network, UNSCALED)
     inverse = np.linalg.inv(X.T @ X)
     leverage = np.einsum("ij,jk,ik->i", X, inverse, X)
     meat = (X * (r / (1 - leverage))[:, None] ** 2).T @ X
@@ -52,7 +55,7 @@ def test_a_strong_penalty_leaves_the_variance_of_the_prior():
     # With the penalty far above the rows' share the covariance is s^2 / alpha, that of a priori weights;
     # the penalty of a linear unit counts |w| and |v| alike, at the scale where both are equal.
     problem, network, X, r = linear_problem(1e8)
-    F = covariance_factor(problem, network, np.zeros(1), np.ones(1))
+    F = covariance_factor(problem, network, UNSCALED)
     variance = (r**2).sum() / (len(r) - 3)
     ratio = 1 / np.linalg.norm(network.W)  # (|w| of the unit of least norm over that with v = 1)^2
     assert_allclose((F @ F.T)[:3, :3], np.eye(3) * variance / 1e8 / ratio, atol=1e-3 * variance / 1e8)
@@ -150,7 +153,7 @@ def test_what_the_rows_do_not_determine_has_a_large_error():
     X, y, _ = noisy_data(200)
     problem = gaussian_problem(random_network(5, 2), 200, ReLU(), noise=0.1)
     dead = random_network(5, 2)._replace(b=np.array([0.0, -100.0]))
-    F = covariance_factor(problem, dead, np.zeros(1), np.ones(1))
+    F = covariance_factor(problem, dead, UNSCALED)
     errors = covariance_module.standard_errors(dead, F)
     assert errors.W[:, 1].min() > 100 * errors.W[:, 0].max()
 

@@ -257,7 +257,7 @@ def test_the_width_is_chosen_on_a_sample_for_the_typical_one(monkeypatch, width)
         return 1, None
 
     samples = SampleRules(rows_per_weight=20, least_rows=10)
-    rules = SearchRules(samples=samples, width=WidthRules(typical_width=width))
+    rules = SearchRules(samples=samples, width=WidthRules(max_width=4 * width))
     monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     monkeypatch.setattr(regressor_module, "choose_width", chosen)
     X, y, _ = make_one_hidden_layer(10_000, 4, 1, activation="relu", random_state=0)
