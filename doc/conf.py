@@ -36,6 +36,7 @@ templates_path = ["_templates"]
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!sklearn_onenn|OneHidden|RowBlocks).*"),
+    (r"py:class", r"sklearn_onenn\.scores\.ScoreFunction"),  # of annotations
     (r"std:ref", r"r2_score|metadata_routing"),  # of scikit-learn, in methods that it documents
 ]
 
