@@ -439,11 +439,12 @@ def test_the_best_fit_has_the_lowest_penalized_loss():
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
-def test_no_more_starts_than_the_rules_allow(number):
-    """Of odd units with little noise and few rows none looks recovered by itself."""
-    problem = planted(30, noise=0.3, activation=Tanh())
-    rules = SearchRules(starts=StartRules(max_starts=number, same_cosine=1.0))
-    plan = plan_of(problem, rules=rules)
+def test_no_more_starts_than_the_rules_allow(monkeypatch, number):
+    """As many as that are made where none of them is ever good enough."""
+    for name in ("finished", "cannot_improve"):
+        monkeypatch.setattr(multistart_module, name, lambda *arguments: False)
+    problem = planted(60, noise=0.3, activation=Tanh())
+    plan = plan_of(problem, rules=SearchRules(starts=StartRules(max_starts=number)))
     assert allowed_starts(problem, 2, plan) == number
     assert search_starts(problem, 2, plan, np.random.RandomState(0)).n_starts == number
 
