@@ -212,7 +212,8 @@ def in_single(X, y):
 
 def sparse_rows(n=600, d=12):
     """CSR rows."""
-    X = sparse.random_array((n, d), density=0.2, rng=np.random.default_rng(0)).tocsr()
+    rng = np.random.default_rng(0)
+    X = sparse.csr_array(rng.uniform(size=(n, d)) * (rng.uniform(size=(n, d)) < 0.2))
     return X, np.random.default_rng(1).standard_normal(n)
 
 

@@ -119,7 +119,7 @@ def test_single_precision_recovers_to_single_precision():
 def sparse_rows(n=1500, d=12, density=0.2, seed=0):
     """Rows most of whose entries are zero, a network on them, and its targets."""
     rng = np.random.default_rng(seed)
-    X = sparse.random_array((n, d), density=density, rng=rng, data_sampler=rng.standard_normal).tocsr()
+    X = sparse.csr_array(rng.standard_normal((n, d)) * (rng.uniform(size=(n, d)) < density))
     W = np.linalg.qr(rng.standard_normal((d, 2)))[0] * 2
     return X, np.maximum(X @ W + 0.1, 0) @ [1.0, -1.0]
 
