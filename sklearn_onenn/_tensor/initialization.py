@@ -179,11 +179,7 @@ def tensor_start(
         c = rows.sum(lambda block: weighted(block.y, block.weight).sum(axis=0)) / rows.weight_sum
         nothing = np.zeros((coordinates.rank, 0)), np.zeros(0), np.zeros((0, rows.n_outputs)), c
         return filled(Network(*nothing), k, random_state)
-    if score_function is not None:
-        start = score_start(
-            rows, coordinates, n_found, activation, score_function, random_state=random_state
-        )
-    elif moments == "raw":
+    if moments == "raw":
         start = raw_moment_start(
             leading_output(rows),
             coordinates,
@@ -195,7 +191,10 @@ def tensor_start(
         if rows.n_outputs > 1:
             start = with_fitted_outputs(SquaredLoss(rows, activation, coordinates), start.W, start.b)
     else:
-        start = residual_moment_start(rows, coordinates, n_found, activation, random_state=random_state)
+        start = residual_moment_start(
+            rows, coordinates, n_found, activation,
+            score_function=score_function, random_state=random_state,
+        )  # fmt: skip
     return filled(start, k, random_state)
 
 
@@ -233,18 +232,23 @@ def residual_moment_start(
     k: int,
     activation: Activation,
     *,
+    score_function: ScoreFunction | None = None,
     random_state: np.random.RandomState,
 ) -> Network:
-    """Tensor initialization with residual moments.
+    """Tensor initialization with residual moments, or with those of a score.
 
     Parameters
     ----------
     rows : ArrayRows
+        Dense with a score.
     coordinates : Coordinates
-        In which rows are taken for N(0, I).
+        In which rows are taken for N(0, I); with a score white or of similar scale.
     k : int
         At most the rank r of the coordinates.
     activation : Activation
+    score_function : object or None
+        Score of the rows as they are, see :mod:`sklearn_onenn.scores`: Hessian slices by Stein's
+        identity, which holds for any density, take the place of Hermite moments.
     random_state : numpy.random.RandomState
 
     Returns
@@ -252,17 +256,26 @@ def residual_moment_start(
     Network
         In the coordinates.
     """
-    r = coordinates.rank
-    affine = AffineFit(rows, coordinates)
+    r, affine = coordinates.rank, AffineFit(rows, coordinates)
     slopes, residuals = affine(rows.y)
     V = np.eye(r) if k == r else unit_span(affine, residuals, slopes, k, random_state)
+
+    def worth_repair(loss: float) -> bool:
+        return score_function is not None or may_be_identified(rows, coordinates, k, loss)
+
+    def stack_of(projected: ArrayRows, step: int) -> tuple[list[Array], float]:
+        if scores is None:
+            return noise_stack(projected)
+        return score_stack(projected, rows.take(slice(None, None, step)), coordinates, V, scores)
+
+    scores = None
+    if score_function is not None:
+        if k < r:
+            V = score_span(score_function, rows, coordinates, slopes, V, random_state)
+        scores = SteinScores(score_function, coordinates.inverse.T @ V)
     projected = rows_in_span(rows, coordinates, V, slopes)
     start = recover_units(
-        projected,
-        activation,
-        lambda rows, step: noise_stack(rows),
-        worth_repair=lambda loss: may_be_identified(rows, coordinates, k, loss),
-        random_state=random_state,
+        projected, activation, stack_of, worth_repair=worth_repair, random_state=random_state
     )
     return start._replace(W=V @ start.W)
 
@@ -287,49 +300,3 @@ def check_score_function(score_function: Any, X: RowMatrix, moments: str) -> Non
             "score_function needs dense rows: a density has no mass on zeros. "
             "Use X.toarray(), or score_function=None."
         )
-
-
-def score_start(
-    rows: ArrayRows,
-    coordinates: Coordinates,
-    k: int,
-    activation: Activation,
-    score_function: ScoreFunction,
-    *,
-    random_state: np.random.RandomState,
-) -> Network:
-    """Tensor initialization with moments of the score.
-
-    Parameters
-    ----------
-    rows : ArrayRows
-        Dense.
-    coordinates : Coordinates
-        White or of similar scale.
-    k : int
-        At most the rank r of the coordinates.
-    activation : Activation
-    score_function : object
-        Score of the rows as they are, see :mod:`sklearn_onenn.scores`.
-    random_state : numpy.random.RandomState
-
-    Returns
-    -------
-    Network
-        In the coordinates.
-    """
-    r = coordinates.rank
-    affine = AffineFit(rows, coordinates)
-    slopes, residuals = affine(rows.y)
-    V = np.eye(r)
-    if k < r:
-        V = unit_span(affine, residuals, slopes, k, random_state)
-        V = score_span(score_function, rows, coordinates, slopes, V, random_state)
-    scores = SteinScores(score_function, coordinates.inverse.T @ V)
-
-    def stack_of(projected: ArrayRows, step: int) -> tuple[list[Array], float]:
-        return score_stack(projected, rows.take(slice(None, None, step)), coordinates, V, scores)
-
-    projected = rows_in_span(rows, coordinates, V, slopes)
-    start = recover_units(projected, activation, stack_of, random_state=random_state)
-    return start._replace(W=V @ start.W)
