@@ -12,6 +12,7 @@ from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._data.whitening import identity_coordinates
+from sklearn_onenn._inference import refits as refits_module
 from sklearn_onenn._inference.checks import bending_units, contraction
 from sklearn_onenn._inference.refits import CertificateContext, with_a_further_unit
 from sklearn_onenn._inference.residual_tests import (
@@ -357,3 +358,18 @@ def test_a_better_network_explains_the_residual_of_a_worse_one():
     problem = gaussian_problem(teacher, 500, Tanh(), noise=0.1)
     assert explained(problem, perturbed(teacher, 0.1), teacher) > 5
     assert explained(problem, teacher, perturbed(teacher, 0.1)) < 3
+
+
+def test_a_fresh_start_stops_as_the_fit_did(monkeypatch):
+    """With the user's iterations and tolerance, where one from half of the rows is polished on all."""
+    X, y = planted(2000, noise=0.2)
+    model = OneHiddenLayerRegressor(2, max_iter=70, tol=1e-5, random_state=0).fit(X, y)
+    usual, seen = refits_module.continue_on, []
+
+    def recorded(problem, solution, trace, stopping):
+        seen.append((stopping.max_iter, stopping.tol))
+        return usual(problem, solution, trace, stopping)
+
+    monkeypatch.setattr(refits_module, "continue_on", recorded)
+    assert model.certificate(X, y).verdict == "recovered"
+    assert set(seen) == {(70, 1e-5)}

@@ -11,7 +11,8 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.loss import SquaredLoss, residuals
 from sklearn_onenn._network.network import forward
-from sklearn_onenn.activations import SquaredReLU, Tanh
+from sklearn_onenn._network.symmetries import TangentBasis
+from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 # Intercepts, weights, outputs, white coordinates of a singular covariance, penalty.
@@ -182,3 +183,23 @@ def test_residuals_are_targets_less_predictions():
     assert_array_equal(rest.weight, problem.rows.weight)
     n = rest.weight_sum
     assert (rest.weight * rest.y**2).sum() / (2 * n) == pytest.approx(problem.data_loss(network))
+
+
+# Counts
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_weights_are_those_that_may_vary(n_outputs, fit_intercept):
+    """As the free weights of a network: without intercepts b and c are none."""
+    rows = ArrayRows(np.zeros((40, 5)), np.zeros((40, n_outputs)))
+    for activation in (Tanh(), ReLU()):
+        problem = SquaredLoss(rows, activation, identity_coordinates(5), fit_intercept=fit_intercept)
+        network = random_network(5, 4, n_outputs)
+        every, free = (
+            TangentBasis(network, degree=degree, fit_intercept=fit_intercept).size
+            for degree in (None, activation.degree)
+        )
+        assert (problem.n_weights(4), problem.n_identifiable_weights(4)) == (every, free)
+        assert problem.n_weights(5) - problem.n_weights(4) == problem.weights_of_a_unit
+        assert problem.targets_per_weight(4) == 40 * n_outputs / every
