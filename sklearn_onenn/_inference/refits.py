@@ -226,7 +226,7 @@ def no_rival(case: CertificateContext) -> Check:
     score, gain = max(scores.values()), gains[best]
     seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
     return answer(
-        "no rival activation", score, rules.rival, score < rules.rival and gain < rules.rival_gain,
+        "no rival activation", score, rules.mere_noise, max(score, gain) < rules.mere_noise,
         f"No other activation explains the residual {seen}.",
         f"Another activation may be the right one {seen}: try activation={best!r}, or take more rows.",
         decisive=False,

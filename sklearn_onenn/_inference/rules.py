@@ -27,9 +27,7 @@ class CertificateRules:
     called_for, mere_noise : float
         Twice the log-likelihood, for each weight of a unit, above which the rows call for it, and up to
         which it may be noise. A unit of noise has 1.7, since its direction is sought, and one in 70 has
-        more than 3.
-    rival, rival_gain : float
-        The score, and twice the log-likelihood, from which another activation may be the right one.
+        more than 3. So much of it, or so many standard errors, another activation may have by chance.
     """
 
     least_rows: float = 1.1
@@ -40,8 +38,6 @@ class CertificateRules:
     chance: float = 3.5
     called_for: float = 4.0
     mere_noise: float = 3.0
-    rival: float = 2.9
-    rival_gain: float = 2.8
 
 
 @dataclass(frozen=True)

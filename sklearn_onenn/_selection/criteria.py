@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._data.floating_point import TINY
+from .._data.rules import DATA
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Network
 from .._optimization.conjugate_gradients import conjugate_gradients
@@ -30,10 +31,10 @@ class CriteriaRules:
     min_one_minus_leverage : float
         Share of a single target that is left at least to tell of the noise, beside its leverage. With a
         tenth left one residual would count a hundred times.
-    many_targets : float
-        Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many
-        weights as that of the rows, within 2 %; and with fewer rows for each weight a fit may take
-        structure for noise, or noise for structure.
+    small_sample : float
+        Targets for each weight, as of :class:`DataRules`, from which the Gauss-Newton matrix of Gaussian
+        rows determines about as many weights as that of the rows; and with fewer rows for each weight a
+        fit may take structure for noise, or noise for structure.
     detectable : float
         A unit could not be missed when its second moment is so many times what noise alone shows.
     resolved_share : float
@@ -48,7 +49,7 @@ class CriteriaRules:
     dof_cost: float = 1.4
     min_residual_dof: float = 0.1
     min_one_minus_leverage: float = 0.3
-    many_targets: float = 5.0
+    small_sample: float = DATA.small_sample
     detectable: float = 3.0
     resolved_share: float = 0.01
     probe_signs: int = 1000
@@ -153,7 +154,7 @@ def trace_is_exact(preconditioner: Preconditioner, rules: CriteriaRules = CRITER
     problem, k = preconditioner.evaluation.problem, len(preconditioner.evaluation.network.b)
     if preconditioner.exact or problem.alpha == 0:
         return True
-    return preconditioner.covers_units and problem.targets_per_weight(k) >= rules.many_targets
+    return preconditioner.covers_units and problem.targets_per_weight(k) >= rules.small_sample
 
 
 def effective_dof_share(

@@ -25,6 +25,9 @@ from .._typing import Array
 Generator = np.random.RandomState | np.random.Generator
 Seed = int | Generator | None
 
+# Starts whose misfits differ by a smaller share of them ended in the same place.
+SAME_MISFIT = 1e-5
+
 # Ridge on the weights; columns of U have unit length, so they have no scale. It is rounding and only
 # keeps the normal equations solvable when columns are parallel.
 _RIDGE = 1e-13
@@ -38,7 +41,6 @@ def wedge_components(
     *,
     n_starts: int = 4,
     n_sweeps: int = 60,
-    same_misfit: float = 1e-3,
     random_state: Seed = None,
 ) -> Array:
     """Components by U-WEDGE alone, for slices that are moments of data.
@@ -53,8 +55,6 @@ def wedge_components(
     n_starts : int, default=4
         Slices as they are, then random pencils, until the least misfit has been reached twice.
     n_sweeps : int, default=60
-    same_misfit : float, default=1e-3
-        Two starts whose misfits differ by no more than this share of them count as one place.
     random_state : int, RandomState, Generator or None, default=None
 
     Returns
@@ -70,7 +70,7 @@ def wedge_components(
         U = _u_wedge(given, B, n_sweeps)
         found.append((_fit(given, U)[0], U))
         best, *others = sorted(misfit for misfit, _ in found)
-        if others and others[0] <= (1 + same_misfit) * best:
+        if others and others[0] <= (1 + SAME_MISFIT) * best:
             break
     return min(found, key=lambda pair: pair[0])[1]
 
@@ -141,7 +141,7 @@ def _best_start(slices: Array, rng: Generator, n_starts: int = 6, start_ridge: f
         # Without noise U is exact already, and a ridge would lose components of small weight.
         found.append(_polish(slices, _better(slices, U, V), max_iter=30, tol=1e-4))
         best, *others = sorted(misfit for _, misfit in found)
-        if others and others[0] <= (1 + 1e-5) * best + 1e-12 * np.sum(slices**2):
+        if others and others[0] <= (1 + SAME_MISFIT) * best + 1e-12 * np.sum(slices**2):
             break
     return min(found, key=lambda pair: pair[1])[0]
 

@@ -472,7 +472,7 @@ def test_many_targets_make_the_trace_of_gaussian_rows_exact(edge, is_exact):
     """2000 targets for 9 (40 + 2) + 1 weights: 5.28 each; under a penalty alone it is asked."""
     network = random_network(40, 9)
     problem = gaussian_problem(network, 2000, Tanh(), noise=0.3, alpha=1.0)
-    preconditioner, rules = Preconditioner(problem.evaluate(network)), CriteriaRules(many_targets=edge)
+    preconditioner, rules = Preconditioner(problem.evaluate(network)), CriteriaRules(small_sample=edge)
     assert not preconditioner.exact
     assert trace_is_exact(preconditioner, rules) == is_exact
     free = Preconditioner(problem.replace(problem.rows, alpha=0.0).evaluate(network))
