@@ -1,7 +1,7 @@
 """Checks of a certificate that sums over the rows answer, each by a value, its limit and a sentence.
 
-``certify`` lists them. To add one, return :func:`answer` from a function of its own; its limit is a
-field of ``CertificateRules``, described in the docstring there.
+``certify`` in ``certificate.py`` lists them. To add one, return :func:`answer` from a function of its
+own; its limit is a field of ``CertificateRules``, described in the docstring there.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 An exact fit must not be exact without one of its units. Of a noisy one the residual must be noise,
 every unit must explain more than it would of noise, and a fresh start on half of the rows must lead to
-the same optimum.
+the same optimum. To add a check like them, list it in :func:`exact_checks` or :func:`noisy_checks`.
 """
 
 from dataclasses import dataclass, replace

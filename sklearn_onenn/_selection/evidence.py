@@ -10,7 +10,8 @@ Both are estimated anew at every linearization, as Foresee and Hagan do.
 
 ``alpha_from`` is this formula; s^2 is ``noise_variance`` of ``criteria``, which for small networks is
 the mean over left-out targets; ``EvidenceUpdate`` damps the changes from step to step, and
-``initial_alpha`` is where the search begins.
+``initial_alpha`` is where the search begins (``alpha_from_fit`` where it begins anew, at a fit without
+penalty). The regimes of ``_search`` say when it is searched for.
 
 MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the
 noise: where its units bend was fitted too. So s^2 is the error of prediction by generalized
@@ -123,6 +124,7 @@ class EvidenceUpdate:
         self.gamma, self.alpha, self.steps = 0.0, 0.0, 0
 
     def __call__(self, preconditioner: Preconditioner) -> tuple[float, bool]:
+        """The penalty of the next step, half way on a logarithmic scale; and whether it has settled."""
         previous, max_change = preconditioner.evaluation.problem.alpha, self.rules.max_change
         alpha = alpha_from(preconditioner, self._dof(preconditioner), self.rules.criteria)
         if alpha == 0 or self._is_settled(alpha, previous):
