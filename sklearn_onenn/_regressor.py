@@ -66,12 +66,14 @@ class OneHiddenLayerRegressor(
 
     Parameters
     ----------
-    k : int or "auto", default=5
-        Number of hidden units. "auto" is the number that the rows support: on data from a network of
-        this kind its own; on other data one that predicts best in cross-validation.
+    k : int or "auto", default=100
+        Number of hidden units. Rows of no network are fitted by several networks of 25 units or more,
+        whose mean this one is: the default, on any table. A network that generated the rows is recovered
+        with its own number of units. "auto" is the number that the rows support: on data from a network
+        of this kind its own; on other data one that predicts best in cross-validation.
 
-    activation : str or Activation, default="relu"
-        phi: "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "tanh", "erf", "gelu",
+    activation : str or Activation, default="tanh"
+        phi: "tanh", "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "erf", "gelu",
         "softplus", "identity", "square", or an instance of
         :class:`sklearn_onenn.activations.Activation`.
 
@@ -234,7 +236,7 @@ class OneHiddenLayerRegressor(
     >>> from sklearn_onenn import OneHiddenLayerRegressor
     >>> from sklearn_onenn.datasets import make_one_hidden_layer
     >>> X, y, teacher = make_one_hidden_layer(2000, 10, 3, activation="relu", random_state=0)
-    >>> model = OneHiddenLayerRegressor(k=3, random_state=0).fit(X, y)
+    >>> model = OneHiddenLayerRegressor(k=3, activation="relu", random_state=0).fit(X, y)
     >>> bool(model.loss_ < 1e-12)
     True
     """
@@ -266,9 +268,9 @@ class OneHiddenLayerRegressor(
 
     def __init__(
         self,
-        k: int | Literal["auto"] = 5,
+        k: int | Literal["auto"] = 100,
         *,
-        activation: str | Activation = "relu",
+        activation: str | Activation = "tanh",
         fit_intercept: bool = True,
         init: str | Sequence[Any] = "tensor",
         moments: str = "residual",
@@ -592,6 +594,13 @@ class OneHiddenLayerRegressor(
                 ConvergenceWarning,
                 stacklevel=5,
             )
+        if fit.missed > MISSED:
+            warnings.warn(
+                f"The network leaves {fit.missed:.0%} of the variance of y more than a straight line or "
+                f"the nearest rows do: use more units than k={len(fit.start.b)} or another activation.",
+                UserWarning,
+                stacklevel=5,
+            )
         start = caller_network(fit.start, problem, targets)
         self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
         self.__dict__.update(self._weights(solution.network, problem, targets))
@@ -620,6 +629,10 @@ class OneHiddenLayerRegressor(
             "n_outputs_": network.V.shape[1],
             "out_activation_": "identity",
         }
+
+
+# Share of the variance of y from which a user is told that a fit missed it.
+MISSED = 0.1
 
 
 def sums_of_targets(rows: Rows, targets: TargetScale) -> Array:

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from ._data.targets import factor_of_weights
 from ._typing import Array, RowMatrix
 
 ROWS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
@@ -62,7 +63,9 @@ def training_rows(
         raise ValueError(
             f"sample_weight must have at least 2 positive entries, got {np.count_nonzero(used)}."
         )
-    return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
+    X, y, weight = (X, y, weight) if used.all() else (X[used], y[used], weight[used])
+    factor = factor_of_weights(weight.sum(dtype=np.float64), len(weight))
+    return X, y, weight if factor == 1 else (weight * factor).astype(weight.dtype)
 
 
 def checked_blocks(

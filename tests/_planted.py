@@ -174,7 +174,7 @@ def planted(n=400, d=4, k=2, activation="relu", noise=0.0, seed=0):
 
 
 def new(**parameters):
-    return OneHiddenLayerRegressor(**({"k": 2, "random_state": 0} | parameters))
+    return OneHiddenLayerRegressor(**({"k": 2, "activation": "relu", "random_state": 0} | parameters))
 
 
 def weights(model):

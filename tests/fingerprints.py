@@ -422,7 +422,7 @@ def judged(certificate):
 
 def new(**options):
     """An estimator with a seed."""
-    return OneHiddenLayerRegressor(**({"random_state": 0} | options))
+    return OneHiddenLayerRegressor(**({"k": 5, "activation": "relu", "random_state": 0} | options))
 
 
 def fit(data, weight=None, *, held_out=None, certify=None, stop=None, std=False, **options):

@@ -30,6 +30,7 @@ NUMERICAL_IMPORTS = {"numpy", "scipy", "sklearn.utils.check_random_state"}
 MORE_IMPORTS = {
     "_data.rows": {"threadpoolctl"},
     "_search.multistart": {"sklearn.utils.parallel"},
+    "_search.reference": {"sklearn.linear_model", "sklearn.neighbors"},
     # Public functions, which validate what they are given:
     "_tensor.initialization": {"sklearn.utils"},
     "datasets": {"sklearn.utils"},

@@ -20,7 +20,9 @@ def planted(n=300, activation="relu"):
 
 
 def new(**parameters):
-    return OneHiddenLayerRegressor(**({"k": 2, "n_init": 1, "random_state": 0} | parameters))
+    return OneHiddenLayerRegressor(
+        **({"k": 2, "activation": "relu", "n_init": 1, "random_state": 0} | parameters)
+    )
 
 
 class Recorder:

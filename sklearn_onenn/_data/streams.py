@@ -13,7 +13,7 @@ from scipy.sparse import issparse, vstack
 from .._typing import Array, RowMatrix
 from .blocks import Block
 from .rows import ArrayRows, Rows, stratified_rows
-from .targets import TargetScale
+from .targets import TargetScale, factor_of_weights
 
 
 class RowBlocks:
@@ -113,7 +113,7 @@ def summarize(blocks: Iterable[tuple[RowMatrix, Array, Array | None]], *, center
         if not sizes:
             n_features, dtype = X.shape[1], X.dtype
             origin, unit = origin_and_unit(y, center=center)
-            sums = np.zeros((3, y.shape[1]))
+            sums = np.zeros((4, y.shape[1]))
         sizes.append(X.shape[0])
         sums = sums + target_sums(y, weight, origin, unit)
     if not sizes:
@@ -134,10 +134,11 @@ def origin_and_unit(y: Array, *, center: bool) -> tuple[Array, Array]:
 
 
 def target_sums(y: Array, weight: Array | None, origin: Array, unit: Array) -> Array:
-    """Weighted sums (3, n_outputs) of 1, t and t^2 over a block, t = (y - origin) / unit."""
+    """Sums (4, n_outputs): of weights, of t and t^2 by them, t = (y - origin) / unit; and of rows."""
     t = (y - origin) / unit
     weight = np.ones(len(t)) if weight is None else np.asarray(weight, dtype=np.float64)
-    return np.array([np.full(t.shape[1], weight.sum()), weight @ t, weight @ t**2])
+    one = np.ones(t.shape[1])
+    return np.array([weight.sum() * one, weight @ t, weight @ t**2, np.count_nonzero(weight) * one])
 
 
 def summary_from_sums(
@@ -154,11 +155,13 @@ def summary_from_sums(
     weight_sum = float(sums[0, 0])
     if not weight_sum > 0:
         raise ValueError("sample_weight must have a positive entry, all are zero.")
-    first, second = sums[1:] / weight_sum
+    first, second = sums[1:3] / weight_sum
+    factor = factor_of_weights(weight_sum, int(sums[3, 0]))
     mean = origin + unit * first
     deviation = unit * np.sqrt(np.maximum(second - (first**2 if center else 0.0), 0.0))
     scale = TargetScale.from_deviation(mean if center else np.zeros_like(mean), deviation)
-    return DataSummary(tuple(sizes), n_features, len(unit), dtype, weight_sum, scale)
+    scale = replace(scale, weight_factor=factor)
+    return DataSummary(tuple(sizes), n_features, len(unit), dtype, factor * weight_sum, scale)
 
 
 def arrays_of(block: tuple[Any, Any, Any], dtype: DTypeLike) -> tuple[RowMatrix, Array, Array | None]:

@@ -28,6 +28,15 @@ def merge_equal_rows(X: RowMatrix, y: Array, weight: Array | None) -> tuple[Arra
     return X, y, weight
 
 
+def factor_of_weights(total: float, count: int) -> float:
+    """Factor that brings weights with this sum up to the number of rows that have one, where it is less.
+
+    A weight counts how often a row is there. Weights that sum to less than the rows cannot be counts: of
+    w / w.sum() all rows together would count as one.
+    """
+    return count / total if 0 < total < count else 1.0
+
+
 @dataclass(frozen=True)
 class TargetScale:
     """Mean and scale by which targets are brought to mean zero and unit variance.
@@ -37,10 +46,13 @@ class TargetScale:
     mean, scale : arrays of shape (n_outputs,)
         Without an intercept the mean is zero and the scale the root mean square. A target that does not
         vary beyond rounding has scale one.
+    weight_factor : float
+        By which weights are multiplied: see :func:`factor_of_weights`. (Of arrays they have it already.)
     """
 
     mean: Array
     scale: Array
+    weight_factor: float = 1.0
 
     @classmethod
     def of(cls, y: Array, weight: Array | None, *, center: bool) -> "TargetScale":
@@ -67,4 +79,6 @@ class TargetScale:
     ) -> ArrayRows:
         """Rows with their targets at mean zero and scale one, in the type of X."""
         y = ((y - self.mean) / self.scale).astype(X.dtype)
+        if weight is not None and self.weight_factor != 1:
+            weight = (weight * self.weight_factor).astype(weight.dtype)
         return ArrayRows(X, y, weight, executor=executor)

@@ -22,7 +22,7 @@ from .._network.network import Linearization, Network, linearize, overflow_allow
 from .._typing import Array
 
 # Up to this many weights W the preconditioner is the whole matrix.
-WHOLE_MATRIX_WEIGHTS = 300
+WHOLE_MATRIX_WEIGHTS = 1000
 
 # Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
 SPAN_UNITS = 24

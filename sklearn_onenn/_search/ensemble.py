@@ -1,10 +1,12 @@
-"""The polish of few rows that have no network to recover: begun anew, in members that are averaged.
+"""The polish of rows that have no network to recover: begun anew, in members that are averaged.
 
 Nothing tells one optimum there from another: neither the loss, nor the penalized loss, nor the penalty.
-The mean of several predicts better than any one, and a network of k units can hold it: members of at
-least ten units, as many as the rows determine well, are fitted to the targets one by one, each from
-small weights of its own, and share the outputs. (Ensembles of networks that differ by their first
-weights alone: L. K. Hansen, P. Salamon, 1990, doi:10.1109/34.58871.)
+The mean of several predicts better than any one, and a network of k units can hold it: a few wide
+members are fitted to the targets one by one, each from random units of its own, and share the outputs.
+(Ensembles of networks that differ by their first weights alone: L. K. Hansen, P. Salamon, 1990,
+doi:10.1109/34.58871.) The mean takes away most of what differs from member to member, so a member may
+follow the targets closer than a single network: its penalty goes by the variance of the noise, not by
+its own error of prediction.
 """
 
 from collections.abc import Sequence
@@ -17,23 +19,22 @@ from .._network.network import Network
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import predicted_error, statistical_tolerance
-from .._selection.evidence import maximize_evidence
+from .._selection.evidence import EvidenceRules, maximize_evidence
 from .progress import StopFit
+from .reference import reference_error
 from .rules import EnsembleRules
 from .stages import (
     PenalizedFit,
     PolishTask,
     best_on_validation,
-    lost_units,
-    minimize_loosely,
     minimize_past_kinks,
     on_all_rows,
 )
-from .starts import small_start
+from .starts import RANDOM_SLOPE, random_units
 
 
 def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
-    """The mean of members that begin at small weights; a single one where the rows determine no more.
+    """The mean of members that begin at random units; a single one where there are few units.
 
     Parameters
     ----------
@@ -50,13 +51,15 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
     problem, trace = task.problem, task.trace
     widths = member_widths(problem, task.k, task.rules.ensemble)
     if len(widths) == 1:
-        return fit_from_small_weights(task, task.k)
+        return fit_anew(task)
     members: list[Solution] = []
     with trace.best_of_its_own():  # on held-out rows
         try:
+            if task.alpha is None:
+                task = replace(task, alpha=cross_validated_penalty(task, widths[0]))
             for width in widths:
                 trace.best = None  # the best network on held-out rows is one of each member
-                member = fit_from_small_weights(task, width)
+                member = fit_member(task, width, task.rules.ensemble.evidence)
                 if not members and not promises_less(member, rival, task):
                     return None
                 members.append(replace(member, evaluation=None))
@@ -67,7 +70,7 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
             if not ends:
                 assert trace.last_of_problem is not None  # there was a step to stop at
                 ends = [(trace.last_of_problem, 1.0)]
-    rest = [small_start(problem, width, task.random_state) for width in widths[len(ends) :]]
+    rest = [random_units(problem, width, task.random_state) for width in widths[len(ends) :]]
     network = ensemble_mean(*zip(*ends, strict=True), rest=rest)
     evaluation = problem.replace(problem.rows, alpha=task.alpha or 0.0).evaluate(network)
     trace.stage("ensemble mean")(evaluation)
@@ -75,6 +78,33 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
     mean = Solution.at(evaluation, "max_iter" if unfinished else members[-1].reason, 0, [])
     mean = replace(mean, alpha=task.alpha, may_be_identified=False)
     return best_on_validation(mean, problem, trace)
+
+
+def cross_validated_penalty(task: PolishTask, width: int) -> float | None:
+    """The penalty of a member of many weights: None to find it by the evidence, or that of the noise.
+
+    Of few targets the evidence has two maxima, of which one is a constant and the other may be a fit of
+    the noise. The error of :func:`reference_error` is a bound on the noise that it does not know of.
+    Which of the two predicts better is asked of three folds, and of one member.
+    """
+    problem, rows = task.problem, task.problem.array_rows
+    if problem.targets_per_weight(width) >= task.rules.ensemble.fewest_targets or rows.n_rows < 6:
+        return None
+    noise = reference_error(problem)
+    if not np.isfinite(noise):
+        return None
+    fold_of = np.random.RandomState(0).permutation(rows.n_rows) % 3
+    errors: dict[float | None, float] = {}
+    for alpha in (None, noise):
+        squares = 0.0
+        for fold in range(3):
+            kept = problem.replace(rows.take(np.flatnonzero(fold_of != fold)))
+            of_fold = replace(task, problem=kept, alpha=alpha, random_state=np.random.RandomState(fold))
+            member = fit_member(of_fold, width, task.rules.ensemble.evidence)
+            left_out = problem.replace(rows.take(np.flatnonzero(fold_of == fold)))
+            squares += left_out.data_loss(member.network) * left_out.rows.weight_sum
+        errors[alpha] = squares
+    return min(errors, key=lambda alpha: errors[alpha])
 
 
 def promises_less(member: Solution, rival: float, task: PolishTask) -> bool:
@@ -87,9 +117,8 @@ def promises_less(member: Solution, rival: float, task: PolishTask) -> bool:
 
 def member_widths(problem: SquaredLoss, k: int, rules: EnsembleRules) -> list[int]:
     """Units of each member of an ensemble of k units."""
-    width = max(
-        rules.member_units, problem.n_targets / (rules.member_targets * problem.weights_of_a_unit)
-    )
+    determined = problem.n_targets / problem.weights_of_a_unit
+    width = max(rules.member_units, min(k / rules.max_members, determined))
     return [len(part) for part in np.array_split(np.arange(k), max(1, int(k / width)))]
 
 
@@ -120,34 +149,33 @@ def ensemble_mean(
     return Network(np.concatenate(W, axis=1), np.concatenate(b), np.concatenate(V), np.sum(c, axis=0))
 
 
-def fit_from_small_weights(task: PolishTask, k: int) -> Solution:
-    """k units that grow from small weights under a penalty, fitted with the one of largest evidence."""
+def fit_member(task: PolishTask, k: int, evidence: EvidenceRules) -> Solution:
+    """k random units, fitted with the penalty of largest evidence; they have one from the first step."""
     problem, rules = task.problem, task.rules.polish
-    small = small_start(problem, k, task.random_state)
+    start = random_units(problem, k, task.random_state, task.slope)
     resolved = statistical_tolerance(problem, k, rules.evidence.criteria)
     stopping = replace(
         task.stopping, tol=max(task.stopping.tol, resolved), solve_tol=rules.rough_solve_tol
     )
-    task = replace(task, problem=in_single_precision(problem, stopping.tol), stopping=stopping)
-    fit = grow(task, small)
+    rounded = in_single_precision(problem, stopping.tol)
+    if task.alpha is None:
+        probable = maximize_evidence(
+            rounded, start, evidence.max_first_alpha * (RANDOM_SLOPE / task.slope) ** 2,
+            stopping.with_tol(task.stopping.tol).within(task.rules.ensemble.steps),
+            callback=task.trace.stage("evidence"), rules=evidence,
+        )  # fmt: skip
+        fit = PenalizedFit.of(probable)
+    else:
+        fit = PenalizedFit(rounded.replace(rounded.rows, alpha=task.alpha), start)
     last = minimize_past_kinks(fit, task.trace, stopping, rules.smoothing.first_width())
     solution = on_all_rows(problem, last, fit.problem.alpha, may_be_identified=False)
+    if solution.reason == "max_iter" and task.stopping.max_iter > task.rules.ensemble.steps:
+        solution = replace(solution, reason="converged")  # as far as its penalty is known
     return best_on_validation(solution, problem, task.trace)
 
 
-def grow(task: PolishTask, small: Network) -> PenalizedFit:
-    """The problem with its penalty, and weights that grew from small ones, never without a penalty."""
-    problem, alpha, rules = task.problem, task.alpha, task.rules.ensemble
-    first_alpha = rules.small_alpha if alpha is None else min(alpha, rules.small_alpha)
-    held = problem.replace(problem.rows, alpha=first_alpha)
-    stopping = task.stopping.with_tol(rules.growth_tol)
-    grown = minimize_loosely(
-        held, small, stopping, task.rules.polish.loose_tol, task.trace.stage("growth")
-    )
-    if alpha is not None:
-        return PenalizedFit(problem.replace(problem.rows, alpha=alpha), grown.network)
-    probable = maximize_evidence(
-        problem, grown.network, first_alpha, task.stopping,
-        callback=task.trace.stage("evidence"), rules=task.rules.polish.evidence,
-    )  # fmt: skip
-    return PenalizedFit.of(grown if lost_units(grown, probable, task.rules.polish) else probable)
+def fit_anew(task: PolishTask) -> Solution:
+    """A single network of random units; if narrow, its penalty comes from its error of prediction."""
+    is_wide = task.k >= task.rules.ensemble.member_units
+    rules = task.rules.ensemble if is_wide else task.rules.polish
+    return fit_member(task, task.k, rules.evidence)

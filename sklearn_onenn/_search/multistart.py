@@ -24,12 +24,18 @@ from .._typing import Array
 from .one_start import FitOptions, StartResult, one_start
 from .polish import minimize_to_tol, run_observed
 from .progress import Trace
+from .reference import reference_error
 from .rules import StartRules
 from .stages import is_exact
+from .starts import RANDOM_SLOPE
 
 FURTHER_PATHS = "residual directions", "overparameterized", "random"
 # These do not count as independent confirmations of one another.
 DEPENDENT = "tensor", "residual directions"
+# Slopes of random units where a fit missed something: each a factor of four from the next.
+# The penalty of weights of order one, over the squared error of rows alone.
+STEEP_ALPHA = 3.0
+SLOPES = RANDOM_SLOPE, 4 * RANDOM_SLOPE, 16 * RANDOM_SLOPE
 
 
 def search_starts(
@@ -57,6 +63,9 @@ def search_starts(
     first = one_start(problem, k, options, path, seeds[0], name=f"start 1 ({path})")
     fits = with_further_starts(first, problem, k, options, seeds[1:])
     best = best_of(fits)
+    if misses_may_be_mended(options):
+        best, more = with_steeper_units(best, problem, k, options, seeds[0])
+        fits += more
     problem = problem.replace(problem.array_rows.with_own_counter())
     if options.polish and options.held_out is None and not options.observers.stopped:
         keep_alpha = options.alpha != "auto" or best is fits[0]
@@ -90,6 +99,48 @@ def with_further_starts(
             if finished(fits, problem, options):
                 break
     return fits
+
+
+def misses_may_be_mended(options: FitOptions) -> bool:
+    """Whether start and penalty are ours to choose, so that a fit may be begun anew."""
+    is_free = options.alpha == "auto" and options.n_init == "auto" and isinstance(options.init, str)
+    return is_free and options.polish and options.held_out is None and not options.observers.stopped
+
+
+def with_steeper_units(
+    best: StartResult, problem: SquaredLoss, k: int, options: FitOptions, seed: int
+) -> tuple[StartResult, list[StartResult]]:
+    """The fit, or one from random units of several slopes where it leaves more than rows alone predict.
+
+    Returns
+    -------
+    best : StartResult
+        With the error that it still has beyond that of :func:`reference_error`.
+    tried : list of StartResult
+        The further fits.
+    """
+    n, tried = problem.rows.weight_sum, []
+    # No fit predicts better than it fits, and a constant is worse by this on rows that it did not see.
+    left = squared_error(best, problem) * (n / (n - 1)) ** 2 if n > 1 else 0.0
+    if is_exact(best.solution.data_loss, problem.rows.dtype):
+        return best, []
+    reference = reference_error(problem)
+    for slope in SLOPES:
+        if left <= reference or options.observers.stopped:
+            break
+        name = f"random units of slope {slope:g}"
+        fit = one_start(
+            problem, k, options, "steep", seed, name=name, slope=slope, noise=STEEP_ALPHA * reference
+        )
+        tried.append(fit)
+        if squared_error(fit, problem) < left:
+            best, left = fit, squared_error(fit, problem)
+    return replace(best, missed=max(left - reference, 0.0)), tried
+
+
+def squared_error(fit: StartResult, problem: SquaredLoss) -> float:
+    """Mean squared residual of a scaled output."""
+    return 2 * fit.solution.data_loss / problem.rows.n_outputs
 
 
 def finalize(

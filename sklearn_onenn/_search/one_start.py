@@ -24,7 +24,17 @@ from .progress import Observers, Trace
 from .regimes import moments_are_uninformative
 from .rules import SearchRules
 from .stages import PolishTask, exact_loss
-from .starts import overparameterized_start, residual_directions_start
+from .starts import (
+    RANDOM_SLOPE,
+    overparameterized_start,
+    random_units,
+    residual_directions_start,
+)
+
+# Variance of the noise where targets tell of none.
+SMALL_NOISE = 0.01
+# Fewer targets do not tell noise from a function.
+FEWEST_TARGETS = 10
 
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
@@ -99,12 +109,14 @@ class StartResult:
     trace : Trace
         The losses of all stages.
     path : str
-        "tensor", "half sample", "random", "given", "residual directions" or "overparameterized".
+        "tensor", "half sample", "random", "given", "residual directions", "overparameterized", "steep".
     rows_read : int
     n_starts : int
         Starts that were tried in all.
     is_final : bool
         Whether neither a further start nor a further step would pay.
+    missed : float
+        Mean squared error of a scaled output beyond that of :func:`reference_error`.
     """
 
     start: Network
@@ -114,6 +126,7 @@ class StartResult:
     rows_read: int
     n_starts: int = 1
     is_final: bool = False
+    missed: float = 0.0
 
 
 def one_start(
@@ -125,6 +138,8 @@ def one_start(
     first: Solution | None = None,
     *,
     name: str = "",
+    slope: float = RANDOM_SLOPE,
+    noise: float = SMALL_NOISE,
 ) -> StartResult:
     """Initialize, descend, polish.
 
@@ -140,6 +155,11 @@ def one_start(
         Where the first start ended, for the path along its residual, and for its penalty.
     name : str
         Shown by ``verbose`` and by callbacks.
+    slope : float
+        Of the random units of the path "steep", and of all that a polish begins with.
+    noise : float
+        Variance of the noise of scaled targets, which is the penalty of weights of order one, where the
+        targets themselves do not tell of it.
 
     Returns
     -------
@@ -150,11 +170,17 @@ def one_start(
     target = loss_target(problem, first, options)
     if path in ("tensor", "half sample") and skips_moments(problem, k, options):
         path = "random"
-    start, fresh = initialize(problem, k, options, path, first, target, random_state)
+    if path == "steep":
+        units = random_units(problem, k, random_state, slope)
+        start, fresh = with_fitted_outputs(problem, units.W, units.b), problem
+    else:
+        start, fresh = initialize(problem, k, options, path, first, target, random_state)
     start = with_output_norm(start, options.output_norm, problem.activation.degree)
     alpha = None if options.alpha == "auto" else options.alpha
     if options.alpha == "auto" and first is not None:
         alpha = first.alpha
+    elif options.alpha == "auto" and (path == "steep" or has_few_targets(problem)):
+        alpha = noise * (RANDOM_SLOPE / slope) ** 2
     trace = options.trace(name, problem)
 
     def follow() -> Solution:
@@ -167,12 +193,17 @@ def one_start(
         return polish_start(
             PolishTask(
                 problem, network, alpha, trace, random_state,
-                options.stopping, loss_target=target, rules=options.rules,
+                options.stopping, loss_target=target, rules=options.rules, slope=slope,
             )
         )  # fmt: skip
 
     solution = run_observed(follow, problem, trace, alpha)
     return StartResult(start, solution, trace, path, problem.rows.rows_read)
+
+
+def has_few_targets(problem: SquaredLoss) -> bool:
+    """Whether the targets do not tell noise from a function of rows that differ."""
+    return problem.n_targets < FEWEST_TARGETS and problem.coordinates.rank > 0
 
 
 def loss_target(problem: SquaredLoss, first: Solution | None, options: FitOptions) -> float:

@@ -14,7 +14,7 @@ from .regimes import (
     fit_first,
     fit_unidentified,
     give_up,
-    is_underdetermined,
+    is_out_of_reach,
     keep_exact_fit,
     keep_identified,
     minimize_identified,
@@ -40,7 +40,7 @@ def polish_start(task: PolishTask) -> Solution:
     Solution
     """
     rules = task.rules.polish
-    if task.may_penalize and is_underdetermined(task.problem, task.k, rules):
+    if task.may_penalize and is_out_of_reach(task.problem, task.k, task.rules):
         mean = fit_ensemble(task)
         assert mean is not None  # it has no rival
         return mean

@@ -6,14 +6,14 @@
    further starts; units with a kink are smoothed and sharpened again; steps go on to the minimum.
 3. Where there is none, and the units are many enough to be fitted as several networks, these are
    averaged, if the first of them promises a better prediction.
-4. Where there is none and the sample is small the fit begins anew at small weights, which have a penalty
+4. Where there is none and the sample is small the fit begins anew at random units, which have a penalty
    from the first step: without one it went for the noise.
 5. Else it is a regression: there is no one optimum to look for, the smoothing is brief, and steps end
    where a lower loss does not predict better.
 
-With too few targets for any network ``polish_start`` goes straight to 3, and where a further start is
-no better than the first it gives up. To identify a network is to come near enough to the one that
-generated the rows; a sample is small when it has few targets for each weight.
+With too few targets for any network, or too many units, ``polish_start`` goes straight to 3, and where
+a further start is no better than the first it gives up. To identify a network is to come near enough to
+the one that generated the rows; a sample is small when it has few targets for each weight.
 """
 
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ from .._selection.criteria import (
 )
 from .._selection.evidence import alpha_from_fit, initial_alpha, maximize_evidence
 from .._tensor.units import may_be_identified
-from .ensemble import fit_ensemble, fit_from_small_weights, member_widths
+from .ensemble import fit_anew, fit_ensemble, member_widths
 from .rules import PolishRules, SearchRules
 from .stages import (
     PenalizedFit,
@@ -226,7 +226,7 @@ def fit_unidentified(first: FirstFit) -> Solution:
         if mean is not None:
             return mean
     if first.is_small_sample:
-        return fit_from_small_weights(task, task.k)
+        return fit_anew(task)
     return fit_regression(first)
 
 
@@ -236,6 +236,16 @@ def fit_unidentified(first: FirstFit) -> Solution:
 def is_underdetermined(problem: SquaredLoss, k: int, rules: PolishRules) -> bool:
     """Whether there are too few targets for the share of determined weights that recovery asks for."""
     return problem.n_targets <= rules.min_dof_share * problem.n_weights(k)
+
+
+def is_out_of_reach(problem: SquaredLoss, k: int, rules: SearchRules) -> bool:
+    """Whether no search would recover a network of k units.
+
+    There are too few targets; or more units than columns, which have no moments of their own, and so
+    many that the last of them is never found by chance.
+    """
+    is_wide = k > problem.coordinates.rank and k >= rules.ensemble.member_units
+    return is_wide or is_underdetermined(problem, k, rules.polish)
 
 
 def looks_identified(problem: SquaredLoss, fit: Solution, rules: CriteriaRules = CRITERIA) -> bool:
@@ -264,11 +274,8 @@ def moments_are_uninformative(problem: SquaredLoss, k: int, rules: SearchRules) 
     That is the case where no network is recovered: with too few targets, and of as many units as are
     fitted as an ensemble, on small samples of rows that are not normal.
     """
-    if is_underdetermined(problem, k, rules.polish):
+    if is_out_of_reach(problem, k, rules):
         return True
-    if (
-        not is_small_sample(problem, k, rules.polish)
-        or len(member_widths(problem, k, rules.ensemble)) < 2
-    ):
+    if not is_small_sample(problem, k, rules.polish) or len(member_widths(problem, k, rules.ensemble)) < 2:
         return False
     return not rows_are_normal(problem.rows, problem.coordinates, rules.data)

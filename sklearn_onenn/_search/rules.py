@@ -6,8 +6,11 @@ them from its class attribute ``_rules``: to try others, give a subclass other o
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .._data.rules import DATA, DataRules
 from .._optimization.smoothing import Smoothing
+from .._selection.criteria import CriteriaRules
 from .._selection.evidence import EvidenceRules
 
 
@@ -55,25 +58,35 @@ class PolishRules:
 
 @dataclass(frozen=True)
 class EnsembleRules:
-    """The numbers of fits from small weights and of their means: ``doc/benchmarks/real_data.md``.
+    """The numbers of fits from random units and of their means: ``doc/benchmarks/uci.md``.
 
     Attributes
     ----------
     member_units : int
-        Units that a member of an ensemble has at least.
-    member_targets : float
-        A member has more while it has so many targets for each weight.
-    small_alpha : float
-        The penalty while small weights grow to units: one from the residual, large at first, would not
-        let them.
-    growth_tol : float
-        Tolerance to which they grow.
+        Units that a member of an ensemble has at least. So many, where they are more than the columns,
+        are no search for a network that generated the rows.
+    max_members : int
+        More units than so many members need make wider members, while these have no more weights than
+        there are targets.
+    fewest_targets : float
+        Targets for each weight of a member with fewer of which its penalty is found by cross-validation.
+    steps : int
+        Steps after which the penalty of a member has settled well enough.
+    evidence : EvidenceRules
+        Of a member: its penalty may change by any factor in a step, and steps go on while they gain a
+        fifth of what those of a single network must, since the mean predicts better for it.
     """
 
-    member_units: int = 10
-    member_targets: float = 12.0
-    small_alpha: float = 0.1
-    growth_tol: float = 0.1
+    member_units: int = 25
+    max_members: int = 5
+    fewest_targets: float = 0.5
+    steps: int = 40
+    evidence: EvidenceRules = EvidenceRules(
+        by_prediction=False,
+        max_first_alpha=1,
+        max_change=np.inf,
+        criteria=CriteriaRules(resolved_share=0.002),
+    )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .._selection.criteria import (
 from .._selection.missing_units import residual_is_noise
 from .progress import Trace
 from .rules import PolishRules, SearchRules
+from .starts import RANDOM_SLOPE
 
 # A fit is exact when its loss is below this share of the variance of y.
 EXACT = 1e-12
@@ -46,6 +47,8 @@ class PolishTask:
     loss_target : float
         A start whose data loss is not below this after the first fit is given up.
     rules : SearchRules
+    slope : float
+        Of random units: see :func:`random_units`.
     """
 
     problem: SquaredLoss
@@ -56,6 +59,7 @@ class PolishTask:
     stopping: Stopping = Stopping()
     loss_target: float = np.inf
     rules: SearchRules = SearchRules()
+    slope: float = RANDOM_SLOPE
 
     @property
     def k(self) -> int:

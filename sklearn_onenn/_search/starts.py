@@ -9,6 +9,9 @@ from .._optimization.elimination import backward_elimination, fit_overparameteri
 from .._tensor.rules import TENSOR
 from .._tensor.span import AffineFit, unit_span
 
+# Standard deviation of the slope of a random unit on rows of unit variance, and of all their outputs.
+RANDOM_SLOPE, RANDOM_OUTPUT = 1.5, 0.1
+
 
 def overparameterized_start(
     problem: SquaredLoss, k: int, random_state: RandomState, *, loss_target: float = np.inf
@@ -73,16 +76,29 @@ def residual_directions_start(
     )[1]
 
 
-def small_start(problem: SquaredLoss, k: int, random_state: RandomState) -> Network:
-    """Small weights as perceptrons begin with, for columns of unit variance.
+def random_units(
+    problem: SquaredLoss, k: int, random_state: RandomState, slope: float = RANDOM_SLOPE
+) -> Network:
+    """Units of all directions that bend within the rows, for columns of unit variance; small outputs.
 
-    X. Glorot, Y. Bengio, 2010, Understanding the difficulty of training deep feedforward neural
-    networks, eq. 16. Directions of little variance stay small, unlike in white coordinates.
+    Directions of little variance stay small, unlike in white coordinates.
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    k : int
+    random_state : numpy.random.RandomState
+    slope : float
+        Standard deviation of w_i . x over the rows. Steeper units bend each near a row of its own.
     """
     coordinates, m = problem.coordinates, problem.rows.n_outputs
     d = len(coordinates.scale)
-    inner, outer = np.sqrt(6 / (d + k)), np.sqrt(6 / (k + m))
-    W = random_state.uniform(-inner, inner, (d, k))
-    b = random_state.uniform(-inner, inner, k) if problem.fit_intercept else np.zeros(k)
-    V = random_state.uniform(-outer, outer, (k, m))
-    return Network(coordinates.inverse @ (W / coordinates.scale[:, None]), b, V, np.zeros(m))
+    W = random_state.standard_normal((d, k)) * slope / np.sqrt(max(d, 1))
+    W = coordinates.inverse @ (W / coordinates.scale[:, None])
+    b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
+    V = random_state.standard_normal((k, m)) * RANDOM_OUTPUT / np.sqrt(k)
+    if slope > RANDOM_SLOPE and problem.fit_intercept:
+        rows = problem.array_rows
+        chosen = rows.take(np.sort(random_state.randint(rows.n_rows, size=k)))
+        b = b - (problem.coordinates.whiten(chosen.X) * W.T).sum(axis=1)
+    return Network(W, b, V, np.zeros(m))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._data.floating_point import TINY
-from .._data.rules import DATA
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Network
 from .._optimization.conjugate_gradients import conjugate_gradients
@@ -31,10 +30,10 @@ class CriteriaRules:
     min_one_minus_leverage : float
         Share of a single target that is left at least to tell of the noise, beside its leverage. With a
         tenth left one residual would count a hundred times.
-    small_sample : float
-        Targets for each weight, as of :class:`DataRules`, from which the Gauss-Newton matrix of Gaussian
-        rows determines about as many weights as that of the rows; and with fewer rows for each weight a
-        fit may take structure for noise, or noise for structure.
+    many_targets : float
+        Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many
+        weights as that of the rows, within 2 %; and with fewer rows for each weight a fit may take
+        structure for noise, or noise for structure.
     detectable : float
         A unit could not be missed when its second moment is so many times what noise alone shows.
     resolved_share : float
@@ -49,7 +48,7 @@ class CriteriaRules:
     dof_cost: float = 1.4
     min_residual_dof: float = 0.1
     min_one_minus_leverage: float = 0.3
-    small_sample: float = DATA.small_sample
+    many_targets: float = 5.0
     detectable: float = 3.0
     resolved_share: float = 0.01
     probe_signs: int = 1000
@@ -86,7 +85,16 @@ def bic_prefers(loss: float, other: float, problem: SquaredLoss, k: int) -> bool
 def noise_variance(
     preconditioner: Preconditioner, gamma: float, rules: CriteriaRules = CRITERIA
 ) -> float:
-    """Estimate the variance of the noise of an output, as the squared error of prediction.
+    """Estimate the variance of the noise of an output, by a fit of gamma degrees of freedom."""
+    evaluation = preconditioner.evaluation
+    share = residual_dof_share(evaluation.problem, gamma, rules)
+    return mean_square(evaluation) / max(share, rules.min_residual_dof)
+
+
+def squared_error_of_prediction(
+    preconditioner: Preconditioner, gamma: float, rules: CriteriaRules = CRITERIA
+) -> float:
+    """Estimate the mean squared error of an output on other rows.
 
     With the whole matrix every target is left out by its own leverage; otherwise it is generalized
     cross-validation, whose divisor has a floor. (:func:`predicted_error` has none: it compares fits, and
@@ -154,7 +162,7 @@ def trace_is_exact(preconditioner: Preconditioner, rules: CriteriaRules = CRITER
     problem, k = preconditioner.evaluation.problem, len(preconditioner.evaluation.network.b)
     if preconditioner.exact or problem.alpha == 0:
         return True
-    return preconditioner.covers_units and problem.targets_per_weight(k) >= rules.small_sample
+    return preconditioner.covers_units and problem.targets_per_weight(k) >= rules.many_targets
 
 
 def effective_dof_share(

@@ -36,6 +36,7 @@ from .criteria import (
     can_interpolate,
     effective_dof,
     noise_variance,
+    squared_error_of_prediction,
     statistical_tolerance,
     trace_is_exact,
 )
@@ -58,6 +59,9 @@ class EvidenceRules:
         fit the noise and a penalty that falls with the residual would drive each other on.
     settled : float
         No step is the last before alpha changes by less than this factor.
+    by_prediction : bool
+        Whether s^2 is the error of prediction, which keeps a single network from a fit of the noise; or
+        the variance of the noise alone, for a member of a mean.
     dof_steps : int
         Steps for which an estimated gamma serves, while alpha stays within ``settled`` of what it was.
     criteria : CriteriaRules
@@ -67,6 +71,7 @@ class EvidenceRules:
     max_first_alpha: float = 5.0
     max_change: float = 2.0
     settled: float = 1.3
+    by_prediction: bool = True
     dof_steps: int = 5
     criteria: CriteriaRules = CriteriaRules()
 
@@ -126,7 +131,7 @@ class EvidenceUpdate:
     def __call__(self, preconditioner: Preconditioner) -> tuple[float, bool]:
         """The penalty of the next step, half way on a logarithmic scale; and whether it has settled."""
         previous, max_change = preconditioner.evaluation.problem.alpha, self.rules.max_change
-        alpha = alpha_from(preconditioner, self._dof(preconditioner), self.rules.criteria)
+        alpha = alpha_from(preconditioner, self._dof(preconditioner), self.rules)
         if alpha == 0 or self._is_settled(alpha, previous):
             return alpha, True
         # gamma follows alpha at once, the residual later: whole steps would go to and fro.
@@ -162,13 +167,14 @@ def alpha_from_fit(evaluation: Evaluation, rules: EvidenceRules = EVIDENCE) -> f
     problem, network = evaluation.problem, evaluation.network
     network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
     preconditioner = Preconditioner(problem.evaluate(network))
-    return alpha_from(preconditioner, effective_dof(preconditioner, rules.criteria), rules.criteria)
+    return alpha_from(preconditioner, effective_dof(preconditioner, rules.criteria), rules)
 
 
-def alpha_from(preconditioner: Preconditioner, gamma: float, criteria: CriteriaRules) -> float:
+def alpha_from(preconditioner: Preconditioner, gamma: float, rules: EvidenceRules) -> float:
     """alpha = s^2 / t^2 from the residuals and weights of a fit of gamma degrees of freedom."""
     problem, network = preconditioner.evaluation.problem, preconditioner.evaluation.network
-    variance = noise_variance(preconditioner, gamma, criteria)
+    variance_of = squared_error_of_prediction if rules.by_prediction else noise_variance
+    variance = variance_of(preconditioner, gamma, rules.criteria)
     square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
     alpha = float(variance * gamma / square) if square > EPSILON else np.nan
     # Weights that vanished are penalized enough, and a matrix that is singular tells nothing.

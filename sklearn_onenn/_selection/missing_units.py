@@ -64,7 +64,7 @@ def residual_test_has_no_power(
 
 def has_few_rows(problem: SquaredLoss, network: Network, rules: CriteriaRules = CRITERIA) -> bool:
     """Whether the rows are so few that the fit may take structure for noise, or noise for structure."""
-    return problem.rows.weight_sum < rules.small_sample * problem.n_weights(len(network.b))
+    return problem.rows.weight_sum < rules.many_targets * problem.n_weights(len(network.b))
 
 
 def are_detectable(

@@ -77,9 +77,9 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
 
     def __init__(
         self,
-        k: int | Literal["auto"] = 5,
+        k: int | Literal["auto"] = 100,
         *,
-        activation: str | Activation = "relu",
+        activation: str | Activation = "tanh",
         fit_intercept: bool = True,
         init: Any = "tensor",
         moments: Literal["residual", "raw"] = "residual",

@@ -60,7 +60,7 @@ def cluster_summary(blocks: ClusterBlocks, estimator: BaseEstimator, *, center: 
         if isinstance(found, ValueError):
             raise ValueError(f"Block {number}: {found}") from found
     dtype, origin, unit = looks[0]
-    sums = np.zeros((3, len(unit)))
+    sums = np.zeros((4, len(unit)))
     for of_block in blocks.map(partial(target_sums_of, dtype=dtype, origin=origin, unit=unit)):
         sums = sums + of_block
     (_, n_features), sizes = blocks.shapes[0], [n_rows for n_rows, _ in blocks.shapes]

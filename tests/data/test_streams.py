@@ -56,7 +56,8 @@ def test_summary_has_the_scale_of_the_targets(center, offset, unit):
     assert_allclose(summary.target_scale.mean, targets.mean, rtol=1e-12)
     assert_allclose(summary.target_scale.scale, targets.scale, rtol=1e-6)
     assert (summary.block_rows, summary.n_features, summary.n_outputs) == ((10,) * 10, 3, 2)
-    assert summary.weight_sum == pytest.approx(weight.sum())
+    assert summary.target_scale.weight_factor == pytest.approx(100 / weight.sum())
+    assert summary.weight_sum == pytest.approx(100)
 
 
 def test_summary_of_constant_targets():
@@ -74,7 +75,7 @@ def gram(block):
 
 def test_sums_and_samples_are_those_of_the_rows():
     X, y = planted(100)
-    weight = np.random.RandomState(0).uniform(size=100)
+    weight = 1 + np.random.RandomState(0).uniform(size=100)
     source = in_blocks(30, X, y[:, None], weight)
     summary = summarize(source, center=True)
     rows = StreamRows(source, summary)

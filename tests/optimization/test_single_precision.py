@@ -13,7 +13,7 @@ from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization import single_precision as single_precision_module
 from sklearn_onenn._optimization.preconditioner import Preconditioner, type_of_sums
 from sklearn_onenn._optimization.single_precision import in_single_precision
-from sklearn_onenn._search.starts import small_start
+from sklearn_onenn._search.starts import random_units
 from sklearn_onenn.activations import get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -80,10 +80,10 @@ def test_a_matrix_without_penalty_is_summed_in_double_precision(alpha, dtype):
     assert type_of_sums(in_single_precision(problem_on(table(), alpha=alpha), TOL)) == dtype
 
 
-def test_small_weights_are_the_same():
+def test_random_units_are_the_same():
     problem = problem_on(table())
     one, other = (
-        small_start(p, K, np.random.RandomState(0)).pack()
+        random_units(p, K, np.random.RandomState(0)).pack()
         for p in (problem, in_single_precision(problem, TOL))
     )
     assert_allclose(other, one, rtol=1e-9)

@@ -194,7 +194,7 @@ def test_half_of_the_rows_where_the_residual_tells_nothing():
         assert paths_of(odd, plan_of(odd, **changes))[1] == "residual directions"
     assert paths_of(odd, plan_of(odd), k=5)[1] == "residual directions"
     assert paths_of(odd, plan_of(odd), may_be_identified=False)[1] == "residual directions"
-    few = planted(30, activation=Tanh(), noise=0.1)
+    few = planted(50, activation=Tanh(), noise=0.1)
     assert paths_of(few, plan_of(few))[1] == "residual directions"
     rows = np.random.default_rng(0).exponential(size=(400, 4))
     skewed = ArrayRows(rows, odd.rows.y)

@@ -13,10 +13,11 @@ from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.symmetries import min_norm_scaling
+from sklearn_onenn._optimization import preconditioner as preconditioner_module
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.smoothing import Smoothing, minimize_smoothed
 from sklearn_onenn._search import regimes as regimes_module
-from sklearn_onenn._search.ensemble import fit_from_small_weights
+from sklearn_onenn._search.ensemble import fit_anew
 from sklearn_onenn._search.polish import minimize_to_tol, polish_start
 from sklearn_onenn._search.progress import Trace
 from sklearn_onenn._search.regimes import (
@@ -36,7 +37,7 @@ from sklearn_onenn._search.stages import (
     minimize_loosely,
     minimize_past_kinks,
 )
-from sklearn_onenn._search.starts import small_start
+from sklearn_onenn._search.starts import random_units
 from sklearn_onenn._selection.criteria import effective_dof_share, statistical_tolerance
 from sklearn_onenn._tensor.rules import TENSOR
 from sklearn_onenn.activations import LeakyReLU, ReLU, Tanh
@@ -226,10 +227,12 @@ def test_what_no_rows_determine_begins_anew_wherever_it_started(alpha):
         assert np.abs(weights[0] - weights[1]).max() > 0.1
     else:
         assert_array_equal(*weights)
-        small = small_start(problem, 4, np.random.RandomState(0))
+        small = random_units(problem, 4, np.random.RandomState(0))
         assert courses[0].losses[0] == pytest.approx(problem.data_loss(small), rel=1e-12)
         assert not ends[0].may_be_identified
-        assert started(problem, truth, alpha, Trace(), seed=1).data_loss != ends[0].data_loss
+        again = Trace()
+        started(problem, truth, alpha, again, seed=1)
+        assert again.losses[0] != courses[0].losses[0]
 
 
 @pytest.mark.parametrize("activation", [ReLU(), LeakyReLU(0.2)], ids=repr)
@@ -311,7 +314,7 @@ def test_where_targets_are_few_fits_begin_anew_at_small_weights(n, alpha):
     one, other = (started(problem, random_network(3, 8, seed=seed), alpha, Trace()) for seed in (0, 1))
     assert_array_equal(one.network.pack(), other.network.pack())
     assert not one.may_be_identified
-    small = small_start(problem, 8, np.random.RandomState(0))
+    small = random_units(problem, 8, np.random.RandomState(0))
     sizes = [gradient_size(problem, network, one.alpha) for network in (small, one.network)]
     assert sizes[1] < 0.05 * sizes[0]
     drawn = started(problem, random_network(3, 8), alpha, Trace(), seed=1)
@@ -379,13 +382,14 @@ def test_min_dof_share_is_the_edge_of_underdetermined():
 
 
 @pytest.mark.parametrize(("edge", "small"), [(3.02, False), (3.03, True)])
-def test_small_samples_begin_at_small_weights(edge, small):
+def test_small_samples_begin_at_random_units(edge, small):
     """124 targets, 41 weights: a ratio of 3.024."""
     problem, trace = few_targets_of_a_curve(3, 124), Trace()
     rules = PolishRules(small_sample=edge)
     assert is_small_sample(problem, 8, rules) == small
     started(problem, random_network(3, 8), None, trace, rules=SearchRules(polish=rules))
-    assert ("growth" in dict(trace.stages)) == small
+    begun = problem.data_loss(random_units(problem, 8, np.random.RandomState(0)))
+    assert (pytest.approx(begun, rel=1e-12) in trace.losses) == small
 
 
 @pytest.mark.parametrize(("ratio", "n_fits"), [(0.0, 1), (0.5, 2)])
@@ -435,14 +439,15 @@ def test_starts_are_compared_at_the_screening_tolerance(tol):
     assert 1e-3 * tol * end.objective < solution.objective - end.objective < tol * end.objective
 
 
-def test_equations_that_are_solved_roughly_take_fewer_products():
+def test_equations_that_are_solved_roughly_take_fewer_products(monkeypatch):
     """One step of each stage, where the preconditioner is not the matrix itself."""
+    monkeypatch.setattr(preconditioner_module, "WHOLE_MATRIX_WEIGHTS", 300)
     problem = gaussian_problem(random_network(40, 9), 200, Tanh(), noise=0.3)
     rows_read = []
     for solve_tol in (0.9, 0.1, 1e-3):
         own = problem.replace(problem.rows.with_own_counter())
         rules = rules_with(rough_solve_tol=solve_tol)
         task = task_of(own, random_network(40, 9), 1.0, Trace(), rules=rules)
-        fit_from_small_weights(replace(task, stopping=Stopping(max_iter=1)), 9)
+        fit_anew(replace(task, stopping=Stopping(max_iter=1)))
         rows_read.append(own.rows.rows_read)
     assert rows_read[0] < rows_read[1] < rows_read[2]

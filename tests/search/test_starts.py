@@ -12,13 +12,13 @@ from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization.elimination import random_start, refit
 from sklearn_onenn._optimization.gauss_newton import Stopping
-from sklearn_onenn._search.starts import overparameterized_start, residual_directions_start, small_start
+from sklearn_onenn._search.starts import overparameterized_start, random_units, residual_directions_start
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_small_weights_are_drawn_for_columns_at_unit_variance(fit_intercept):
-    """400 of them in each layer within 5 % of the size asked for; the scale of a column is no matter."""
+def test_random_units_are_drawn_for_columns_at_unit_variance(fit_intercept):
+    """400 of them within 10 % of the size asked for; the scale of a column is no matter."""
     X = np.random.default_rng(0).standard_normal((500, 4)) @ np.diag([1, 1, 1, 0.1]) + 2
     X[:, 3] += X[:, 0]
     y = np.column_stack([X[:, 0], X[:, 1]])
@@ -26,18 +26,28 @@ def test_small_weights_are_drawn_for_columns_at_unit_variance(fit_intercept):
         SquaredLoss(rows, Tanh(), whitening(rows), fit_intercept=fit_intercept)
         for rows in (ArrayRows(X, y), ArrayRows(X * [1, 100, 0.01, 1], y))
     )
-    start = small_start(problem, 400, np.random.RandomState(0))
+    start = random_units(problem, 400, np.random.RandomState(0))
     W = problem.coordinates.scale[:, None] * problem.coordinates.weights_to_inputs(start.W, start.b)[0]
-    assert_allclose(W.var(), 2 / 404, rtol=0.05)
-    assert_allclose(start.V.var(), 2 / 402, rtol=0.05)
+    assert_allclose(W.std(), 1.5 / np.sqrt(4), rtol=0.1)
+    assert_allclose(start.V.std(), 0.1 / np.sqrt(400), rtol=0.1)
     assert start.b.any() == fit_intercept
     assert not start.c.any()
-    other = small_start(scaled, 400, np.random.RandomState(0))
+    other = random_units(scaled, 400, np.random.RandomState(0))
     values = [
         forward(rows.rows.X, rows.to_inputs(network), Tanh())
         for rows, network in ((problem, start), (scaled, other))
     ]
     assert_allclose(*values, atol=1e-9)
+
+
+def test_steep_units_bend_within_the_rows():
+    """Each at a row of its own: w . x + b is of order one there, and of the slope elsewhere."""
+    rows = ArrayRows(np.random.default_rng(0).uniform(5, 9, (300, 2)), np.zeros((300, 1)))
+    problem = SquaredLoss(rows, Tanh(), whitening(rows))
+    units = random_units(problem, 200, np.random.RandomState(0), 24.0)
+    fields = np.abs(problem.coordinates.whiten(rows.X) @ units.W + units.b)
+    assert fields.min(axis=0).max() < 3.5
+    assert np.median(fields) > 5
 
 
 @pytest.mark.parametrize("activation", [ReLU(), SquaredReLU(), Tanh()], ids=repr)

@@ -156,10 +156,10 @@ def test_widths_that_the_rows_can_tell_of():
     at_once = SearchRules(ensemble=EnsembleRules(member_units=1000))
     problem = problem_on(639, 8, ReLU())
     assert doubling_widths(problem, at_once, by_predictions=True) == [1, 2, 4, 8, 16, 32]
-    # Members of ten units need ten targets for each weight of a unit.
-    problem = problem_on(100, 8, ReLU())
+    # Members of 25 units need 25 targets for each weight of a unit.
+    problem = problem_on(250, 8, ReLU())
     assert doubling_widths(problem, RULES, by_predictions=True) == [1, 2, 4, 8, 16, 32, 64]
-    assert doubling_widths(problem_on(99, 8, ReLU()), RULES, by_predictions=True) == [1, 2, 4, 8]
+    assert doubling_widths(problem_on(249, 8, ReLU()), RULES, by_predictions=True) == [1, 2, 4, 8, 16]
 
 
 @pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])

@@ -10,11 +10,11 @@ from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, jacobian_product, linearize
 from sklearn_onenn._network.symmetries import min_norm_scaling
+from sklearn_onenn._optimization import preconditioner as preconditioner_module
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.preconditioner import Preconditioner
 from sklearn_onenn._selection import evidence as evidence_module
 from sklearn_onenn._selection.criteria import (
-    CRITERIA,
     CriteriaRules,
     bic_prefers,
     effective_dof,
@@ -22,6 +22,7 @@ from sklearn_onenn._selection.criteria import (
     noise_variance,
     predicted_error,
     residual_dof_share,
+    squared_error_of_prediction,
     statistical_tolerance,
     trace_is_exact,
 )
@@ -39,6 +40,11 @@ from sklearn_onenn.activations import ReLU, Tanh
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 
 
+@pytest.fixture(autouse=True)
+def _small_problems_go_beyond_the_whole_matrix(monkeypatch):
+    monkeypatch.setattr(preconditioner_module, "WHOLE_MATRIX_WEIGHTS", 300)
+
+
 def uneven_problem(activation, n, fit_intercept):
     """Weighted rows of different scales, in white coordinates, with a penalty."""
     rng = np.random.RandomState(0)
@@ -53,7 +59,7 @@ def uneven_problem(activation, n, fit_intercept):
 def updated_alpha(here):
     """The next penalty, from the weights that the rows determine under this one."""
     preconditioner = Preconditioner(here)
-    return alpha_from(preconditioner, effective_dof(preconditioner), CRITERIA)
+    return alpha_from(preconditioner, effective_dof(preconditioner), EvidenceRules())
 
 
 def update(problem, network):
@@ -440,11 +446,13 @@ def test_a_leverage_that_counts_once_leaves_targets_out(alpha):
         step = np.linalg.solve(J[kept].T @ J[kept] + P, -gradient)
         errors.append((at.R[left_out, 0] + J[left_out] @ step) ** 2)
     rules = CriteriaRules(dof_cost=1.0, min_one_minus_leverage=1e-9)
-    found = noise_variance(Preconditioner(here), 0.0, rules)
+    found = squared_error_of_prediction(Preconditioner(here), 0.0, rules)
     assert found == pytest.approx(np.mean(errors), rel=1e-6)
     # Where no less than all is left of a target its residual counts as it is.
     rules = CriteriaRules(min_one_minus_leverage=1.0)
-    assert noise_variance(Preconditioner(here), 0.0, rules) == pytest.approx(2 * here.data_loss)
+    assert squared_error_of_prediction(Preconditioner(here), 0.0, rules) == pytest.approx(
+        2 * here.data_loss
+    )
 
 
 def test_the_share_of_the_targets_that_is_left_at_least():
@@ -463,8 +471,33 @@ def test_the_share_of_the_targets_that_is_left_at_least():
     square = 2 * problem.data_loss(network)
     for least in (0.05, 0.5):
         for gamma, share in [(0.0, 1.0), (50.0, 0.65), (200.0, least)]:
-            found = noise_variance(preconditioner, gamma, CriteriaRules(min_residual_dof=least))
+            found = squared_error_of_prediction(
+                preconditioner, gamma, CriteriaRules(min_residual_dof=least)
+            )
             assert found == pytest.approx(square / share**2, rel=1e-12)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 50.0, 200.0])
+def test_the_noise_alone_is_less_than_the_error_of_prediction(gamma):
+    """RSS / (n - a gamma), by Foresee and Hagan with a = 1; the error has the share left squared."""
+    network = random_network(40, 9)
+    problem = gaussian_problem(network, 700, Tanh(), noise=0.3, alpha=3.0)
+    preconditioner = Preconditioner(problem.evaluate(network))
+    noise, error = (f(preconditioner, gamma) for f in (noise_variance, squared_error_of_prediction))
+    assert noise == pytest.approx(2 * problem.data_loss(network) / (1 - 1.4 * gamma / 700), rel=1e-9)
+    assert noise <= error
+
+
+@pytest.mark.parametrize("by_prediction", [True, False])
+def test_a_member_has_the_penalty_of_the_noise(by_prediction):
+    network = random_network(5, 3)
+    problem = gaussian_problem(network, 100, Tanh(), noise=0.5, alpha=0.5)
+    preconditioner = Preconditioner(problem.evaluate(network))
+    gamma = effective_dof(preconditioner)
+    variance = (squared_error_of_prediction if by_prediction else noise_variance)(preconditioner, gamma)
+    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
+    alpha = alpha_from(preconditioner, gamma, EvidenceRules(by_prediction=by_prediction))
+    assert alpha == pytest.approx(variance * gamma / square, rel=1e-9)
 
 
 @pytest.mark.parametrize(("edge", "is_exact"), [(5.2, True), (5.3, False)])
@@ -472,7 +505,7 @@ def test_many_targets_make_the_trace_of_gaussian_rows_exact(edge, is_exact):
     """2000 targets for 9 (40 + 2) + 1 weights: 5.28 each; under a penalty alone it is asked."""
     network = random_network(40, 9)
     problem = gaussian_problem(network, 2000, Tanh(), noise=0.3, alpha=1.0)
-    preconditioner, rules = Preconditioner(problem.evaluate(network)), CriteriaRules(small_sample=edge)
+    preconditioner, rules = Preconditioner(problem.evaluate(network)), CriteriaRules(many_targets=edge)
     assert not preconditioner.exact
     assert trace_is_exact(preconditioner, rules) == is_exact
     free = Preconditioner(problem.replace(problem.rows, alpha=0.0).evaluate(network))
