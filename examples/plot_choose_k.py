@@ -37,7 +37,7 @@ plt.show()
 # ``k="auto"`` doubles the width until the residual is noise, and takes units away as long as the
 # Bayesian information criterion falls.
 
-automatic = OneHiddenLayerRegressor(k="auto", random_state=0).fit(X, y)
+automatic = OneHiddenLayerRegressor(k="auto", activation="relu", random_state=0).fit(X, y)
 print(f"spectrum: {spectrum.n_above_} units, k='auto': {automatic.k_} units")
 
 # %%
@@ -47,7 +47,7 @@ print(f"spectrum: {spectrum.n_above_} units, k='auto': {automatic.k_} units")
 # more. The lowest point may lie a little beyond, by chance. One start is enough for each fit.
 
 widths = list(range(1, 8))
-one_start = OneHiddenLayerRegressor(n_init=1, random_state=0)
+one_start = OneHiddenLayerRegressor(activation="relu", n_init=1, random_state=0)
 folds = KFold(4, shuffle=True, random_state=0)
 search = GridSearchCV(one_start, {"k": widths}, cv=folds).fit(X, y)
 
@@ -71,8 +71,10 @@ X, y = load_diabetes(return_X_y=True)
 folds = KFold(5, shuffle=True, random_state=0)
 inner = KFold(3, shuffle=True, random_state=1)
 models = {
-    "grid search": GridSearchCV(OneHiddenLayerRegressor(random_state=0), {"k": [1, 2, 4, 8]}, cv=inner),
-    'k="auto"': OneHiddenLayerRegressor(k="auto", random_state=0),
+    "grid search": GridSearchCV(
+        OneHiddenLayerRegressor(activation="relu", random_state=0), {"k": [1, 2, 4, 8]}, cv=inner
+    ),
+    'k="auto"': OneHiddenLayerRegressor(k="auto", activation="relu", random_state=0),
 }
 for name, model in models.items():
     scores = cross_val_score(make_pipeline(StandardScaler(), model), X, y, cv=folds)

@@ -82,7 +82,7 @@ def fit_on_workers(n_workers):
     ):
         X, y = client.persist(dask_rows())
         wait([X, y])
-        model, clock = DaskOneHiddenLayerRegressor(k, random_state=0), Clock()
+        model, clock = DaskOneHiddenLayerRegressor(k, activation="relu", random_state=0), Clock()
         return model.set_callbacks(clock).fit(X, y), clock
 
 
@@ -121,7 +121,7 @@ def plot(clocks):
 if __name__ == "__main__":  # worker processes import this file
     fits = [fit_on_workers(n_workers) for n_workers in (1, 2)]
     model, _ = fits[-1]
-    plain = OneHiddenLayerRegressor(k, random_state=0)
+    plain = OneHiddenLayerRegressor(k, activation="relu", random_state=0)
     plain.fit(RowBlocks(lambda: (rows(number) for number in range(n_blocks))))
     error = recovery_error(*(weights for weights in model.coefs_), *teacher.coefs_, activation="relu")
     print(f"error of the weights: {error:.4f}")

@@ -36,7 +36,7 @@ plt.show()
 # After the fit: the same weights?
 # --------------------------------
 # Every dot is a hidden weight. What is left is the error that noise of this size must leave.
-model = OneHiddenLayerRegressor(k=k, random_state=0).fit(X, y)
+model = OneHiddenLayerRegressor(k=k, activation="relu", random_state=0).fit(X, y)
 RecoveryDisplay.from_estimator(model, *teacher.coefs_)
 plt.show()
 
@@ -56,7 +56,9 @@ plt.show()
 figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
 for ax, n_units in zip(axes, (k, k + 1), strict=True):
     halves = [
-        OneHiddenLayerRegressor(k=n_units, n_init=1, random_state=0).fit(X[half::2], y[half::2])
+        OneHiddenLayerRegressor(k=n_units, activation="relu", n_init=1, random_state=0).fit(
+            X[half::2], y[half::2]
+        )
         for half in (0, 1)
     ]
     matching = WeightMatchingDisplay.from_estimators(*halves, ax=ax)
@@ -83,7 +85,7 @@ for features in (5, 10, 15):
     for n in (40, 60, 80, 120, 160, 240):
         for seed in range(4):
             X, y, truth = make_one_hidden_layer(n, features, 3, activation="relu", random_state=seed)
-            fit = OneHiddenLayerRegressor(k=3, n_init=1, random_state=seed).fit(X, y)
+            fit = OneHiddenLayerRegressor(k=3, activation="relu", n_init=1, random_state=seed).fit(X, y)
             error = recovery_error(*fit.coefs_, *truth.coefs_, activation="relu")
             trials.append((n, features, error < 0.01))
 n_samples, sizes, recovered = np.array(trials).T

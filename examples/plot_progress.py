@@ -26,7 +26,7 @@ train, held_out = slice(600), slice(600, None)
 # -------------------
 # ``verbose=1`` prints a line for every stage: steps, passes over the rows, and the loss. With
 # ``verbose=2`` every step has one.
-model = OneHiddenLayerRegressor(k=20, alpha=0, n_init=1, verbose=1, random_state=0)
+model = OneHiddenLayerRegressor(k=20, activation="relu", alpha=0, n_init=1, verbose=1, random_state=0)
 model.fit(X[train], y[train], X_val=X[held_out], y_val=y[held_out])
 print(f"ended because: {model.stop_reason_}")
 
@@ -73,6 +73,6 @@ class GoodEnough:
 
 
 if hasattr(model, "set_callbacks"):
-    model = OneHiddenLayerRegressor(k=20, alpha=0, n_init=1, random_state=0)
+    model = OneHiddenLayerRegressor(k=20, activation="relu", alpha=0, n_init=1, random_state=0)
     model.set_callbacks(GoodEnough(0.7)).fit(X[train], y[train])
     print(f"{model.stop_reason_}: R2 {model.score(X[train], y[train]):.3f} after {model.n_iter_} steps")

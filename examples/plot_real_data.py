@@ -74,7 +74,7 @@ data_sets = {
 # OneHiddenLayerRegressor: its penalty follows from the residuals (``alpha="auto"``). One start and a
 # loose tolerance will do, since no network is waiting to be recovered here. (The fits to the diamonds
 # are so close that the default would look for a unit that may be missing, from up to six starts.) From
-# 20 units on a network of few rows is fitted in parts, which are averaged.
+# 50 units on a network is fitted in parts, which are averaged.
 #
 # MLPRegressor gets widths and penalties, the L-BFGS solver, and a target at unit scale, which it
 # needs. The grids are small so that the script takes about a minute on two cores.
@@ -84,7 +84,7 @@ inner = KFold(3, shuffle=True, random_state=1)
 
 def one_hidden_layer(k):
     """Grid search over k."""
-    regressor = OneHiddenLayerRegressor(n_init=1, tol=1e-3, random_state=0)
+    regressor = OneHiddenLayerRegressor(activation="relu", n_init=1, tol=1e-3, random_state=0)
     grid = {"onehiddenlayerregressor__k": k}
     return GridSearchCV(make_pipeline(StandardScaler(), regressor), grid, cv=inner, n_jobs=-1)
 

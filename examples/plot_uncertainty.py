@@ -48,7 +48,9 @@ print(f"the band holds the curve at {np.mean(inside):.0%} of the grid")
 # function in whatever order its units are.
 
 X, y_planted, teacher = make_one_hidden_layer(800, 10, 3, noise=0.3, random_state=0)
-fit = OneHiddenLayerRegressor(k=3, keep_covariance=True, random_state=0).fit(X, y_planted)
+fit = OneHiddenLayerRegressor(k=3, activation="relu", keep_covariance=True, random_state=0).fit(
+    X, y_planted
+)
 order, _ = match_units(fit.coefs_[0], teacher.coefs_[0])
 W, W_std, W_true = fit.coefs_[0][:, order], fit.coefs_std_[0][:, order], teacher.coefs_[0]
 inside = np.abs(W - W_true) < 1.96 * W_std

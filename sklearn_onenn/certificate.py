@@ -67,8 +67,8 @@ class Certificate:
     >>> from sklearn_onenn import OneHiddenLayerRegressor
     >>> from sklearn_onenn.datasets import make_one_hidden_layer
     >>> X, y, teacher = make_one_hidden_layer(2000, 10, 3, random_state=0)
-    >>> certificate = OneHiddenLayerRegressor(k=3, random_state=0).fit(X, y).certificate(X, y)
-    >>> certificate.verdict
+    >>> model = OneHiddenLayerRegressor(k=3, activation="relu", random_state=0).fit(X, y)
+    >>> model.certificate(X, y).verdict
     'recovered'
     """
 
@@ -150,7 +150,8 @@ def certify(
     >>> from sklearn_onenn import OneHiddenLayerRegressor
     >>> from sklearn_onenn.datasets import make_one_hidden_layer
     >>> X, y, teacher = make_one_hidden_layer(500, 5, 2, random_state=0)
-    >>> print(OneHiddenLayerRegressor(k=1, random_state=0).fit(X, y).certificate(X, y).verdict)
+    >>> model = OneHiddenLayerRegressor(k=1, activation="relu", random_state=0).fit(X, y)
+    >>> print(model.certificate(X, y).verdict)
     not recovered
     """
     activation = problem.activation

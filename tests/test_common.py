@@ -1,4 +1,4 @@
-"""scikit-learn's checks of an estimator: the default, and one parameter changed at a time."""
+"""scikit-learn's checks of an estimator: the default, and a parameter or two changed at a time."""
 
 import unittest
 import warnings
@@ -10,19 +10,22 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn.activations import ACTIVATIONS
 
-# The default, an alias, and two that need another start.
-REPEATED = {"relu", "logistic", "identity", "square"}
+# The default, an alias, and three that need other parameters.
+REPEATED = {"tanh", "logistic", "identity", "square", "squared_relu"}
+# Where the checks of many units take seconds.
+FEW = {"k": 5}
 CHANGES = [
     {},
     *({"activation": name} for name in ACTIVATIONS if name not in REPEATED),
+    {"activation": "squared_relu"} | FEW,
     {"activation": "identity", "init": "random"},
-    {"activation": "square", "init": "random"},
+    {"activation": "square", "init": "random"} | FEW,
     {"init": "random"},
     {"moments": "raw"},
     {"resample": False},
     {"polish": False},
-    {"fit_intercept": False},
-    {"whiten": False},
+    {"fit_intercept": False} | FEW,
+    {"whiten": False} | FEW,
     {"k": 1},
     {"k": 12},
 ]

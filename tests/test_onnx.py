@@ -95,7 +95,9 @@ def test_erf_in_double_is_right_for_small_arguments_too():
 def test_in_a_pipeline_fitted_on_data(dtype):
     X = rows(dtype) + dtype(2)
     y = np.column_stack([np.maximum(X[:, 0], 1), X[:, 1] - X[:, 2]])
-    pipeline = make_pipeline(StandardScaler(), OneHiddenLayerRegressor(2, max_iter=20, random_state=0))
+    pipeline = make_pipeline(
+        StandardScaler(), OneHiddenLayerRegressor(2, activation="relu", max_iter=20, random_state=0)
+    )
     pipeline.fit(X, y)
     assert_equal_predictions(run(to_onnx(pipeline, X[:1]), X), pipeline, X)
 

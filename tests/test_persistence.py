@@ -65,7 +65,9 @@ def data():
 def fitted(data):
     """With every fitted attribute there is, held-out losses included."""
     X, y = data
-    model = OneHiddenLayerRegressor(2, max_iter=20, random_state=np.random.RandomState(0))
+    model = OneHiddenLayerRegressor(
+        2, activation="relu", max_iter=20, random_state=np.random.RandomState(0)
+    )
     return model.fit(X[20:], y[20:], X_val=X[:20], y_val=y[:20])
 
 

@@ -187,7 +187,7 @@ def test_grid_search_does_not_depend_on_jobs_or_blas_threads():
     results = []
     for n_jobs, n_threads in [(1, 1), (2, 1), (1, 2)]:
         search = GridSearchCV(
-            make_pipeline(StandardScaler(), OneHiddenLayerRegressor(random_state=0)),
+            make_pipeline(StandardScaler(), OneHiddenLayerRegressor(activation="relu", random_state=0)),
             {"onehiddenlayerregressor__k": [1, 3]},
             cv=3,
             n_jobs=n_jobs,

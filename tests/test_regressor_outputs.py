@@ -37,7 +37,7 @@ def test_units_of_y(scale, offset):
 def test_a_line_with_a_large_offset():
     """The thread on MLPRegressor: R2 = -10443."""
     x = np.linspace(-1, 1, 50)[:, None]
-    model = OneHiddenLayerRegressor(random_state=0).fit(x, 1e4 * x[:, 0] + 1e6)
+    model = OneHiddenLayerRegressor(k=5, activation="relu", random_state=0).fit(x, 1e4 * x[:, 0] + 1e6)
     assert model.score(x, 1e4 * x[:, 0] + 1e6) > 1 - 1e-12
 
 

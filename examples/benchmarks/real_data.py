@@ -18,8 +18,8 @@ The sets follow from a rule that was fixed before any model saw them; none was r
 R2 is the mean over 5 outer folds, repeated with other shuffles. In each, a grid search over 3 inner
 folds tunes
 
-- ours: k of 1, 2, 5, 20, 40; relu, tanh; all else the default (20 and 40 units, which may be fitted in
-  parts, predicted better than 10 on Boston, CPS1985, Computers, HousePrices and friedman);
+- ours: k of 1, 2, 5, 20, 40; relu, tanh; all else the default (20 and 40 units predicted better than
+  10 on Boston, CPS1985, Computers, HousePrices and friedman);
 - MLPRegressor, as many candidates, which were drawn up on other sets (Boston, CPS1985, Computers,
   diamonds): L-BFGS with 50 units, relu or tanh, alpha of 0.1, 1, 10; with 100 units, relu, alpha of 1,
   10; Adam with early stopping, two layers of 100 units, learning rate of 0.001, 0.01; max_iter=1000;

@@ -125,7 +125,7 @@ def fit_on_file(X, y, teacher):
     load = os.getloadavg()[0]
     read = timed(lambda: [X[i : i + 100_000].sum() for i in range(0, len(X), 100_000)])
     product = timed(lambda: X.T @ X)
-    model = OneHiddenLayerRegressor(K, random_state=0)
+    model = OneHiddenLayerRegressor(K, activation="relu", random_state=0)
     with MemoryWatch() as memory:
         seconds = timed(lambda: model.fit(X, y))
     oracle = polished_from_truth(X, y, teacher, model.alpha_)
@@ -161,7 +161,7 @@ def dask_part(divisor):
     n_rows = 2_000_000 // divisor
     size = n_rows // N_BLOCKS
     source = RowBlocks(lambda: (block(number, size) for number in range(N_BLOCKS)))
-    plain = OneHiddenLayerRegressor(K, random_state=0).fit(source)
+    plain = OneHiddenLayerRegressor(K, activation="relu", random_state=0).fit(source)
     load = os.getloadavg()[0]
     turns = [[one_turn(n_workers, size, plain) for n_workers in (1, 2)] for _ in range(N_TURNS)]
     alone = None
@@ -208,7 +208,7 @@ def one_run(client, X, y, plain):
     from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
 
     workers = sum(client.run(time.process_time).values())
-    model = DaskOneHiddenLayerRegressor(K, random_state=0, client=client)
+    model = DaskOneHiddenLayerRegressor(K, activation="relu", random_state=0, client=client)
     with Stopwatch(_samples, "search_starts") as search:
         own, begin = time.process_time(), time.perf_counter()
         model.fit(X, y)

@@ -71,7 +71,7 @@ def one_size(n, d, k):
     """Seconds, share of a product, passes, memory and test error of a fit."""
     X, y, _ = make_one_hidden_layer(n + 1000, d, k, activation="relu", random_state=0)
     X, y, X_test, y_test = X[:n], y[:n], X[n:], y[n:]
-    model = OneHiddenLayerRegressor(k, random_state=0)
+    model = OneHiddenLayerRegressor(k, activation="relu", random_state=0)
     with MemoryWatch() as memory:
         model.fit(X, y)
     seconds = best_seconds(lambda: model.fit(X, y))

@@ -47,7 +47,7 @@ class RowBlocks:
     >>> def blocks():
     ...     for part in range(2):
     ...         yield np.load(folder / f"X{part}.npy"), np.load(folder / f"y{part}.npy")
-    >>> model = OneHiddenLayerRegressor(k=2, random_state=0).fit(RowBlocks(blocks))
+    >>> model = OneHiddenLayerRegressor(k=2, activation="relu", random_state=0).fit(RowBlocks(blocks))
     >>> bool(model.score(X, y) > 0.999999)
     True
     """

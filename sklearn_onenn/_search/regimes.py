@@ -276,6 +276,9 @@ def moments_are_uninformative(problem: SquaredLoss, k: int, rules: SearchRules) 
     """
     if is_out_of_reach(problem, k, rules):
         return True
-    if not is_small_sample(problem, k, rules.polish) or len(member_widths(problem, k, rules.ensemble)) < 2:
+    if (
+        not is_small_sample(problem, k, rules.polish)
+        or len(member_widths(problem, k, rules.ensemble)) < 2
+    ):
         return False
     return not rows_are_normal(problem.rows, problem.coordinates, rules.data)

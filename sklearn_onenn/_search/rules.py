@@ -6,7 +6,6 @@ them from its class attribute ``_rules``: to try others, give a subclass other o
 
 from dataclasses import dataclass
 
-import numpy as np
 
 from .._data.rules import DATA, DataRules
 from .._optimization.smoothing import Smoothing
@@ -73,7 +72,7 @@ class EnsembleRules:
     steps : int
         Steps after which the penalty of a member has settled well enough.
     evidence : EvidenceRules
-        Of a member: its penalty may change by any factor in a step, and steps go on while they gain a
+        Of a member: its penalty may change a thousandfold in a step, and steps go on while they gain a
         fifth of what those of a single network must, since the mean predicts better for it.
     """
 
@@ -84,7 +83,7 @@ class EnsembleRules:
     evidence: EvidenceRules = EvidenceRules(
         by_prediction=False,
         max_first_alpha=1,
-        max_change=np.inf,
+        max_change=1e3,
         criteria=CriteriaRules(resolved_share=0.002),
     )
 

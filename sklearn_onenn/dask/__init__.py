@@ -64,7 +64,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
     >>> X, y, teacher = make_one_hidden_layer(2000, 4, 2, random_state=0)
     >>> with Client(processes=False, n_workers=2, dashboard_address=None) as client:
     ...     X, y = da.from_array(X, chunks=(500, 4)), da.from_array(y, chunks=500)
-    ...     model = DaskOneHiddenLayerRegressor(k=2, random_state=0).fit(X, y)
+    ...     model = DaskOneHiddenLayerRegressor(k=2, activation="relu", random_state=0).fit(X, y)
     ...     loss = float(((model.predict(X) - y) ** 2).mean().compute())
     >>> loss < 1e-12
     True

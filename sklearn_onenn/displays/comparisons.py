@@ -44,7 +44,10 @@ class WeightMatchingDisplay(Display):
     >>> from sklearn_onenn.datasets import make_one_hidden_layer
     >>> from sklearn_onenn.displays import WeightMatchingDisplay
     >>> X, y, _ = make_one_hidden_layer(2000, 5, 2, activation="relu", noise=0.1, random_state=0)
-    >>> fits = [OneHiddenLayerRegressor(k=2, random_state=0).fit(X[i::2], y[i::2]) for i in (0, 1)]
+    >>> fits = [
+    ...     OneHiddenLayerRegressor(k=2, activation="relu", random_state=0).fit(X[i::2], y[i::2])
+    ...     for i in (0, 1)
+    ... ]
     >>> bool(WeightMatchingDisplay.from_estimators(*fits).matched_.min() > 0.99)
     True
     """

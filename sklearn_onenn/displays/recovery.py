@@ -54,7 +54,7 @@ class RecoveryDisplay(Display):
     >>> from sklearn_onenn.datasets import make_one_hidden_layer
     >>> from sklearn_onenn.displays import RecoveryDisplay
     >>> X, y, teacher = make_one_hidden_layer(1000, 5, 2, activation="relu", random_state=0)
-    >>> model = OneHiddenLayerRegressor(k=2, random_state=0).fit(X, y)
+    >>> model = OneHiddenLayerRegressor(k=2, activation="relu", random_state=0).fit(X, y)
     >>> bool(RecoveryDisplay.from_estimator(model, *teacher.coefs_).error < 1e-6)
     True
     """

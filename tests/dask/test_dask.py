@@ -31,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("dask")
 
 N_BLOCKS, SIZE = 20, 150
 CHUNKS = (SIZE,) * N_BLOCKS
-PARAMETERS = {"k": 2, "random_state": 0}
+PARAMETERS = {"k": 2, "activation": "relu", "random_state": 0}
 
 
 def samples_from(least_rows, **numbers):
@@ -376,7 +376,7 @@ def test_a_fit_interrupted_while_blocks_are_made_leaves_nothing(client, monkeypa
 
 
 def test_an_error_on_a_worker_is_raised_here(client, tmp_path):
-    model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client, activation=Broken(tmp_path))
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS | {"activation": Broken(tmp_path)}, client=client)
     with pytest.raises(FloatingPointError, match="as planned") as raised:
         model.fit(*arrays(*data()[:2]))
     assert not hasattr(model, "n_features_in_")
@@ -457,7 +457,7 @@ def test_clones_have_the_client(client):
     copied = clone(model)
     assert copied.client is copied.get_params()["client"] is copied.client_ is client
     assert not hasattr(copied, "coefs_")
-    assert clone(DaskOneHiddenLayerRegressor(3)).get_params()["client"] is None
+    assert clone(DaskOneHiddenLayerRegressor(3, activation="relu")).get_params()["client"] is None
     plain = OneHiddenLayerRegressor().get_params()
     assert DaskOneHiddenLayerRegressor().get_params() == {**plain, "client": None}
 

@@ -345,7 +345,7 @@ def test_after_a_block_any_thread_may_set_limits(two_blas_threads):
 def fit_of(seed):
     """Weights and losses of a fit whose products BLAS would share out."""
     X, y, _ = make_one_hidden_layer(600, 40, 8, noise=0.1, random_state=seed)
-    model = OneHiddenLayerRegressor(8, max_iter=3, n_init=1, random_state=0)
+    model = OneHiddenLayerRegressor(8, activation="relu", max_iter=3, n_init=1, random_state=0)
     model.fit(X, y)
     return [*model.coefs_, *model.intercepts_, np.array(model.loss_curve_)]
 

@@ -39,7 +39,7 @@ def planted(n=400, activation="relu", d=4, k=2, **options):
 
 
 def fitted(X, y, **parameters):
-    parameters = {"k": 2, "n_init": 1, "random_state": 0} | parameters
+    parameters = {"k": 2, "activation": "relu", "n_init": 1, "random_state": 0} | parameters
     return OneHiddenLayerRegressor(**parameters).fit(X, y)
 
 
@@ -56,7 +56,7 @@ def with_weights(model, W, V):
 
 def test_loss_curve_has_all_stages_and_their_boundaries():
     X, y, _ = planted(noise=0.3)
-    model = OneHiddenLayerRegressor(k=2, n_init=1, random_state=0)
+    model = OneHiddenLayerRegressor(k=2, activation="relu", n_init=1, random_state=0)
     model.fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
     display = LossCurveDisplay.from_estimator(model)
     ends = np.cumsum([n_iter for _, n_iter in model.stages_])
@@ -348,7 +348,7 @@ def test_other_features():
     with pytest.raises(ValueError, match=r"one shape. Got \(3, 2\) and \(4, 2\)"):
         RecoveryDisplay.from_estimator(other, *teacher.coefs_)
     with pytest.raises(ValueError, match="k must be that of W_true, 2, got 3"):
-        RecoveryDisplay.from_fit(OneHiddenLayerRegressor(k=3), X, y, *teacher.coefs_)
+        RecoveryDisplay.from_fit(OneHiddenLayerRegressor(k=3, activation="relu"), X, y, *teacher.coefs_)
     with pytest.raises(ValueError, match="must have one output, got 2"):
         RecoveryDisplay.from_estimator(fitted(X, np.column_stack([y, -y])), *teacher.coefs_)
 

@@ -37,6 +37,7 @@ def planted(n=600, d=6, k=2, *, activation="relu", noise=0.0, seed=0):
 
 
 def fitted(X, y, k=2, **parameters):
+    parameters = {"activation": "relu"} | parameters
     return OneHiddenLayerRegressor(k, random_state=0, **parameters).fit(X, y)
 
 
@@ -78,7 +79,9 @@ def test_two_parallel_units_are_not_recovered():
     X, y = planted()
     (W, v), (b, _) = fitted(X, y).coefs_, fitted(X, y).intercepts_
     doubled = W[:, [0, 0, 1]], b[[0, 0, 1]], np.array([0.3, 0.7, 1.0]) * v[[0, 0, 1], 0]
-    model = OneHiddenLayerRegressor(3, init=doubled, resample=False, random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor(
+        3, activation="relu", init=doubled, resample=False, random_state=0
+    ).fit(X, y)
     assert model.loss_ < 1e-12 * y.var()
     assert {"every unit needed", "determined weights"} <= failed(model.certificate(X, y))
 
@@ -105,7 +108,7 @@ def test_the_unit_that_is_missing_is_found(activation, seed):
     first = truth._replace(W=truth.W[:, :1], b=truth.b[:1], V=truth.V[:1])
     one = gauss_newton(problem, first, stopping).network
     scale = TargetScale(np.zeros(1), np.ones(1))
-    plan = OneHiddenLayerRegressor(1)._options(problem.coordinates, problem, scale)
+    plan = OneHiddenLayerRegressor(1, activation="relu")._options(problem.coordinates, problem, scale)
     larger = with_a_further_unit(CertificateContext.of(problem, one, plan))
     best = min(problem.evaluate(network).loss for network in larger)
     assert best < 1.003 * gauss_newton(problem, truth, stopping).objective
@@ -136,7 +139,7 @@ def test_a_poor_optimum():
     # Four units that start at one direction keep to it.
     W = np.repeat(np.eye(6)[:, :1], 4, axis=1)
     start = W, np.zeros(4), np.ones(4)
-    model = OneHiddenLayerRegressor(4, init=start, random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor(4, activation="relu", init=start, random_state=0).fit(X, y)
     assert model.loss_ > 1e-3 * y.var()
     certificate = model.certificate(X, y)
     assert certificate.verdict == "not recovered"
@@ -213,14 +216,16 @@ def test_a_unit_that_is_dead_on_the_rows_of_a_preconditioner_brings_no_warning()
     X = np.random.default_rng([4006, 1]).exponential(size=X.shape)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        model = OneHiddenLayerRegressor(2, random_state=4006).fit(X, teacher.predict(X))
+        model = OneHiddenLayerRegressor(2, activation="relu", random_state=4006).fit(
+            X, teacher.predict(X)
+        )
         assert np.isfinite(model.certificate(X, teacher.predict(X)).kappa)
 
 
 def test_weights_count_as_repeated_rows():
     X, y = planted(100, noise=0.1)
     weight = np.tile([1, 3], 50)
-    model = OneHiddenLayerRegressor(2, random_state=0).fit(X, y, weight)
+    model = OneHiddenLayerRegressor(2, activation="relu", random_state=0).fit(X, y, weight)
     one = model.certificate(X, y, weight)
     other = model.certificate(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     assert one.trained_here
@@ -363,7 +368,9 @@ def test_a_better_network_explains_the_residual_of_a_worse_one():
 def test_a_fresh_start_stops_as_the_fit_did(monkeypatch):
     """With the user's iterations and tolerance, where one from half of the rows is polished on all."""
     X, y = planted(2000, noise=0.2)
-    model = OneHiddenLayerRegressor(2, max_iter=70, tol=1e-5, random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor(2, activation="relu", max_iter=70, tol=1e-5, random_state=0).fit(
+        X, y
+    )
     usual, seen = refits_module.continue_on, []
 
     def recorded(problem, solution, trace, stopping):

@@ -23,6 +23,7 @@ def noisy_data(n=400, d=5, k=2, *, activation="relu", sd=0.2, seed=0):
 
 
 def fitted(X, y, k=2, **parameters):
+    parameters = {"activation": "relu"} | parameters
     return OneHiddenLayerRegressor(k, keep_covariance=True, random_state=0, **parameters).fit(X, y)
 
 
@@ -108,7 +109,9 @@ def test_standard_errors_follow_units_of_measurement(activation):
 def test_weights_count_as_repeated_rows():
     X, y, _ = noisy_data(120)
     weight = np.tile([1, 2], 60)
-    one = OneHiddenLayerRegressor(2, keep_covariance=True, random_state=0).fit(X, y, weight)
+    one = OneHiddenLayerRegressor(2, activation="relu", keep_covariance=True, random_state=0).fit(
+        X, y, weight
+    )
     other = fitted(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     assert_allclose(one.coefs_std_[0], other.coefs_std_[0], rtol=1e-6)
 
@@ -161,7 +164,7 @@ def test_what_the_rows_do_not_determine_has_a_large_error():
 def test_blocks_give_the_same():
     X, y, _ = noisy_data(600)
     blocks = RowBlocks(lambda: ((X[part::3], y[part::3]) for part in range(3)))
-    one = OneHiddenLayerRegressor(2, keep_covariance=True, random_state=0).fit(blocks)
+    one = OneHiddenLayerRegressor(2, activation="relu", keep_covariance=True, random_state=0).fit(blocks)
     order = np.concatenate([np.arange(600)[part::3] for part in range(3)])
     other = fitted(X[order], y[order])
     assert_allclose(one.coefs_std_[0], other.coefs_std_[0], rtol=1e-6)
@@ -176,7 +179,7 @@ def test_blocks_give_the_same():
 
 def test_std_needs_the_covariance():
     X, y, _ = noisy_data(100)
-    model = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor(2, activation="relu", random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="needs a fit with keep_covariance=True"):
         model.predict(X, return_std=True)
     model.set_params(keep_covariance=True).fit(X, y)
@@ -187,7 +190,7 @@ def test_std_needs_the_covariance():
 def test_too_many_weights_are_refused():
     X = np.random.RandomState(0).standard_normal((20, 100))
     with pytest.raises(ValueError, match="at most 5000 weights.*has 5101. Set keep_covariance=False"):
-        OneHiddenLayerRegressor(50, keep_covariance=True).fit(X, X[:, 0])
+        OneHiddenLayerRegressor(50, activation="relu", keep_covariance=True).fit(X, X[:, 0])
 
 
 def test_types_are_kept():

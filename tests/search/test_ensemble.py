@@ -55,7 +55,7 @@ def in_parts(problem, k, alpha=None, trace=None, **options):
 @pytest.mark.parametrize("n", [30, 480, 30_000])
 @pytest.mark.parametrize("k", [1, 9, 25, 49, 50, 101, 250, 1000])
 def test_members_are_alike_and_few(n, k):
-    """At least 25 units each; five of them, or as many as have no more weights than there are targets."""
+    """At least 25 units each; five, or as many as have no more weights than there are targets."""
     widths = member_widths(gaussian_problem(random_network(10, 1), n, Tanh()), k, RULES)
     assert sum(widths) == k
     assert max(widths) - min(widths) <= 1
@@ -173,7 +173,9 @@ class Stopper:
 def test_moments_are_left_out_where_they_are_in_vain(n, options, path):
     """Many units, or too few targets for any network; with fewer units moments tell more."""
     X, y = make_friedman1(n, noise=1.0, random_state=0)
-    model = OneHiddenLayerRegressor(20, n_init=1, max_iter=20, random_state=0).set_params(**options)
+    model = OneHiddenLayerRegressor(
+        20, activation="relu", n_init=1, max_iter=20, random_state=0
+    ).set_params(**options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         assert model.fit(X, y).init_path_ == path

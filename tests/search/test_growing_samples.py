@@ -30,7 +30,7 @@ def planted(activation="relu", *, noise=0.0, n=N):
 
 
 def regressor(**parameters):
-    return OneHiddenLayerRegressor(K, random_state=0, **parameters)
+    return OneHiddenLayerRegressor(K, random_state=0, **({"activation": "relu"} | parameters))
 
 
 # Samples

@@ -17,7 +17,7 @@ def test_lines_of_every_step(capsys):
     X, y, _ = make_one_hidden_layer(300, 4, 2, activation="relu", noise=0.3, random_state=0)
     y = 100 * y + 5
     # With this tolerance there is no polish beyond the start's.
-    parameters = {"k": 2, "n_init": 1, "tol": 1e-5, "random_state": 0}
+    parameters = {"k": 2, "activation": "relu", "n_init": 1, "tol": 1e-5, "random_state": 0}
     model = OneHiddenLayerRegressor(**parameters, verbose=2).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     pattern = r"start 1 \(tensor\), (\w+): step (\d+), ([\d.]+) passes, loss (\S+)"

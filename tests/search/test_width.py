@@ -50,8 +50,8 @@ def test_width_of_the_planted_network(activation, k, noise):
 
 def test_the_fit_is_that_of_the_width():
     X, y, _ = make_one_hidden_layer(500, 4, 2, activation="relu", noise=0.1, random_state=0)
-    auto = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
-    told = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
+    auto = OneHiddenLayerRegressor("auto", activation="relu", random_state=0).fit(X, y)
+    told = OneHiddenLayerRegressor(2, activation="relu", random_state=0).fit(X, y)
     assert auto.loss_ == pytest.approx(told.loss_, rel=1e-3)
     assert auto.get_params()["k"] == "auto"
     # The search for the width read the rows as well: widths 1, 2 and 4, and eliminations.
@@ -72,7 +72,7 @@ def test_a_wrong_unit_eliminated_is_no_end(monkeypatch):
 
     monkeypatch.setattr(width_module, "backward_elimination", clumsy)
     X, y, _ = make_one_hidden_layer(600, 6, 3, activation="relu", noise=0.1, random_state=0)
-    assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 3
+    assert OneHiddenLayerRegressor("auto", activation="relu", random_state=0).fit(X, y).k_ == 3
 
 
 def test_rows_of_another_function_take_a_wider_network():
@@ -80,7 +80,7 @@ def test_rows_of_another_function_take_a_wider_network():
     rng = np.random.default_rng(0)
     X = rng.uniform(-1, 1, (1500, 1))
     y = np.sin(9 * X[:, 0]) + 0.05 * rng.standard_normal(1500)
-    model = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor("auto", activation="relu", random_state=0).fit(X, y)
     assert model.k_ >= 4
     assert model.score(X, y) > 0.98
 
@@ -126,7 +126,7 @@ def test_folds_tell_which_width_predicts(monkeypatch):
 def test_of_mere_noise_one_unit():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((400, 5)), rng.standard_normal(400)
-    assert OneHiddenLayerRegressor("auto", random_state=0).fit(X, y).k_ == 1
+    assert OneHiddenLayerRegressor("auto", activation="relu", random_state=0).fit(X, y).k_ == 1
 
 
 def test_two_fits_choose_the_same():
@@ -140,7 +140,7 @@ def test_two_fits_choose_the_same():
 def test_given_arrays_tell_the_width():
     X, y, teacher = make_one_hidden_layer(200, 4, 2, activation="relu", random_state=0)
     init = (teacher.coefs_[0], np.zeros(2), teacher.coefs_[1])
-    model = OneHiddenLayerRegressor("auto", init=init, random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor("auto", activation="relu", init=init, random_state=0).fit(X, y)
     assert model.k_ == 2
     assert model.set_params(warm_start=True).fit(X, y).k_ == 2
 
@@ -176,7 +176,7 @@ def test_constant_columns_predict_the_mean(m):
     """Rows of rank zero: no unit explains anything, and there is no width to choose."""
     Y = np.random.default_rng(0).standard_normal((40, m))
     X, y = np.tile([1.0, 2.0, 3.0], (40, 1)), Y[:, 0] if m == 1 else Y
-    model = OneHiddenLayerRegressor("auto", random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor("auto", activation="relu", random_state=0).fit(X, y)
     assert model.k_ == 1
     assert_allclose(model.predict(X), np.broadcast_to(y.mean(axis=0), y.shape), atol=1e-12)
 
@@ -261,5 +261,5 @@ def test_the_width_is_chosen_on_a_sample_for_the_typical_one(monkeypatch, width)
     monkeypatch.setattr(OneHiddenLayerRegressor, "_rules", rules)
     monkeypatch.setattr(regressor_module, "choose_width", chosen)
     X, y, _ = make_one_hidden_layer(10_000, 4, 1, activation="relu", random_state=0)
-    OneHiddenLayerRegressor("auto", n_init=1, random_state=0).fit(X, y)
+    OneHiddenLayerRegressor("auto", activation="relu", n_init=1, random_state=0).fit(X, y)
     assert seen == [20 * (width * 6 + 1)]

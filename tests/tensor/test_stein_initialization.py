@@ -157,7 +157,9 @@ def test_estimator_starts_from_the_score(dtype):
     """The start is the one of tensor_initialization; the polish goes on as always."""
     X, y, truth, score = bimodal_data(ReLU(), 3000, d=6, k=2, separation=3.0)
     X, y = X.astype(dtype), y.astype(dtype)
-    model = OneHiddenLayerRegressor(k=2, score_function=score, n_init=1, random_state=0).fit(X, y)
+    model = OneHiddenLayerRegressor(
+        k=2, activation="relu", score_function=score, n_init=1, random_state=0
+    ).fit(X, y)
     plain = clone(model).set_params(score_function=None).fit(X, y)
     assert worst_angle(model.init_coefs_[0], truth) < 0.7 * worst_angle(plain.init_coefs_[0], truth)
     assert recovery_error(*model.coefs_, truth.W, truth.V, activation="relu") < 1e-3
@@ -201,7 +203,7 @@ def test_wrong_results_of_a_score_are_refused(parts, message):
     with pytest.raises(ValueError, match=message):
         tensor_initialization(X, y, 2, activation="relu", score_function=Broken(score, **parts))
     with pytest.raises(ValueError, match=message):
-        OneHiddenLayerRegressor(k=2, score_function=Broken(score, **parts)).fit(X, y)
+        OneHiddenLayerRegressor(k=2, activation="relu", score_function=Broken(score, **parts)).fit(X, y)
 
 
 @pytest.mark.parametrize("wrong", ["normal", np.tanh, GaussianMixtureScore], ids=repr)
@@ -210,7 +212,7 @@ def test_what_is_no_score_function_is_refused(wrong):
     with pytest.raises(ValueError, match="score_function must be None or an object with the methods"):
         tensor_initialization(X, y, 2, activation="relu", score_function=wrong)
     with pytest.raises(ValueError, match="score_function"):
-        OneHiddenLayerRegressor(k=2, score_function=wrong).fit(X, y)
+        OneHiddenLayerRegressor(k=2, activation="relu", score_function=wrong).fit(X, y)
 
 
 def test_raw_moments_and_sparse_rows_have_no_score():
@@ -222,4 +224,4 @@ def test_raw_moments_and_sparse_rows_have_no_score():
         with pytest.raises(ValueError, match=message):
             tensor_initialization(data, y, 2, activation="relu", score_function=score, **options)
         with pytest.raises(ValueError, match=message):
-            OneHiddenLayerRegressor(k=2, score_function=score, **options).fit(data, y)
+            OneHiddenLayerRegressor(k=2, activation="relu", score_function=score, **options).fit(data, y)
