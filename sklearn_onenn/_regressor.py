@@ -169,8 +169,8 @@ class OneHiddenLayerRegressor(
     stages_ : list of tuple of str and int
         Stages of the loss curve and their numbers of iterations: "descent", "unpenalized" (steps without
         a penalty) or "penalized" (where the weights can interpolate any targets), "evidence" (the
-        penalty is looked for), "growth" (of small weights), "smoothed" (units with a kink), "polish",
-        "ensemble mean" (see Notes), and "larger sample".
+        penalty is looked for), "smoothed" (units with a kink), "polish", "ensemble mean" (see Notes),
+        and "larger sample".
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
@@ -186,7 +186,7 @@ class OneHiddenLayerRegressor(
         Starts that were tried.
     init_path_ : str
         Kind of the start that won: "tensor", "half sample" (a tensor start from half of the rows),
-        "random" (also where rows are so few that moments say nothing), "given", "residual directions"
+        "random" (also where moments say nothing), "steep" (random units), "given", "residual directions"
         (the first fit, with units along the directions of its residual in place of others), or
         "overparameterized" (twice the width, from which units were eliminated).
     stop_reason_ : str
@@ -205,10 +205,10 @@ class OneHiddenLayerRegressor(
 
     Notes
     -----
-    Where rows have no network to recover and are few for the weights of 20 units or more, the network
-    is an ensemble: members of ten units or more are fitted, each from small weights of its own, and the
-    network predicts their mean [4]_, unless a fit of all units at once promises less error by
-    generalized cross-validation.
+    Of 50 units or more, where these outnumber the columns or rows have no network to recover, the
+    network is an ensemble: members of 25 units or more are fitted, each from random units of its own,
+    and the network predicts their mean [4]_. A fit that leaves more than a straight line or the nearest rows
+    do is begun anew from steeper units; if that does not help a warning says so.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or

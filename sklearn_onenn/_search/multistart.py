@@ -32,9 +32,9 @@ from .starts import RANDOM_SLOPE
 FURTHER_PATHS = "residual directions", "overparameterized", "random"
 # These do not count as independent confirmations of one another.
 DEPENDENT = "tensor", "residual directions"
-# Slopes of random units where a fit missed something: each a factor of four from the next.
 # The penalty of weights of order one, over the squared error of rows alone.
 STEEP_ALPHA = 3.0
+# Slopes of random units where a fit missed something: each a factor of four from the next.
 SLOPES = RANDOM_SLOPE, 4 * RANDOM_SLOPE, 16 * RANDOM_SLOPE
 
 

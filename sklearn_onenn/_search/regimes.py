@@ -216,7 +216,7 @@ def fit_regression(first: FirstFit) -> Solution:
 def fit_unidentified(first: FirstFit) -> Solution:
     """The solution where there is no network to recover.
 
-    It is the mean of an ensemble, a fit from small weights, or a regression.
+    It is the mean of an ensemble, a fit from random units, or a regression.
     """
     task = first.task
     if first.may_be_ensemble:

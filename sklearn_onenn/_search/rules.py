@@ -6,7 +6,6 @@ them from its class attribute ``_rules``: to try others, give a subclass other o
 
 from dataclasses import dataclass
 
-
 from .._data.rules import DATA, DataRules
 from .._optimization.smoothing import Smoothing
 from .._selection.criteria import CriteriaRules

@@ -42,7 +42,7 @@ class PolishTask:
         Told of every step. With held-out rows stages end when the loss there rises, and the best network
         there is kept.
     random_state : numpy.random.RandomState
-        Draws small weights.
+        Draws random units.
     stopping : Stopping
     loss_target : float
         A start whose data loss is not below this after the first fit is given up.
@@ -68,7 +68,7 @@ class PolishTask:
 
     @property
     def may_penalize(self) -> bool:
-        """Whether a penalty may hold the fit, so that it can begin at small weights."""
+        """Whether a penalty may hold the fit, so that it can begin at random units."""
         return self.alpha != 0
 
     @property
