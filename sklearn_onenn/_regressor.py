@@ -207,8 +207,8 @@ class OneHiddenLayerRegressor(
     -----
     Of 50 units or more, where these outnumber the columns or rows have no network to recover, the
     network is an ensemble: members of 25 units or more are fitted, each from random units of its own,
-    and the network predicts their mean [4]_. A fit that leaves more than a straight line or the nearest rows
-    do is begun anew from steeper units; if that does not help a warning says so.
+    and the network predicts their mean [4]_. A fit that leaves more than a straight line or the nearest
+    rows do is begun anew from steeper units; if that does not help a warning says so.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
