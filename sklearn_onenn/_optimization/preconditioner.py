@@ -22,10 +22,13 @@ from .._network.network import Linearization, Network, linearize, overflow_allow
 from .._typing import Array
 
 # Up to this many weights W the preconditioner is the whole matrix.
-WHOLE_MATRIX_WEIGHTS = 1000
+WHOLE_MATRIX_WEIGHTS = 300
 
 # Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
 SPAN_UNITS = 24
+
+# Beyond those units it is the whole matrix up to this many weights: nothing less serves as well.
+WIDE_MATRIX_WEIGHTS = 1000
 
 # Relative ridge that keeps a matrix summed in single precision definite.
 SINGLE_JITTER = 1e-6
@@ -217,7 +220,8 @@ def jittered_cholesky(matrix: Array, diagonal: Array | float) -> Array:
 def subspace(W: Array) -> Array:
     """Orthonormal basis (r, s) of the directions on which the preconditioner is exact, from W (r, k)."""
     r, k = W.shape
-    if r * k <= WHOLE_MATRIX_WEIGHTS or r <= k <= SPAN_UNITS:
+    most = WHOLE_MATRIX_WEIGHTS if k <= SPAN_UNITS else WIDE_MATRIX_WEIGHTS
+    if r * k <= most or r <= k <= SPAN_UNITS:
         return np.eye(r)
     if k > SPAN_UNITS:
         return np.zeros((r, 0))

@@ -15,6 +15,8 @@ class TensorRules:
         Units are refitted in the span on so many rows for each weight there, and on no fewer than these.
     n_directions : int
         Directions that a repair adds at most, each in both orientations.
+    suspicious : float
+        A repair is tried when the residual shows this share of what a missing unit would show.
     nearly_exact : float
         Loss, times units and for each output of unit variance, above which a fit on rows that are not
         normal counts as one of another function, not of a network of which a unit is missing.
@@ -24,6 +26,7 @@ class TensorRules:
     rows_per_weight: float = 10.0
     least_rows: int = 2000
     n_directions: int = 5
+    suspicious: float = 0.4
     nearly_exact: float = 0.1
 
 

@@ -110,7 +110,7 @@ def replace_units(
 ) -> tuple[float, Network]:
     """Replace units that a residual shows to be missing or merged, in the span of the units.
 
-    Where the slices of the residual show more than noise, or where a missing unit would not, the
+    Where the slices of the residual show what a missing unit would, or where they could not, the
     residual's leading directions are added, and as many units eliminated.
 
     Parameters
@@ -135,7 +135,7 @@ def replace_units(
     r, edge = rows.n_features, null_edge(rows.n_features, rows.n_outputs)
     stack, sd = stack_of(residuals(problem, network))
     power = power / max(sd, TINY)
-    if singular_values(stack)[0] < edge < power:
+    if singular_values(stack)[0] < rules.suspicious * power and power > edge:
         return loss, network
     slices = leading_slices(stack, r, min(rules.n_directions, k, len(stack[0])))
     larger = with_directions(network, leading_directions(slices))

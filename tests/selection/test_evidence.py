@@ -42,7 +42,7 @@ every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
 
 @pytest.fixture(autouse=True)
 def _small_problems_go_beyond_the_whole_matrix(monkeypatch):
-    monkeypatch.setattr(preconditioner_module, "WHOLE_MATRIX_WEIGHTS", 300)
+    monkeypatch.setattr(preconditioner_module, "WIDE_MATRIX_WEIGHTS", 300)
 
 
 def uneven_problem(activation, n, fit_intercept):

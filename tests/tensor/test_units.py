@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization.elimination import refit
 from sklearn_onenn._optimization.gauss_newton import Stopping
+from sklearn_onenn._tensor.rules import TENSOR
 from sklearn_onenn._tensor.slices import noise_stack, null_edge, singular_values
 from sklearn_onenn._tensor.units import fit_signs_and_scales, replace_units
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
@@ -75,7 +76,7 @@ def broken(truth, problem, how):
 def test_replaced_units_recover_planted_networks(activation, how):
     """Eight networks without noise: of the fits that steps do not leave nearly all, and none is worse.
 
-    A power of zero says that a missing unit need not show.
+    A power of zero says that every residual is suspicious.
     """
     recovered = []
     for seed in range(8):
@@ -99,14 +100,14 @@ def test_no_unit_of_a_good_fit_is_replaced():
     loss, network = refit(problem, truth, Stopping(10, 1e-3))
     stack, sd = noise_stack(problem.rows)
     power = singular_values(stack)[3] * sd
-    assert power / sd > 2 * null_edge(4, 1)
+    assert power / sd > 2 * null_edge(4, 1) / TENSOR.suspicious
     assert replace_units(problem, network, loss, power)[1] is network
     # Where a unit of such power could not be seen a repair is tried.
     found, _ = replace_units(problem, network, loss, 1e-3 * power)
     assert found <= loss
 
 
-def test_a_missing_unit_shows_its_power():
+def test_a_missing_unit_is_suspicious_to_its_power():
     """The power of the weakest unit in the targets: a residual that lacks one shows its like."""
     truth = separated_network(4, 4)
     problem = gaussian_problem(truth, 4000, ReLU(), noise=0.2)
