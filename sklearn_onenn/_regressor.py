@@ -190,8 +190,9 @@ class OneHiddenLayerRegressor(
         (the first fit, with units along the directions of its residual in place of others), or
         "overparameterized" (twice the width, from which units were eliminated).
     stop_reason_ : str
-        Why the last stage ended: "exact fit", "converged", "no descent", "max_iter", "held-out loss
-        rises", "rows used up" and "diverged" (without polish), or "callback".
+        Why the last stage ended: "exact fit", "converged" (of a mean also where its members had steps
+        enough to settle), "no descent", "max_iter", "held-out loss rises", "rows used up" and "diverged"
+        (without polish), or "callback".
     alpha_ : float
         Penalty that was used.
     n_outputs_ : int

@@ -27,15 +27,10 @@ from .progress import Trace
 from .reference import reference_error
 from .rules import StartRules
 from .stages import is_exact
-from .starts import RANDOM_SLOPE
 
 FURTHER_PATHS = "residual directions", "overparameterized", "random"
 # These do not count as independent confirmations of one another.
 DEPENDENT = "tensor", "residual directions"
-# The penalty of weights of order one, over the squared error of rows alone.
-STEEP_ALPHA = 3.0
-# Slopes of random units where a fit missed something: each a factor of four from the next.
-SLOPES = RANDOM_SLOPE, 4 * RANDOM_SLOPE, 16 * RANDOM_SLOPE
 
 
 def search_starts(
@@ -119,28 +114,30 @@ def with_steeper_units(
     tried : list of StartResult
         The further fits.
     """
-    n, tried = problem.rows.weight_sum, []
-    # No fit predicts better than it fits, and a constant is worse by this on rows that it did not see.
-    left = squared_error(best, problem) * (n / (n - 1)) ** 2 if n > 1 else 0.0
     if is_exact(best.solution.data_loss, problem.rows.dtype):
         return best, []
+    rules, tried = options.rules.starts, []
     reference = reference_error(problem)
-    for slope in SLOPES:
-        if left <= reference or options.observers.stopped:
+    for slope in rules.slopes:
+        if error_left(best, problem) <= reference or options.observers.stopped:
             break
-        name = f"random units of slope {slope:g}"
         fit = one_start(
-            problem, k, options, "steep", seed, name=name, slope=slope, noise=STEEP_ALPHA * reference
-        )
+            problem, k, options, "steep", seed, name=f"random units of slope {slope:g}",
+            slope=slope, noise=rules.noise_factor * reference,
+        )  # fmt: skip
         tried.append(fit)
-        if squared_error(fit, problem) < left:
-            best, left = fit, squared_error(fit, problem)
-    return replace(best, missed=max(left - reference, 0.0)), tried
+        best = min(best, fit, key=lambda fit: fit.solution.data_loss)
+    return replace(best, missed=max(error_left(best, problem) - reference, 0.0)), tried
 
 
-def squared_error(fit: StartResult, problem: SquaredLoss) -> float:
-    """Mean squared residual of a scaled output."""
-    return 2 * fit.solution.data_loss / problem.rows.n_outputs
+def error_left(fit: StartResult, problem: SquaredLoss) -> float:
+    """Mean squared error of a scaled output that no prediction by the fit is below.
+
+    It is the squared residual that the mean of the targets, if that is the fit, has where each target is
+    left out.
+    """
+    n = problem.rows.weight_sum
+    return 2 * fit.solution.data_loss / problem.rows.n_outputs * (n / (n - 1)) ** 2 if n > 1 else 0.0
 
 
 def finalize(

@@ -22,7 +22,7 @@ from .._tensor.initialization import tensor_start
 from .polish import polish_start, run_observed
 from .progress import Observers, Trace
 from .regimes import moments_are_uninformative
-from .rules import SearchRules
+from .rules import SearchRules, StartRules
 from .stages import PolishTask, exact_loss
 from .starts import (
     RANDOM_SLOPE,
@@ -30,11 +30,6 @@ from .starts import (
     random_units,
     residual_directions_start,
 )
-
-# Variance of the noise where targets tell of none.
-SMALL_NOISE = 0.01
-# Fewer targets do not tell noise from a function.
-FEWEST_TARGETS = 10
 
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
@@ -139,7 +134,7 @@ def one_start(
     *,
     name: str = "",
     slope: float = RANDOM_SLOPE,
-    noise: float = SMALL_NOISE,
+    noise: float | None = None,
 ) -> StartResult:
     """Initialize, descend, polish.
 
@@ -157,9 +152,8 @@ def one_start(
         Shown by ``verbose`` and by callbacks.
     slope : float
         Of the random units of the path "steep", and of all that a polish begins with.
-    noise : float
-        Variance of the noise of scaled targets, which is the penalty of weights of order one, where the
-        targets themselves do not tell of it.
+    noise : float or None
+        The penalty of weights of order one; None where the targets tell of their noise, or are few.
 
     Returns
     -------
@@ -179,8 +173,8 @@ def one_start(
     alpha = None if options.alpha == "auto" else options.alpha
     if options.alpha == "auto" and first is not None:
         alpha = first.alpha
-    elif options.alpha == "auto" and (path == "steep" or has_few_targets(problem)):
-        alpha = noise * (RANDOM_SLOPE / slope) ** 2
+    elif options.alpha == "auto":
+        alpha = penalty_of_noise(problem, noise, slope, options.rules.starts)
     trace = options.trace(name, problem)
 
     def follow() -> Solution:
@@ -201,9 +195,16 @@ def one_start(
     return StartResult(start, solution, trace, path, problem.rows.rows_read)
 
 
-def has_few_targets(problem: SquaredLoss) -> bool:
-    """Whether the targets do not tell noise from a function of rows that differ."""
-    return problem.n_targets < FEWEST_TARGETS and problem.coordinates.rank > 0
+def penalty_of_noise(
+    problem: SquaredLoss, noise: float | None, slope: float, rules: StartRules
+) -> float | None:
+    """The penalty of units of a slope under this noise; None where the targets tell of it.
+
+    Fewer than ten do not tell noise from a function of rows that differ.
+    """
+    if noise is None and problem.n_targets < rules.few_targets and problem.coordinates.rank > 0:
+        noise = rules.few_noise
+    return None if noise is None else noise * (RANDOM_SLOPE / slope) ** 2
 
 
 def loss_target(problem: SquaredLoss, first: Solution | None, options: FitOptions) -> float:

@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from .._network.loss import SquaredLoss
 from .._typing import Array
 
-# Rows that are predicted, at most, and of these neighbours each.
-MAX_ROWS, N_NEIGHBORS = 1000, 3
+# Rows that are looked at, at most, and neighbours of each.
+MAX_ROWS, N_NEIGHBORS = 2000, 3
 # Penalties of the straight line, for columns of unit scale.
 RIDGES = np.logspace(-3, 4, 8)
 
@@ -22,30 +22,23 @@ RIDGES = np.logspace(-3, 4, 8)
 def reference_error(problem: SquaredLoss) -> float:
     """Mean squared error of an output by the better of a straight line and the nearest rows.
 
-    Each of (at most 1000) rows is left out in turn. It is infinite for sparse rows.
+    Each of (at most 2000) rows is left out in turn. It is infinite for sparse rows.
     """
     rows = problem.array_rows
     if issparse(rows.X) or problem.coordinates.rank == 0 or rows.n_rows < 3:
         return np.inf
     chosen = np.unique(np.linspace(0, rows.n_rows - 1, min(rows.n_rows, MAX_ROWS)).astype(int))
     weight = np.ones(len(chosen)) if rows.weight is None else rows.weight[chosen, 0]
-    scaled = (rows.X - problem.coordinates.mean) / problem.coordinates.scale
-    return min(
-        error_of_neighbors(scaled, rows.y, chosen, weight),
-        error_of_line(scaled[chosen], rows.y[chosen], weight),
-    )
+    X = (rows.X[chosen] - problem.coordinates.mean) / problem.coordinates.scale
+    y = rows.y[chosen]
+    return min(error_of_neighbors(X, y, weight), error_of_line(X, y, weight))
 
 
-def error_of_neighbors(X: Array, y: Array, chosen: Array, weight: Array) -> float:
-    """Mean squared error of the chosen rows (m,) by the mean of the nearest others of X (n, d)."""
-    count = min(N_NEIGHBORS, len(X) - 1)
-    near = NearestNeighbors(n_neighbors=count + 1).fit(X)
-    found = near.kneighbors(X[chosen], return_distance=False)
-    # A row is its own neighbour; among equal rows another one may stand in its place.
-    itself = found == chosen[:, None]
-    itself[~itself.any(axis=1), -1] = True
-    others = found[~itself].reshape(len(chosen), count)
-    squares = ((y[chosen] - y[others].mean(axis=1)) ** 2).mean(axis=1)
+def error_of_neighbors(X: Array, y: Array, weight: Array) -> float:
+    """Mean squared error of rows by the mean of the nearest others."""
+    near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(X) - 1)).fit(X)
+    others = near.kneighbors(return_distance=False)  # a row is no neighbour of its own
+    squares = ((y - y[others].mean(axis=1)) ** 2).mean(axis=1)
     return float(np.average(squares, weights=weight))
 
 

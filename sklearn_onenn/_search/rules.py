@@ -99,12 +99,25 @@ class StartRules:
         of matched units up to this cosine.
     descent_rows : int
         Rows for each weight in W of a part that a step of descent is taken on.
+    slopes : tuple of float
+        Standard deviations of w_i . x for random units: of all that a fit begins with, and of those that
+        are tried where it missed something.
+    noise_factor : float
+        The penalty of weights of order one is so many times the squared error of rows alone, there.
+    few_targets : int
+        Fewer targets do not tell noise from a function.
+    few_noise : float
+        The penalty of weights of order one, where targets are that few.
     """
 
     max_starts: int = 6
     same_loss: float = 1e-4
     same_cosine: float = 0.999
     descent_rows: int = 4
+    slopes: tuple[float, ...] = (1.5, 6.0, 24.0)
+    noise_factor: float = 3.0
+    few_targets: int = 10
+    few_noise: float = 0.01
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from .._network.network import Network
 from .._optimization.elimination import backward_elimination, fit_overparameterized, with_directions
 from .._tensor.rules import TENSOR
 from .._tensor.span import AffineFit, unit_span
+from .rules import StartRules
 
-# Standard deviation of the slope of a random unit on rows of unit variance, and of all their outputs.
-RANDOM_SLOPE, RANDOM_OUTPUT = 1.5, 0.1
+# Slope of random units, and standard deviation of all their outputs: small, which leaves the start open.
+RANDOM_SLOPE, RANDOM_OUTPUT = StartRules().slopes[0], 0.1
 
 
 def overparameterized_start(

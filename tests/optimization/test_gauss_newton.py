@@ -40,7 +40,8 @@ def kind(request, monkeypatch):
 
 def use_preconditioner(monkeypatch, kind, *, all_rows=False):
     whole, units = {"whole matrix": (10**6, 24), "span": (0, 24), "Kronecker": (0, 0)}[kind]
-    monkeypatch.setattr(preconditioner_module, "WHOLE_MATRIX_WEIGHTS", whole)
+    for limit in ("WHOLE_MATRIX_WEIGHTS", "WIDE_MATRIX_WEIGHTS"):
+        monkeypatch.setattr(preconditioner_module, limit, whole)
     monkeypatch.setattr(preconditioner_module, "SPAN_UNITS", units)
     if all_rows:
         monkeypatch.setattr(preconditioner_module, "ROWS_PER_COLUMN", 10**6)

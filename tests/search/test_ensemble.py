@@ -18,12 +18,14 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._optimization.gauss_newton import Stopping
 from sklearn_onenn._search.ensemble import (
+    cross_validated_penalty,
     ensemble_mean,
     fit_ensemble,
     fit_member,
     member_widths,
 )
 from sklearn_onenn._search.progress import Trace
+from sklearn_onenn._search.reference import reference_error
 from sklearn_onenn._search.rules import EnsembleRules, SearchRules
 from sklearn_onenn._search.stages import PolishTask
 from sklearn_onenn.activations import ReLU, Tanh
@@ -60,8 +62,8 @@ def test_members_are_alike_and_few(n, k):
     assert sum(widths) == k
     assert max(widths) - min(widths) <= 1
     assert len(widths) == 1 or min(widths) >= RULES.member_units
-    most = max(RULES.max_members, k // max(25, n // 12))
-    assert min(k // 25, 5) <= max(len(widths), 1) <= max(most, 1) or k < 25
+    assert len(widths) >= min(k // RULES.member_units, RULES.max_members)
+    assert len(widths) <= RULES.max_members or 12 * k / RULES.max_members > n
 
 
 def test_the_average_is_the_mean_of_the_predictions():
@@ -232,6 +234,18 @@ def test_units_of_a_member_by_the_rules(units, members):
         for k in (7, 40, 100):
             width = max(units, min(k / members, n / 12))
             assert len(member_widths(problem, k, rules)) == max(1, int(k / width))
+
+
+def test_of_few_targets_the_penalty_is_the_one_that_predicts():
+    """30 rows of a plane with noise: no evidence of many weights; with 200 rows it is not asked."""
+    rng = np.random.default_rng(0)
+    for n, is_known in ((30, True), (200, False)):
+        X = rng.standard_normal((n, 10))
+        y = X[:, :3].sum(axis=1) + rng.standard_normal(n)
+        rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
+        problem = SquaredLoss(rows, Tanh(), whitening(rows))
+        found = cross_validated_penalty(task_of(problem, 75), 25)
+        assert found == (pytest.approx(reference_error(problem)) if is_known else None)
 
 
 @pytest.mark.parametrize("steps", [1, 3])
