@@ -19,7 +19,7 @@ from .._network.network import Network
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import predicted_error, statistical_tolerance
-from .._selection.evidence import EvidenceRules, maximize_evidence
+from .._selection.evidence import maximize_evidence
 from .progress import StopFit
 from .reference import reference_error
 from .rules import EnsembleRules
@@ -59,7 +59,7 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
                 task = replace(task, alpha=cross_validated_penalty(task, widths[0]))
             for width in widths:
                 trace.best = None  # the best network on held-out rows is one of each member
-                member = fit_member(task, width, task.rules.ensemble.evidence)
+                member = fit_member(task, width)
                 if not members and not promises_less(member, rival, task):
                     return None
                 members.append(replace(member, evaluation=None))
@@ -100,7 +100,7 @@ def cross_validated_penalty(task: PolishTask, width: int) -> float | None:
         for fold in range(3):
             kept = problem.replace(rows.take(np.flatnonzero(fold_of != fold)))
             of_fold = replace(task, problem=kept, alpha=alpha, random_state=np.random.RandomState(fold))
-            member = fit_member(of_fold, width, task.rules.ensemble.evidence)
+            member = fit_member(of_fold, width)
             left_out = problem.replace(rows.take(np.flatnonzero(fold_of == fold)))
             squares += left_out.data_loss(member.network) * left_out.rows.weight_sum
         errors[alpha] = squares
@@ -149,9 +149,22 @@ def ensemble_mean(
     return Network(np.concatenate(W, axis=1), np.concatenate(b), np.concatenate(V), np.sum(c, axis=0))
 
 
-def fit_member(task: PolishTask, k: int, evidence: EvidenceRules) -> Solution:
-    """k random units, fitted with the penalty of largest evidence; they have one from the first step."""
+def fit_member(task: PolishTask, k: int, *, by_prediction: bool = False) -> Solution:
+    """k random units, fitted with the penalty of largest evidence; they have one from the first step.
+
+    Parameters
+    ----------
+    task : PolishTask
+    k : int
+    by_prediction : bool
+        As of :class:`EvidenceRules`.
+
+    Returns
+    -------
+    Solution
+    """
     problem, rules = task.problem, task.rules.polish
+    evidence = replace(rules.evidence, by_prediction=by_prediction)
     start = random_units(problem, k, task.random_state, task.slope)
     resolved = statistical_tolerance(problem, k, rules.evidence.criteria)
     stopping = replace(
@@ -161,7 +174,7 @@ def fit_member(task: PolishTask, k: int, evidence: EvidenceRules) -> Solution:
     if task.alpha is None:
         probable = maximize_evidence(
             rounded, start, evidence.max_first_alpha * (RANDOM_SLOPE / task.slope) ** 2,
-            stopping.with_tol(task.stopping.tol).within(task.rules.ensemble.steps),
+            stopping.with_tol(task.stopping.tol),
             callback=task.trace.stage("evidence"), rules=evidence,
         )  # fmt: skip
         fit = PenalizedFit.of(probable)
@@ -169,13 +182,9 @@ def fit_member(task: PolishTask, k: int, evidence: EvidenceRules) -> Solution:
         fit = PenalizedFit(rounded.replace(rounded.rows, alpha=task.alpha), start)
     last = minimize_past_kinks(fit, task.trace, stopping, rules.smoothing.first_width())
     solution = on_all_rows(problem, last, fit.problem.alpha, may_be_identified=False)
-    if solution.reason == "max_iter" and task.stopping.max_iter > task.rules.ensemble.steps:
-        solution = replace(solution, reason="converged")  # as far as its penalty is known
     return best_on_validation(solution, problem, task.trace)
 
 
 def fit_anew(task: PolishTask) -> Solution:
     """A single network of random units; if narrow, its penalty comes from its error of prediction."""
-    is_wide = task.k >= task.rules.ensemble.member_units
-    rules = task.rules.ensemble if is_wide else task.rules.polish
-    return fit_member(task, task.k, rules.evidence)
+    return fit_member(task, task.k, by_prediction=task.k < task.rules.ensemble.member_units)

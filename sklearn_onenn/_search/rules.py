@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from .._data.rules import DATA, DataRules
 from .._optimization.smoothing import Smoothing
-from .._selection.criteria import CriteriaRules
 from .._selection.evidence import EvidenceRules
 
 
@@ -68,23 +67,11 @@ class EnsembleRules:
         there are targets.
     fewest_targets : float
         Targets for each weight of a member with fewer of which its penalty is found by cross-validation.
-    steps : int
-        Steps after which the penalty of a member has settled well enough.
-    evidence : EvidenceRules
-        Of a member: its penalty may change a thousandfold in a step, and steps go on while they gain a
-        fifth of what those of a single network must, since the mean predicts better for it.
     """
 
     member_units: int = 25
     max_members: int = 5
     fewest_targets: float = 0.5
-    steps: int = 40
-    evidence: EvidenceRules = EvidenceRules(
-        by_prediction=False,
-        max_first_alpha=1,
-        max_change=1e3,
-        criteria=CriteriaRules(resolved_share=0.002),
-    )
 
 
 @dataclass(frozen=True)

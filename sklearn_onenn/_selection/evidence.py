@@ -68,7 +68,7 @@ class EvidenceRules:
     """
 
     first_weight_variance: float = 0.05
-    max_first_alpha: float = 5.0
+    max_first_alpha: float = 1.0
     max_change: float = 2.0
     settled: float = 1.3
     by_prediction: bool = True
