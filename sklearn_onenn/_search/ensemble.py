@@ -90,7 +90,7 @@ def cross_validated_penalty(task: PolishTask, width: int) -> float | None:
     problem, rows = task.problem, task.problem.array_rows
     if problem.targets_per_weight(width) >= task.rules.ensemble.fewest_targets or rows.n_rows < 6:
         return None
-    noise = reference_error(problem)
+    noise = task.rules.starts.noise_factor * reference_error(problem)
     if not np.isfinite(noise):
         return None
     fold_of = np.random.RandomState(0).permutation(rows.n_rows) % 3
