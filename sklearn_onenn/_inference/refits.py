@@ -85,7 +85,7 @@ def exact_checks(case: CertificateContext) -> list[Check]:
     )
     return [
         answer(
-            "every unit needed", loss, rules.as_exact, loss > rules.as_exact,
+            "every unit needed", loss, rules.singular, loss > rules.singular,
             f"The fit is exact, and without its least unit the loss rises to {loss:.1e} of var(y).",
             f"The fit is exact with a unit less as well: use k={len(network.b) - 1}.",
         )
@@ -151,9 +151,9 @@ def every_unit(case: CertificateContext) -> Check:
     )
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
-        "every unit needed", gain, rules.called_for, gain > rules.called_for,
+        "every unit needed", gain, rules.chance, gain > rules.chance,
         f"Every unit is needed ({seen}).",
-        f"A unit is not needed ({seen}, and noise alone gives up to {rules.called_for:g}): use "
+        f"A unit is not needed ({seen}, and noise alone gives up to {rules.chance:g}): use "
         f"k={len(network.b) - 1}, or more rows.",
     )  # fmt: skip
 
@@ -165,11 +165,10 @@ def no_further_unit(case: CertificateContext) -> Check:
     gain = max(gains) / problem.weights_of_a_unit
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
-        "no further unit", gain, rules.mere_noise, gain < rules.mere_noise,
+        "no further unit", gain, rules.chance, gain < rules.chance,
         f"A further unit explains nothing that noise would not ({seen}).",
         f"A further unit explains part of the residual ({seen}, and noise alone seldom has more than "
-        f"{rules.mere_noise:g}): use more units, more starts (n_init) or another activation.",
-        decisive=gain > rules.called_for,
+        f"{rules.chance:g}): use more units, more starts (n_init) or another activation.",
     )  # fmt: skip
 
 
@@ -226,7 +225,7 @@ def no_rival(case: CertificateContext) -> Check:
     score, gain = max(scores.values()), gains[best]
     seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
     return answer(
-        "no rival activation", score, rules.mere_noise, max(score, gain) < rules.mere_noise,
+        "no rival activation", score, rules.chance, max(score, gain) < rules.chance,
         f"No other activation explains the residual {seen}.",
         f"Another activation may be the right one {seen}: try activation={best!r}, or take more rows.",
         decisive=False,
@@ -236,27 +235,27 @@ def no_rival(case: CertificateContext) -> Check:
 def same_from_halves(case: CertificateContext) -> Check:
     """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
     evaluation = case.problem.evaluate(case.network)
-    rules = case.options.rules.starts
     share = 2 * statistical_tolerance(case.problem, len(case.network.b))
-    limit, n_same, lower = max(rules.same_loss, share), 0, -np.inf
+    limit, n_same, lower = max(BUDGET.refit.tol, share), 0, -np.inf
     for half in case.halves():
         fit = fresh_fit(case, half)
-        own = replace(fit, network=case.network, objective=evaluation.loss)
-        n_same += same_optimum(fit, own, replace(rules, same_loss=limit))
-        lower = max(lower, 1 - fit.objective / evaluation.loss)
-        if n_same > 0 or lower > rules.same_loss:
+        own = replace(fit, network=case.network)
+        gain = 1 - fit.objective / evaluation.loss
+        n_same += abs(gain) <= limit and same_optimum(fit, own, case.options.rules.starts)
+        lower = max(lower, gain)
+        if n_same > 0 or lower > BUDGET.refit.tol:
             break
     no = (
         "Fresh starts on two halves of the rows lead to other optima: take more rows, or fit again with "
         "more starts (n_init)."
     )
-    if lower > rules.same_loss:
+    if lower > BUDGET.refit.tol:
         no = (
             f"A fresh start on half of the rows leads to a loss that is lower by {lower:.1e} of it: fit "
             f"again with more starts (n_init) or another random_state."
         )
     return answer(
-        "independent starts", n_same, 1, n_same > 0 and lower <= rules.same_loss,
+        "independent starts", n_same, 1, n_same > 0 and lower <= BUDGET.refit.tol,
         "A fresh start on half of the rows leads to the same optimum.",
         no,
         decisive=lower > limit,

@@ -17,27 +17,21 @@ class CertificateRules:
         Rows on which a unit bends, for each of its weights.
     singular : float
         Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not
-        determined.
+        determined; and loss, over the variance of y, below which a network with a unit less fits exactly
+        as well.
     least_signal : float
         Rows for each weight, times the variance explained over that left.
-    as_exact : float
-        Loss, over the variance of y, below which a network with a unit less fits exactly as well.
     chance : float
-        Standard errors above which a score is no chance.
-    called_for, mere_noise : float
-        Twice the log-likelihood, for each weight of a unit, above which the rows call for it, and up to
-        which it may be noise. A unit of noise has 1.7, since its direction is sought, and one in 70 has
-        more than 3. So much of it, or so many standard errors, another activation may have by chance.
+        Standard errors above which a score is no chance; and twice the log-likelihood, for each weight
+        of a unit, above which the rows call for it. (A unit of noise has 1.7, since its direction is
+        sought.)
     """
 
     least_rows: float = 1.1
     least_bent: float = 0.5
     singular: float = 1e-9
     least_signal: float = 40.0
-    as_exact: float = 1e-8
     chance: float = 3.5
-    called_for: float = 4.0
-    mere_noise: float = 3.0
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,12 @@ from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Linearization, Network, linearize, overflow_allowed
 from .._typing import Array
 
-# Up to this many weights W the preconditioner is the whole matrix.
-WHOLE_MATRIX_WEIGHTS = 300
+# Up to this many weights along span(W) the matrix is exact there, beyond that on biases and output
+# weights alone.
+SPAN_WEIGHTS = 1000
 
-# Up to this many units it is exact on span(W), beyond that on biases and output weights alone.
-SPAN_UNITS = 24
-
-# Beyond those units it is the whole matrix up to this many weights: nothing less serves as well.
-WIDE_MATRIX_WEIGHTS = 1000
+# The whole matrix saves so many products of a row with all weights: conjugate gradients, and a few more.
+SAVED_PRODUCTS = 160
 
 # Relative ridge that keeps a matrix summed in single precision definite.
 SINGLE_JITTER = 1e-6
@@ -220,11 +218,11 @@ def jittered_cholesky(matrix: Array, diagonal: Array | float) -> Array:
 def subspace(W: Array) -> Array:
     """Orthonormal basis (r, s) of the directions on which the preconditioner is exact, from W (r, k)."""
     r, k = W.shape
-    most = WHOLE_MATRIX_WEIGHTS if k <= SPAN_UNITS else WIDE_MATRIX_WEIGHTS
-    if r * k <= most or r <= k <= SPAN_UNITS:
-        return np.eye(r)
-    if k > SPAN_UNITS:
+    whole, along = r * k, min(r, k) * k
+    if along > SPAN_WEIGHTS:
         return np.zeros((r, 0))
+    if whole**2 <= along**2 + SAVED_PRODUCTS * whole:
+        return np.eye(r)
     return qr(W, mode="economic")[0]
 
 

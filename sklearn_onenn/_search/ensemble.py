@@ -56,10 +56,10 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
     with trace.best_of_its_own():  # on held-out rows
         try:
             if task.alpha is None:
-                task = replace(task, alpha=cross_validated_penalty(task, widths[0]))
+                task = replace(task, alpha=cross_validated_penalty(task, widths[0], len(widths)))
             for width in widths:
                 trace.best = None  # the best network on held-out rows is one of each member
-                member = fit_member(task, width)
+                member = fit_member(task, width, len(widths))
                 if not members and not promises_less(member, rival, task):
                     return None
                 members.append(replace(member, evaluation=None))
@@ -80,7 +80,7 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
     return best_on_validation(mean, problem, trace)
 
 
-def cross_validated_penalty(task: PolishTask, width: int) -> float | None:
+def cross_validated_penalty(task: PolishTask, width: int, n_members: int) -> float | None:
     """The penalty of a member of many weights: None to find it by the evidence, or that of the noise.
 
     Of few targets the evidence has two maxima, of which one is a constant and the other may be a fit of
@@ -100,7 +100,7 @@ def cross_validated_penalty(task: PolishTask, width: int) -> float | None:
         for fold in range(3):
             kept = problem.replace(rows.take(np.flatnonzero(fold_of != fold)))
             of_fold = replace(task, problem=kept, alpha=alpha, random_state=np.random.RandomState(fold))
-            member = fit_member(of_fold, width)
+            member = fit_member(of_fold, width, n_members)
             left_out = problem.replace(rows.take(np.flatnonzero(fold_of == fold)))
             squares += left_out.data_loss(member.network) * left_out.rows.weight_sum
         errors[alpha] = squares
@@ -149,13 +149,15 @@ def ensemble_mean(
     return Network(np.concatenate(W, axis=1), np.concatenate(b), np.concatenate(V), np.sum(c, axis=0))
 
 
-def fit_member(task: PolishTask, k: int, *, by_prediction: bool = False) -> Solution:
+def fit_member(task: PolishTask, k: int, n_members: int, *, by_prediction: bool = False) -> Solution:
     """k random units, fitted with the penalty of largest evidence; they have one from the first step.
 
     Parameters
     ----------
     task : PolishTask
     k : int
+    n_members : int
+        The mean of so many predicts better for steps that gain less by this factor.
     by_prediction : bool
         As of :class:`EvidenceRules`.
 
@@ -164,16 +166,18 @@ def fit_member(task: PolishTask, k: int, *, by_prediction: bool = False) -> Solu
     Solution
     """
     problem, rules = task.problem, task.rules.polish
-    evidence = replace(rules.evidence, by_prediction=by_prediction)
+    criteria = rules.evidence.criteria
+    criteria = replace(criteria, resolved_share=criteria.resolved_share / n_members)
+    evidence = replace(rules.evidence, by_prediction=by_prediction, criteria=criteria)
     start = random_units(problem, k, task.random_state, task.slope)
-    resolved = statistical_tolerance(problem, k, rules.evidence.criteria)
+    resolved = statistical_tolerance(problem, k, criteria)
     stopping = replace(
         task.stopping, tol=max(task.stopping.tol, resolved), solve_tol=rules.rough_solve_tol
     )
     rounded = in_single_precision(problem, stopping.tol)
     if task.alpha is None:
         probable = maximize_evidence(
-            rounded, start, evidence.max_first_alpha * (RANDOM_SLOPE / task.slope) ** 2,
+            rounded, start, evidence.first_alpha * (RANDOM_SLOPE / task.slope) ** 2,
             stopping.with_tol(task.stopping.tol),
             callback=task.trace.stage("evidence"), rules=evidence,
         )  # fmt: skip
@@ -187,4 +191,4 @@ def fit_member(task: PolishTask, k: int, *, by_prediction: bool = False) -> Solu
 
 def fit_anew(task: PolishTask) -> Solution:
     """A single network of random units; if narrow, its penalty comes from its error of prediction."""
-    return fit_member(task, task.k, by_prediction=task.k < task.rules.ensemble.member_units)
+    return fit_member(task, task.k, 1, by_prediction=task.k < task.rules.ensemble.member_units)

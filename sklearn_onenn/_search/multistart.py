@@ -212,9 +212,7 @@ def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions)
 
 
 def same_optimum(one: Solution, other: Solution, rules: StartRules) -> bool:
-    """Whether two solutions have the same objective and, matched, the same directions."""
-    if abs(one.objective - other.objective) > rules.same_loss * max(one.objective, other.objective):
-        return False
+    """Whether two solutions have, matched, the same directions."""
     A, B = (W / np.maximum(np.linalg.norm(W, axis=0), TINY) for W in (one.network.W, other.network.W))
     cosines = np.abs(A.T @ B)
     return bool(cosines[linear_sum_assignment(-cosines)].min() > rules.same_cosine)

@@ -13,10 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from .._network.loss import SquaredLoss
 from .._typing import Array
 
-# Rows that are looked at, at most, and neighbours of each.
-MAX_ROWS, N_NEIGHBORS = 2000, 3
-# Penalties of the straight line, for columns of unit scale.
-RIDGES = np.logspace(-3, 4, 8)
+# Rows that are looked at, at most.
+MAX_ROWS = 2000
 
 
 def reference_error(problem: SquaredLoss) -> float:
@@ -36,13 +34,14 @@ def reference_error(problem: SquaredLoss) -> float:
 
 def error_of_neighbors(X: Array, y: Array, weight: Array) -> float:
     """Mean squared error of rows by the mean of the nearest others."""
-    near = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(X) - 1)).fit(X)
-    others = near.kneighbors(return_distance=False)  # a row is no neighbour of its own
+    near = NearestNeighbors().fit(X)
+    most = min(near.n_neighbors, len(X) - 1)
+    others = near.kneighbors(n_neighbors=most, return_distance=False)  # a row is no neighbour of its own
     squares = ((y - y[others].mean(axis=1)) ** 2).mean(axis=1)
     return float(np.average(squares, weights=weight))
 
 
 def error_of_line(X: Array, y: Array, weight: Array) -> float:
     """Mean squared error of left-out rows by ridge regression, with the best of a few penalties."""
-    line = RidgeCV(alphas=RIDGES, scoring=None).fit(X, y, sample_weight=weight)
+    line = RidgeCV().fit(X, y, sample_weight=weight)
     return float(-line.best_score_)

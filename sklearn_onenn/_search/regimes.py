@@ -34,7 +34,7 @@ from .._selection.criteria import (
     predicted_error,
     residual_dof_share,
 )
-from .._selection.evidence import alpha_from_fit, initial_alpha, maximize_evidence
+from .._selection.evidence import alpha_from_fit, maximize_evidence
 from .._tensor.units import may_be_identified
 from .ensemble import fit_anew, fit_ensemble, member_widths
 from .rules import PolishRules, SearchRules
@@ -60,13 +60,10 @@ class FirstFit:
     task : PolishTask
     solution : Solution
         Of loose steps without penalty, unless the weights can interpolate any targets.
-    first_alpha : float
-        The penalty with which a search for it begins.
     """
 
     task: PolishTask
     solution: Solution
-    first_alpha: float
 
     @property
     def loss(self) -> float:
@@ -115,10 +112,9 @@ class FirstFit:
 def fit_first(task: PolishTask) -> FirstFit:
     """Loose steps without penalty; only a few where a small sample shows no network to recover."""
     problem, rules = task.problem, task.rules.polish
-    first_alpha = initial_alpha(problem.data_loss(task.network), problem, task.k, rules.evidence)
     alpha = 0.0
     if task.may_penalize and can_interpolate(problem, task.k):
-        alpha = first_alpha if task.alpha is None else task.alpha
+        alpha = rules.evidence.first_alpha if task.alpha is None else task.alpha
     problem, network = problem.replace(problem.rows, alpha=alpha), task.network
     name = "unpenalized" if alpha == 0 else "penalized"
 
@@ -133,9 +129,9 @@ def fit_first(task: PolishTask) -> FirstFit:
     if is_brief and not rows_are_normal(problem.rows, problem.coordinates, task.rules.data):
         solution = minimize(in_single_precision(problem, rules.loose_tol), network, True)
         if not looks_identified(problem, solution, rules.evidence.criteria):
-            return FirstFit(task, solution, first_alpha)
+            return FirstFit(task, solution)
         network = solution.network
-    return FirstFit(task, minimize(problem, network, False), first_alpha)
+    return FirstFit(task, minimize(problem, network, False))
 
 
 def with_penalty(first: FirstFit) -> PenalizedFit:
@@ -161,7 +157,7 @@ def with_penalty(first: FirstFit) -> PenalizedFit:
             problem, first.solution.network, alpha, stopping, callback=callback, rules=rules.evidence
         )
 
-    probable = search_from(first.first_alpha)
+    probable = search_from(rules.evidence.first_alpha)
     if lost_units(first.solution, probable, rules):
         assert first.solution.evaluation is not None
         again = search_from(alpha_from_fit(first.solution.evaluation, rules.evidence))

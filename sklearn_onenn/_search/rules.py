@@ -81,11 +81,8 @@ class StartRules:
     Attributes
     ----------
     max_starts : int
-    same_loss, same_cosine : float
-        Two starts end in the same optimum when their losses agree up to this share, and the directions
-        of matched units up to this cosine.
-    descent_rows : int
-        Rows for each weight in W of a part that a step of descent is taken on.
+    same_cosine : float
+        Two starts end in the same optimum when the directions of matched units agree up to this cosine.
     slopes : tuple of float
         Standard deviations of w_i . x for random units: of all that a fit begins with, and of those that
         are tried where it missed something.
@@ -98,9 +95,7 @@ class StartRules:
     """
 
     max_starts: int = 6
-    same_loss: float = 1e-4
     same_cosine: float = 0.999
-    descent_rows: int = 4
     slopes: tuple[float, ...] = (1.5, 6.0, 24.0)
     noise_factor: float = 3.0
     few_targets: int = 10
@@ -137,9 +132,6 @@ class WidthRules:
     Attributes
     ----------
     max_width : int
-    targets_per_weight : float
-        A width is tried by the criterion while the targets are so many times its weights; by its
-        predictions while they are no fewer than its weights.
     n_folds : int
         Folds that are held out in turn.
     gain : float
@@ -149,7 +141,6 @@ class WidthRules:
     """
 
     max_width: int = 64
-    targets_per_weight: float = 2.0
     n_folds: int = 3
     gain: float = 2.0
     patience: int = 1

@@ -152,7 +152,7 @@ def doubling_widths(
     problem: SquaredLoss, rules: SearchRules, *, by_predictions: bool = False
 ) -> list[int]:
     """Widths 1, 2, 4, ... that the rows can tell anything about, by themselves or as an ensemble."""
-    targets_per_weight = 1.0 if by_predictions else rules.width.targets_per_weight
+    targets_per_weight = 1.0 if by_predictions else rules.data.small_sample
     largest = int(problem.n_targets / (targets_per_weight * problem.weights_of_a_unit))
     largest = max(1, min(rules.width.max_width, largest))
     if by_predictions and largest >= rules.ensemble.member_units:

@@ -50,7 +50,7 @@ class CriteriaRules:
     min_one_minus_leverage: float = 0.3
     many_targets: float = 5.0
     detectable: float = 3.0
-    resolved_share: float = 0.002
+    resolved_share: float = 0.01
     probe_signs: int = 1000
     probe_tol: float = 0.03
     probe_steps: int = 200

@@ -33,7 +33,6 @@ from .._optimization.gauss_newton import Callback, Solution, Stopping, gauss_new
 from .._optimization.preconditioner import Preconditioner
 from .criteria import (
     CriteriaRules,
-    can_interpolate,
     effective_dof,
     noise_variance,
     squared_error_of_prediction,
@@ -48,12 +47,10 @@ class EvidenceRules:
 
     Attributes
     ----------
-    first_weight_variance : float
-        t^2 of the first penalty, where s^2 is the variance that the start leaves. The weights of a fit
-        without penalty may have grown without bound, and with few rows several penalties repeat
-        themselves: the larger predict better.
-    max_first_alpha : float
-        A penalty that begins too large takes weak units away for good.
+    first_alpha : float
+        The penalty to begin with: noise and weights of unit variance. The weights of a fit without
+        penalty may have grown without bound, and with few rows several penalties repeat themselves: the
+        larger predict better. But one that begins too large takes weak units away for good.
     max_change : float
         alpha changes by at most this factor in a step: otherwise, with few rows, weights that grow to
         fit the noise and a penalty that falls with the residual would drive each other on.
@@ -67,8 +64,7 @@ class EvidenceRules:
     criteria : CriteriaRules
     """
 
-    first_weight_variance: float = 0.05
-    max_first_alpha: float = 1.0
+    first_alpha: float = 1.0
     max_change: float = 2.0
     settled: float = 1.3
     by_prediction: bool = True
@@ -152,14 +148,6 @@ class EvidenceUpdate:
         if self.steps > self.rules.dof_steps or not self._is_settled(alpha, self.alpha):
             self.gamma, self.alpha, self.steps = effective_dof(preconditioner, criteria), alpha, 1
         return self.gamma
-
-
-def initial_alpha(loss: float, problem: SquaredLoss, k: int, rules: EvidenceRules = EVIDENCE) -> float:
-    """The first penalty, from the data loss of a start of k units and outputs of unit variance."""
-    if can_interpolate(problem, k):  # a low loss says nothing
-        return rules.max_first_alpha
-    variance = 2 * loss / problem.rows.n_outputs
-    return min(variance / rules.first_weight_variance, rules.max_first_alpha)
 
 
 def alpha_from_fit(evaluation: Evaluation, rules: EvidenceRules = EVIDENCE) -> float:
