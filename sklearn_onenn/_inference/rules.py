@@ -11,8 +11,6 @@ class CertificateRules:
 
     Attributes
     ----------
-    least_rows : float
-        Rows and outputs for each free weight.
     least_bent : float
         Rows on which a unit bends, for each of its weights.
     singular : float
@@ -27,7 +25,6 @@ class CertificateRules:
         sought.)
     """
 
-    least_rows: float = 1.1
     least_bent: float = 0.5
     singular: float = 1e-9
     least_signal: float = 40.0

@@ -17,10 +17,7 @@ from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Network, overflow_allowed
 from .._typing import Array
 from .conjugate_gradients import conjugate_gradients
-from .preconditioner import Preconditioner
-
-# Conjugate gradients at most for a step.
-SOLVE_STEPS = 40
+from .preconditioner import SOLVE_STEPS, Preconditioner
 
 
 @dataclass(frozen=True)

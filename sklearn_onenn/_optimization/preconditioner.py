@@ -25,8 +25,8 @@ from .._typing import Array
 # weights alone.
 SPAN_WEIGHTS = 1000
 
-# The whole matrix saves so many products of a row with all weights: conjugate gradients, and a few more.
-SAVED_PRODUCTS = 160
+# Conjugate gradients at most for a step, each at the cost of four products of the rows with all weights.
+SOLVE_STEPS = 40
 
 # Relative ridge that keeps a matrix summed in single precision definite.
 SINGLE_JITTER = 1e-6
@@ -221,7 +221,7 @@ def subspace(W: Array) -> Array:
     whole, along = r * k, min(r, k) * k
     if along > SPAN_WEIGHTS:
         return np.zeros((r, 0))
-    if whole**2 <= along**2 + SAVED_PRODUCTS * whole:
+    if whole**2 <= along**2 + 4 * SOLVE_STEPS * whole:
         return np.eye(r)
     return qr(W, mode="economic")[0]
 

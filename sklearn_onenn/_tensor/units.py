@@ -67,7 +67,7 @@ def recover_units(
     span = identity_coordinates(k)
     network = fit_signs_and_scales(SquaredLoss(rows, activation, span), U, rules.scales)
 
-    n_rows = max(rules.least_rows, int(rules.rows_per_weight * (k + rules.n_directions) * (k + 2)))
+    n_rows = int(rules.rows_per_weight * (k + rules.n_directions) * (k + 2))
     step = max(1, rows.n_rows // n_rows)
     few = rows if step == 1 else rows.take(slice(None, None, step))
     problem = SquaredLoss(few, activation, span)

@@ -39,10 +39,9 @@ def kind(request, monkeypatch):
 
 
 def use_preconditioner(monkeypatch, kind, *, all_rows=False):
-    whole, units = {"whole matrix": (10**6, 24), "span": (0, 24), "Kronecker": (0, 0)}[kind]
-    for limit in ("WHOLE_MATRIX_WEIGHTS", "WIDE_MATRIX_WEIGHTS"):
-        monkeypatch.setattr(preconditioner_module, limit, whole)
-    monkeypatch.setattr(preconditioner_module, "SPAN_UNITS", units)
+    along, steps = {"whole matrix": (10**6, 10**6), "span": (10**6, 0), "Kronecker": (0, 0)}[kind]
+    monkeypatch.setattr(preconditioner_module, "SPAN_WEIGHTS", along)
+    monkeypatch.setattr(preconditioner_module, "SOLVE_STEPS", steps)
     if all_rows:
         monkeypatch.setattr(preconditioner_module, "ROWS_PER_COLUMN", 10**6)
 

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn import _regressor as regressor_module
 from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.rules import DataRules
 from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
@@ -188,7 +189,7 @@ def test_constant_columns_predict_the_mean(m):
 @pytest.mark.parametrize("targets", [1.5, 2.0, 5.0])
 def test_widths_by_the_rules(largest, targets):
     """Powers of two up to the largest, and to n / (targets (d + 2)) units."""
-    rules = SearchRules(width=WidthRules(max_width=largest, targets_per_weight=targets))
+    rules = SearchRules(width=WidthRules(max_width=largest), data=DataRules(small_sample=targets))
     for n in (200, 10_000):
         most = min(largest, n / (targets * 10))
         expected = [width for width in (1, 2, 4, 8, 16, 32) if width <= most]

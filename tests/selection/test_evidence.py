@@ -10,7 +10,6 @@ from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, jacobian_product, linearize
 from sklearn_onenn._network.symmetries import min_norm_scaling
-from sklearn_onenn._optimization import preconditioner as preconditioner_module
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.preconditioner import Preconditioner
 from sklearn_onenn._selection import evidence as evidence_module
@@ -32,17 +31,11 @@ from sklearn_onenn._selection.evidence import (
     EvidenceUpdate,
     alpha_from,
     alpha_from_fit,
-    initial_alpha,
     maximize_evidence,
 )
 from sklearn_onenn.activations import ReLU, Tanh
 
 every_activation = pytest.mark.parametrize("activation", INSTANCES, ids=repr)
-
-
-@pytest.fixture(autouse=True)
-def _small_problems_go_beyond_the_whole_matrix(monkeypatch):
-    monkeypatch.setattr(preconditioner_module, "WIDE_MATRIX_WEIGHTS", 300)
 
 
 def uneven_problem(activation, n, fit_intercept):
@@ -294,20 +287,6 @@ def test_few_rows_determine_the_weights_that_dense_matrices_say(n, d, k, weighte
     assert preconditioner.effective_dof() > 1.4 * gamma
 
 
-def test_first_penalty_follows_the_variance_that_the_start_leaves():
-    """Of two outputs the mean; a bad start does not silence weak units; fewer targets say nothing."""
-    one, two = blank_problem(100, 1), blank_problem(100, 2)
-    assert (one.n_weights(32), one.n_weights(33), two.n_weights(49), two.n_weights(50)) == (
-        97,
-        100,
-        198,
-        202,
-    )
-    assert initial_alpha(0.05, one, 32) == initial_alpha(0.1, two, 49) == pytest.approx(2.0)
-    assert initial_alpha(0.5, one, 32) == initial_alpha(1e6, one, 32) == 5.0
-    assert initial_alpha(0.05, one, 33) == initial_alpha(0.1, two, 50) == 5.0
-
-
 def test_the_penalty_of_a_fit_without_one():
     """s^2 / t^2 with all weights determined, whatever the scale that a unit shares with its output."""
     problem = gaussian_problem(random_network(3, 2, 1, seed=0), 200, ReLU(), noise=0.5)
@@ -368,15 +347,6 @@ def test_an_estimate_serves_for_some_steps_while_alpha_stays(monkeypatch):
 
 
 # The numbers of the rules
-
-
-@pytest.mark.parametrize("variance", [0.02, 0.4])
-def test_first_penalty_by_the_rules(variance):
-    """s^2 / t^2, with s^2 = .1 from a loss of .05, and no more than the largest."""
-    problem = blank_problem(100, 1)
-    rules = EvidenceRules(first_weight_variance=variance, max_first_alpha=10.0)
-    assert initial_alpha(0.05, problem, 3, rules) == pytest.approx(0.1 / variance)
-    assert initial_alpha(50.0, problem, 3, rules) == initial_alpha(0.05, problem, 33, rules) == 10.0
 
 
 @pytest.mark.parametrize("change", [1.5, 4.0])
@@ -445,11 +415,11 @@ def test_a_leverage_that_counts_once_leaves_targets_out(alpha):
         gradient = J[kept].T @ at.R[kept, 0] + P @ network.pack()
         step = np.linalg.solve(J[kept].T @ J[kept] + P, -gradient)
         errors.append((at.R[left_out, 0] + J[left_out] @ step) ** 2)
-    rules = CriteriaRules(dof_cost=1.0, min_one_minus_leverage=1e-9)
+    rules = CriteriaRules(dof_cost=1.0, min_residual_dof=1e-9)
     found = squared_error_of_prediction(Preconditioner(here), 0.0, rules)
     assert found == pytest.approx(np.mean(errors), rel=1e-6)
     # Where no less than all is left of a target its residual counts as it is.
-    rules = CriteriaRules(min_one_minus_leverage=1.0)
+    rules = CriteriaRules(min_residual_dof=1.0)
     assert squared_error_of_prediction(Preconditioner(here), 0.0, rules) == pytest.approx(
         2 * here.data_loss
     )
