@@ -416,6 +416,6 @@ def test_divergence_of_a_given_rate_is_no_crash():
 def test_too_few_iterations_warn_with_a_remedy():
     X, y, _ = planted(noise=0.1)
     with pytest.warns(ConvergenceWarning, match="max_iter=1 .*increase max_iter or tol") as caught:
-        model = new(max_iter=1, n_init=1).fit(X, y)
+        model = new(max_iter=1, n_init=1, tol=1e-12).fit(X, y)
     assert caught[0].filename == __file__
     assert model.stop_reason_ == "max_iter"

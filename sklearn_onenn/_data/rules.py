@@ -14,8 +14,8 @@ class DataRules:
         second moment.
     small_sample : float
         With fewer rows for each number that is estimated from them a sample is small: a covariance is
-        then shrunk, a fit without penalty is mostly one of the noise, a step of descent has no use, and
-        a width is not tried by its criterion.
+        then shrunk, a fit without penalty is mostly one of the noise, and a width is not tried by its
+        criterion.
     merged_rows : int
         Up to this many rows equal ones are merged.
     """

@@ -283,7 +283,7 @@ def descend_from(
         problem,
         start,
         resample=options.resample,
-        rows_per_weight=int(options.rules.data.small_sample),
+        rows_per_weight=int(options.criteria.many_targets),
         learning_rate=options.learning_rate,
         # Before a polish descent reads the rows once: one step where it takes them all.
         max_iter=options.max_iter,
@@ -304,7 +304,7 @@ def initialization_split(
     have all rows.
     """
     rows = problem.array_rows
-    least = 2 * options.rules.data.small_sample * k * problem.coordinates.rank
+    least = 2 * options.criteria.many_targets * k * problem.coordinates.rank
     n_own = rows.n_rows // 2
     if options.moments != "raw" or not options.resample or rows.n_rows - n_own < least:
         return problem, problem

@@ -263,10 +263,10 @@ def residual_moment_start(
     def worth_repair(loss: float) -> bool:
         return score_function is not None or may_be_identified(rows, coordinates, k, loss)
 
-    def stack_of(projected: ArrayRows, step: int) -> tuple[list[Array], float]:
+    def stack_of(projected: ArrayRows) -> tuple[list[Array], float]:
         if scores is None:
             return noise_stack(projected)
-        return score_stack(projected, rows.take(slice(None, None, step)), coordinates, V, scores)
+        return score_stack(projected, rows, coordinates, V, scores)
 
     scores = None
     if score_function is not None:

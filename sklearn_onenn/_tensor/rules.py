@@ -11,8 +11,6 @@ class TensorRules:
     ----------
     scales : tuple of float
         Scales |w_i| that are tried for units that are not homogeneous.
-    rows_per_weight : float
-        Units are refitted in the span on so many rows for each weight there.
     n_directions : int
         Directions that a repair adds at most, each in both orientations.
     suspicious : float
@@ -23,7 +21,6 @@ class TensorRules:
     """
 
     scales: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
-    rows_per_weight: float = 10.0
     n_directions: int = 5
     suspicious: float = 0.4
     nearly_exact: float = 0.1

@@ -37,7 +37,7 @@ def may_be_identified(
 def recover_units(
     rows: ArrayRows,
     activation: Activation,
-    stack_of: Callable[[ArrayRows, int], tuple[list[Array], float]],
+    stack_of: Callable[[ArrayRows], tuple[list[Array], float]],
     *,
     worth_repair: Callable[[float], bool] = lambda loss: True,
     random_state: np.random.RandomState,
@@ -51,8 +51,8 @@ def recover_units(
         Rows (n, k) in the span, white.
     activation : Activation
     stack_of : callable
-        ``stack_of(rows, step)``: the slices of every ``step``-th of the rows, with the targets that
-        ``rows`` has, and the noise, as :func:`slices.noise_stack` returns them.
+        The slices of rows with the targets that they have, and the noise, as
+        :func:`slices.noise_stack` returns them.
     worth_repair : callable
         Whether a fit with this loss may lack a unit.
     random_state : numpy.random.RandomState
@@ -62,20 +62,15 @@ def recover_units(
     Network
     """
     k = rows.n_features
-    stack, sd = stack_of(rows, 1)
+    stack, sd = stack_of(rows)
     U = wedge_components(leading_slices(stack, k, k), random_state=random_state)
-    span = identity_coordinates(k)
-    network = fit_signs_and_scales(SquaredLoss(rows, activation, span), U, rules.scales)
-
-    n_rows = int(rules.rows_per_weight * (k + rules.n_directions) * (k + 2))
-    step = max(1, rows.n_rows // n_rows)
-    few = rows if step == 1 else rows.take(slice(None, None, step))
-    problem = SquaredLoss(few, activation, span)
+    problem = SquaredLoss(rows, activation, identity_coordinates(k))
+    network = fit_signs_and_scales(problem, U, rules.scales)
     loss, network = refit(problem, network)
     if not worth_repair(loss):
         return network
-    power = singular_values(stack)[k - 1] * sd * np.sqrt(few.weight_sum / rows.weight_sum)
-    return replace_units(problem, network, loss, power, lambda rest: stack_of(rest, step), rules)[1]
+    power = singular_values(stack)[k - 1] * sd
+    return replace_units(problem, network, loss, power, stack_of, rules)[1]
 
 
 def fit_signs_and_scales(

@@ -88,7 +88,7 @@ def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
     parts, alpha = [], None
     for _ in range(3):
         task = task_of(problem, 75, alpha, random_state=random_state)
-        parts.append(fit_member(task, 25, 5))
+        parts.append(fit_member(task, 25, 3))
         alpha = parts[0].alpha
     expected = ensemble_mean([part.network for part in parts], [part.data_loss for part in parts])
     assert_array_equal(polish.network.pack(), expected.pack())
@@ -243,5 +243,5 @@ def test_of_few_targets_the_penalty_is_the_one_that_predicts():
         y = X[:, :3].sum(axis=1) + rng.standard_normal(n)
         rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
         problem = SquaredLoss(rows, Tanh(), whitening(rows))
-        found = cross_validated_penalty(task_of(problem, 75), 25)
+        found = cross_validated_penalty(task_of(problem, 75), 25, 3)
         assert found == (pytest.approx(3 * reference_error(problem)) if is_known else None)

@@ -131,8 +131,8 @@ def test_held_out_rows_end_every_stage(small_samples):
     model = regressor().fit(X, y, X_val=X_val, y_val=y_val)
     assert model.validation_loss_ == pytest.approx(0.5 * np.mean((model.predict(X_val) - y_val) ** 2))
     assert model.validation_loss_ <= min(model.validation_loss_curve_) * (1 + 1e-12)
-    # Descent alone, 1000 rows in parts of 48, does not look at them.
-    assert len(model.validation_loss_curve_) == len(model.loss_curve_) - (1000 // (4 * D * K) - 1)
+    # Descent alone, 1000 rows in parts of 60, does not look at them.
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_) - (1000 // (5 * D * K) - 1)
 
 
 def test_weights_and_a_fit_without_biases(small_samples):
@@ -146,7 +146,7 @@ def test_without_polish_all_rows_are_there(small_samples):
     """Descent by itself reads the rows once, whatever the number."""
     X, y, _ = planted()
     model = regressor(polish=False, max_iter=1000).fit(X, y)
-    assert len(model.loss_curve_) == N // (4 * D * K) - 1  # parts of four rows a weight
+    assert len(model.loss_curve_) == N // (5 * D * K) - 1  # parts of five rows a weight
 
 
 def test_two_fits_have_the_same_bits(small_samples):

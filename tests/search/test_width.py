@@ -147,12 +147,12 @@ def test_given_arrays_tell_the_width():
 
 
 def test_widths_that_the_rows_can_tell_of():
-    """Two targets for each weight: 2 k (d + 1 + 1) of n."""
-    assert doubling_widths(problem_on(1279, 8, ReLU()), RULES) == [1, 2, 4, 8, 16, 32]
-    assert doubling_widths(problem_on(100, 8, ReLU()), RULES) == [1, 2, 4]
+    """Three targets for each weight: 3 k (d + 1 + 1) of n."""
+    assert doubling_widths(problem_on(1919, 8, ReLU()), RULES) == [1, 2, 4, 8, 16, 32]
+    assert doubling_widths(problem_on(119, 8, ReLU()), RULES) == [1, 2]
     assert doubling_widths(problem_on(3, 8, ReLU()), RULES) == [1]
     assert doubling_widths(problem_on(10**6, 8, ReLU()), RULES)[-1] == RULES.width.max_width
-    assert doubling_widths(problem_on(1000, 8, ReLU(), m=2), RULES) == [1, 2, 4, 8, 16, 32, 64]
+    assert doubling_widths(problem_on(1100, 8, ReLU(), m=2), RULES) == [1, 2, 4, 8, 16, 32, 64]
     # In cross-validation one target for each.
     at_once = SearchRules(ensemble=EnsembleRules(member_units=1000))
     problem = problem_on(639, 8, ReLU())
