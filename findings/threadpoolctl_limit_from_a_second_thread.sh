@@ -2,9 +2,9 @@
 # threadpoolctl 3.8.0 with NumPy 2.4.6 (OpenBLAS, pthreads).
 #
 # Behaviour: once a thread has set a BLAS limit outside of a `with` block, by `threadpool_limits(1)` or
-# `ThreadpoolController().limit(limits=1)`, a limit that any other thread sets is ignored without an error
-# or a warning, for as long as the first thread lives: also one set by a `with` block, also after the first
-# limit was lifted by `restore_original_limits()`.
+# `ThreadpoolController().limit(limits=1)`, a limit that any other thread sets is ignored without an
+# error or a warning, for as long as the first thread lives: also one set by a `with` block, also after
+# the first limit was lifted by `restore_original_limits()`.
 #
 # Wrong guess: that a limit set by one thread and lifted again leaves nothing behind, so that
 # `with threadpool_limits(1):` in a worker thread limits BLAS there, as it did with 3.7.0.
