@@ -94,7 +94,7 @@ class OneHiddenLayerRegressor(
         initialization; None takes whitened rows for normal ones. See :func:`tensor_initialization`.
 
     resample : bool, default=True
-        Take each row at most once in descent, in disjoint random parts of at least four rows per
+        Take each row at most once in descent, in disjoint random parts of at least five rows per
         weight; with too few rows for two parts, and with False, every step takes all rows. With raw
         moments the initialization is split in three as well.
 

@@ -23,7 +23,7 @@ from .._typing import Array
 
 # Up to this many weights along span(W) the matrix is exact there, beyond that on biases and output
 # weights alone.
-SPAN_WEIGHTS = 1000
+SPAN_WEIGHTS = 600
 
 # Conjugate gradients at most for a step, each at the cost of four products of the rows with all weights.
 SOLVE_STEPS = 40

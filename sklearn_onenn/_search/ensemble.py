@@ -88,7 +88,7 @@ def cross_validated_penalty(task: PolishTask, width: int, n_members: int) -> flo
     Which of the two predicts better is asked of three folds, and of one member.
     """
     problem, rows = task.problem, task.problem.array_rows
-    if problem.targets_per_weight(width) >= task.rules.ensemble.fewest_targets or rows.n_rows < 6:
+    if not has_few_targets(problem, width, task.rules.ensemble) or rows.n_rows < 6:
         return None
     noise = task.rules.starts.noise_factor * reference_error(problem)
     if not np.isfinite(noise):
@@ -105,6 +105,11 @@ def cross_validated_penalty(task: PolishTask, width: int, n_members: int) -> flo
             squares += left_out.data_loss(member.network) * left_out.rows.weight_sum
         errors[alpha] = squares
     return min(errors, key=lambda alpha: errors[alpha])
+
+
+def has_few_targets(problem: SquaredLoss, k: int, rules: EnsembleRules) -> bool:
+    """Whether the targets are so few that the evidence of a member's penalty has several maxima."""
+    return problem.targets_per_weight(k) < rules.fewest_targets
 
 
 def promises_less(member: Solution, rival: float, task: PolishTask) -> bool:
@@ -167,8 +172,9 @@ def fit_member(task: PolishTask, k: int, n_members: int, *, by_prediction: bool 
     """
     problem, rules = task.problem, task.rules.polish
     criteria = rules.evidence.criteria
+    few = has_few_targets(problem, k, task.rules.ensemble)
     criteria = replace(criteria, resolved_share=criteria.resolved_share / n_members)
-    evidence = replace(rules.evidence, by_prediction=by_prediction, criteria=criteria)
+    evidence = replace(rules.evidence, by_prediction=by_prediction or few, criteria=criteria)
     start = random_units(problem, k, task.random_state, task.slope)
     resolved = statistical_tolerance(problem, k, criteria)
     stopping = replace(
@@ -185,8 +191,16 @@ def fit_member(task: PolishTask, k: int, n_members: int, *, by_prediction: bool 
     else:
         fit = PenalizedFit(rounded.replace(rounded.rows, alpha=task.alpha), start)
     last = minimize_past_kinks(fit, task.trace, stopping, rules.smoothing.first_width())
+    if last.reason == "max_iter" and last_gain(last) <= n_members * stopping.tol:
+        last = replace(last, reason="converged")  # as a single network is
     solution = on_all_rows(problem, last, fit.problem.alpha, may_be_identified=False)
     return best_on_validation(solution, problem, task.trace)
+
+
+def last_gain(solution: Solution) -> float:
+    """Share of the data loss by which the mean of the last ten steps lowered it."""
+    *_, before, loss = [np.inf, *solution.losses[-11::10]]
+    return abs(before - loss) / (10 * loss) if loss > 0 else 0.0
 
 
 def fit_anew(task: PolishTask) -> Solution:

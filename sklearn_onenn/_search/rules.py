@@ -66,7 +66,8 @@ class EnsembleRules:
         More units than so many members need make wider members, while these have no more weights than
         there are targets.
     fewest_targets : float
-        Targets for each weight of a member with fewer of which its penalty is found by cross-validation.
+        Targets for each weight of a member with fewer of which its penalty goes by its error of
+        prediction after all, or is that of the second opinion, as cross-validation says.
     """
 
     member_units: int = 25

@@ -44,7 +44,7 @@ class CriteriaRules:
     """
 
     dof_cost: float = 1.4
-    min_residual_dof: float = 0.3
+    min_residual_dof: float = 0.1
     many_targets: float = 5.0
     detectable: float = 3.0
     resolved_share: float = 0.01
