@@ -94,12 +94,15 @@ def cross_validated_penalty(task: PolishTask, width: int, n_members: int) -> flo
     if not np.isfinite(noise):
         return None
     fold_of = np.random.RandomState(0).permutation(rows.n_rows) % 3
+    brief = task.stopping.within(task.rules.polish.brief_steps)
     errors: dict[float | None, float] = {}
     for alpha in (None, noise):
         squares = 0.0
         for fold in range(3):
             kept = problem.replace(rows.take(np.flatnonzero(fold_of != fold)))
-            of_fold = replace(task, problem=kept, alpha=alpha, random_state=np.random.RandomState(fold))
+            of_fold = replace(
+                task, problem=kept, alpha=alpha, random_state=np.random.RandomState(fold), stopping=brief
+            )
             member = fit_member(of_fold, width, n_members)
             left_out = problem.replace(rows.take(np.flatnonzero(fold_of == fold)))
             squares += left_out.data_loss(member.network) * left_out.rows.weight_sum
