@@ -26,8 +26,10 @@ class CriteriaRules:
     dof_cost : float
         How often an effective degree of freedom counts. 1 overfits noisy rows.
     min_residual_dof : float
-        Share of the targets that is left at least to estimate the noise from; and of a single target,
-        beside its leverage. With a tenth left one residual would count a hundred times.
+        Share of the targets that is left at least to estimate the noise from.
+    min_one_minus_leverage : float
+        Share of a single target that is left at least to tell of the noise, beside its leverage. With a
+        tenth left one residual would count a hundred times.
     many_targets : float
         Targets for each weight from which the Gauss-Newton matrix of Gaussian rows determines as many
         weights as that of the rows, within 2 %; and with fewer rows for each weight a fit may take
@@ -45,6 +47,7 @@ class CriteriaRules:
 
     dof_cost: float = 1.4
     min_residual_dof: float = 0.1
+    min_one_minus_leverage: float = 0.3
     many_targets: float = 5.0
     detectable: float = 3.0
     resolved_share: float = 0.01
@@ -98,7 +101,7 @@ def squared_error_of_prediction(
     is infinite where nothing can be said.)
     """
     if preconditioner.exact and np.isfinite(preconditioner.M).all():
-        return preconditioner.left_out_error(rules.dof_cost, rules.min_residual_dof)
+        return preconditioner.left_out_error(rules.dof_cost, rules.min_one_minus_leverage)
     evaluation = preconditioner.evaluation
     share = residual_dof_share(evaluation.problem, gamma, rules)
     return mean_square(evaluation) / max(share, rules.min_residual_dof) ** 2

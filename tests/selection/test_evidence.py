@@ -415,11 +415,11 @@ def test_a_leverage_that_counts_once_leaves_targets_out(alpha):
         gradient = J[kept].T @ at.R[kept, 0] + P @ network.pack()
         step = np.linalg.solve(J[kept].T @ J[kept] + P, -gradient)
         errors.append((at.R[left_out, 0] + J[left_out] @ step) ** 2)
-    rules = CriteriaRules(dof_cost=1.0, min_residual_dof=1e-9)
+    rules = CriteriaRules(dof_cost=1.0, min_one_minus_leverage=1e-9)
     found = squared_error_of_prediction(Preconditioner(here), 0.0, rules)
     assert found == pytest.approx(np.mean(errors), rel=1e-6)
     # Where no less than all is left of a target its residual counts as it is.
-    rules = CriteriaRules(min_residual_dof=1.0)
+    rules = CriteriaRules(min_one_minus_leverage=1.0)
     assert squared_error_of_prediction(Preconditioner(here), 0.0, rules) == pytest.approx(
         2 * here.data_loss
     )
