@@ -143,6 +143,17 @@ def test_preconditioners_are_symmetric_and_positive(kind, fit_intercept):
     assert (preconditioner.diagonal > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("r", "k", "size"),
+    [(5, 40, 5), (10, 60, 10), (10, 61, 0), (60, 5, 5), (12, 10, 12), (40, 20, 20), (40, 25, 0)],
+)
+def test_the_subspace_is_the_one_whose_matrix_pays(r, k, size):
+    """All of it where k >= r or conjugate gradients would cost more; none of more than 600 weights."""
+    basis = preconditioner_module.subspace(random_network(r, k).W)
+    assert basis.shape == (r, size)
+    assert_allclose(basis.T @ basis, np.eye(size), atol=1e-12)
+
+
 def test_safe_factor_solves_and_lifts_the_semidefinite():
     rng = np.random.RandomState(0)
     A = rng.standard_normal((6, 3))

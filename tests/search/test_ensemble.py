@@ -1,6 +1,7 @@
 """Wide networks of few rows: fitted in parts, which are averaged, unless another fit promises more."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,17 +16,18 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import forward
-from sklearn_onenn._optimization.gauss_newton import Stopping
+from sklearn_onenn._optimization.gauss_newton import Solution, Stopping
 from sklearn_onenn._search.ensemble import (
     cross_validated_penalty,
     ensemble_mean,
     fit_ensemble,
     fit_member,
+    last_gain,
     member_widths,
 )
 from sklearn_onenn._search.progress import Trace
 from sklearn_onenn._search.reference import reference_error
-from sklearn_onenn._search.rules import EnsembleRules
+from sklearn_onenn._search.rules import EnsembleRules, SearchRules
 from sklearn_onenn._search.stages import PolishTask
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -245,3 +247,33 @@ def test_of_few_targets_the_penalty_is_the_one_that_predicts():
         problem = SquaredLoss(rows, Tanh(), whitening(rows))
         found = cross_validated_penalty(task_of(problem, 75), 25, 3)
         assert found == (pytest.approx(3 * reference_error(problem)) if is_known else None)
+
+
+def test_of_few_targets_the_evidence_of_a_member_does_not_fall_to_nothing():
+    """300 targets, 1051 weights: by the noise alone the penalty falls below 1e-9, a fit of the noise."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (300, 40))
+    y = 10 * np.sin(X[:, 0] * X[:, 1]) + 20 * X[:, 2] ** 2 + X[:, 3:9].sum(axis=1)
+    y += rng.standard_normal(300)
+    rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
+    problem = SquaredLoss(rows, Tanh(), whitening(rows))
+    few, not_few = RULES, EnsembleRules(fewest_targets=0.0)
+    alphas = []
+    for rules in (few, not_few):
+        task = replace(task_of(problem, 100), rules=SearchRules(ensemble=rules))
+        alphas.append(fit_member(task, 25, 4).alpha)
+    assert alphas[0] > 1 > 1e9 * alphas[1]
+
+
+@pytest.mark.parametrize("max_iter", [3, 100])
+def test_members_warn_only_where_more_steps_would_help(max_iter):
+    problem, _, _ = table(400)
+    task = replace(task_of(problem, 50), stopping=Stopping(max_iter=max_iter, tol=1e-6))
+    assert fit_member(task, 25, 2).reason == ("converged" if max_iter == 100 else "max_iter")
+
+
+def test_the_last_gain_is_that_of_ten_steps():
+    losses = [4.0, *np.linspace(2.0, 1.0, 11)]
+    end = Solution(random_network(2, 1), losses[-1], losses[-1], 0.0, "max_iter", losses=losses)
+    assert last_gain(end) == pytest.approx(0.1)
+    assert last_gain(replace(end, losses=losses[:3])) == np.inf
