@@ -24,13 +24,20 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
 
 
-def test_example_recovers_the_planted_network():
-    (example,) = blocks("python")
+def printed_by(example):
+    """What an example of the README prints."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(compile(example, "README.md", "exec"), {"__name__": "__main__"})
-    (error,) = re.findall(r"recovery error: (\S+)", output.getvalue())
+    return output.getvalue()
+
+
+def test_examples_recover_the_planted_network_and_predict_real_data():
+    planted, real = blocks("python")
+    (error,) = re.findall(r"recovery error: (\S+)", printed_by(planted))
     assert float(error) < 1e-6
+    (score,) = re.findall(r"R2 (\S+)", printed_by(real))
+    assert float(score) >= 0.4
 
 
 def test_commands_are_one_line_each_and_start_from_nothing():
