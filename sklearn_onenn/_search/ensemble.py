@@ -157,7 +157,14 @@ def ensemble_mean(
     return Network(np.concatenate(W, axis=1), np.concatenate(b), np.concatenate(V), np.sum(c, axis=0))
 
 
-def fit_member(task: PolishTask, k: int, n_members: int, *, by_prediction: bool = False) -> Solution:
+def fit_member(
+    task: PolishTask,
+    k: int,
+    n_members: int,
+    *,
+    by_prediction: bool = False,
+    start: Network | None = None,
+) -> Solution:
     """k random units, fitted with the penalty of largest evidence; they have one from the first step.
 
     Parameters
@@ -168,6 +175,8 @@ def fit_member(task: PolishTask, k: int, n_members: int, *, by_prediction: bool 
         The mean of so many predicts better for steps that gain less by this factor.
     by_prediction : bool
         As of :class:`EvidenceRules`.
+    start : Network or None
+        In place of the random units.
 
     Returns
     -------
@@ -178,7 +187,8 @@ def fit_member(task: PolishTask, k: int, n_members: int, *, by_prediction: bool 
     few = has_few_targets(problem, k, task.rules.ensemble)
     criteria = replace(criteria, resolved_share=criteria.resolved_share / n_members)
     evidence = replace(rules.evidence, by_prediction=by_prediction or few, criteria=criteria)
-    start = random_units(problem, k, task.random_state, task.slope)
+    if start is None:
+        start = random_units(problem, k, task.random_state, task.slope)
     resolved = statistical_tolerance(problem, k, criteria)
     stopping = replace(
         task.stopping, tol=max(task.stopping.tol, resolved), solve_tol=rules.rough_solve_tol
@@ -204,6 +214,11 @@ def last_gain(solution: Solution) -> float:
     """Share of the data loss by which the mean of the last ten steps lowered it."""
     *_, before, loss = [np.inf, *solution.losses[-11::10]]
     return abs(before - loss) / (10 * loss) if loss > 0 else 0.0
+
+
+def fit_from_start(task: PolishTask) -> Solution:
+    """The units of the task, as they are, with the penalty of largest evidence."""
+    return fit_member(task, task.k, 1, by_prediction=True, start=task.network)
 
 
 def fit_anew(task: PolishTask) -> Solution:

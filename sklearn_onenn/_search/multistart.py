@@ -127,6 +127,10 @@ def with_steeper_units(
         )  # fmt: skip
         tried.append(fit)
         best = min(best, fit, key=lambda fit: fit.solution.data_loss)
+    if error_left(best, problem) > reference and not options.observers.stopped:
+        fit = one_start(problem, k, options, "quasi-Newton", seed, name="start of L-BFGS")
+        tried.append(fit)
+        best = min(best, fit, key=lambda fit: fit.solution.data_loss)
     return replace(best, missed=max(error_left(best, problem) - reference, 0.0)), tried
 
 

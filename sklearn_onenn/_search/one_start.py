@@ -19,6 +19,7 @@ from .._optimization.gauss_newton import Solution, Stopping
 from .._optimization.gradient_descent import DescentResult, gradient_descent
 from .._selection.criteria import CriteriaRules
 from .._tensor.initialization import tensor_start
+from .ensemble import fit_from_start
 from .polish import polish_start, run_observed
 from .progress import Observers, Trace
 from .regimes import moments_are_uninformative
@@ -27,9 +28,13 @@ from .stages import PolishTask, exact_loss
 from .starts import (
     RANDOM_SLOPE,
     overparameterized_start,
+    quasi_newton_start,
     random_units,
     residual_directions_start,
 )
+
+# Steps of L-BFGS to one of Gauss-Newton, which cost as much.
+QUASI_NEWTON_STEPS = 10
 
 # Loss of a network that is constant, for each output of unit variance.
 ZERO_LOSS = 0.5
@@ -104,7 +109,8 @@ class StartResult:
     trace : Trace
         The losses of all stages.
     path : str
-        "tensor", "half sample", "random", "given", "residual directions", "overparameterized", "steep".
+        "tensor", "half sample", "random", "given", "residual directions", "overparameterized", "steep",
+        "quasi-Newton".
     rows_read : int
     n_starts : int
         Starts that were tried in all.
@@ -164,7 +170,10 @@ def one_start(
     target = loss_target(problem, first, options)
     if path in ("tensor", "half sample") and skips_moments(problem, k, options):
         path = "random"
-    if path == "steep":
+    if path == "quasi-Newton":
+        alpha, steps = options.rules.starts.few_noise, QUASI_NEWTON_STEPS * options.max_iter
+        start, fresh = quasi_newton_start(problem, k, random_state, alpha, steps), problem
+    elif path == "steep":
         units = random_units(problem, k, random_state, slope)
         start, fresh = with_fitted_outputs(problem, units.W, units.b), problem
     else:
@@ -184,12 +193,11 @@ def one_start(
             return Solution(descent.network, loss, loss, 0.0, descent.reason)
         # On few rows a step may have raised the loss.
         network = descent.network if loss <= problem.data_loss(start) else start
-        return polish_start(
-            PolishTask(
-                problem, network, alpha, trace, random_state,
-                options.stopping, loss_target=target, rules=options.rules, slope=slope,
-            )
+        task = PolishTask(
+            problem, network, alpha, trace, random_state,
+            options.stopping, loss_target=target, rules=options.rules, slope=slope,
         )  # fmt: skip
+        return fit_from_start(task) if path == "quasi-Newton" else polish_start(task)
 
     solution = run_observed(follow, problem, trace, alpha)
     return StartResult(start, solution, trace, path, problem.rows.rows_read)

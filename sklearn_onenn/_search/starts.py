@@ -2,12 +2,14 @@
 
 import numpy as np
 from numpy.random import RandomState
+from scipy.optimize import minimize
 
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._optimization.elimination import backward_elimination, fit_overparameterized, with_directions
 from .._tensor.rules import TENSOR
 from .._tensor.span import AffineFit, unit_span
+from .._typing import Array
 from .rules import StartRules
 
 # Slope of random units, and standard deviation of all their outputs: small, which leaves the start open.
@@ -75,6 +77,40 @@ def residual_directions_start(
     return backward_elimination(
         problem, with_directions(network, directions), k + n_more, first, loss_target=loss_target
     )[1]
+
+
+def quasi_newton_start(
+    problem: SquaredLoss, k: int, random_state: RandomState, alpha: float, max_iter: int
+) -> Network:
+    """Random units after steps of L-BFGS, which go on where those of Gauss-Newton come to rest.
+
+    Many units with kinks, of columns of which few count, leave Gauss-Newton steps no room. (D. C. Liu,
+    J. Nocedal, 1989, doi:10.1007/BF01589116.)
+
+    Parameters
+    ----------
+    problem : SquaredLoss
+    k : int
+    random_state : numpy.random.RandomState
+    alpha : float
+        A small penalty, under which weights stay of order one.
+    max_iter : int
+
+    Returns
+    -------
+    Network
+    """
+    problem = problem.replace(problem.rows, alpha=alpha)
+    start = random_units(problem, k, random_state)
+
+    def loss_and_gradient(weights: Array) -> tuple[float, Array]:
+        here = problem.evaluate(start.unpack(weights))
+        return here.loss, here.gradient.pack()
+
+    end = minimize(
+        loss_and_gradient, start.pack(), jac=True, method="L-BFGS-B", options={"maxiter": max_iter}
+    )
+    return start.unpack(end.x)
 
 
 def random_units(
