@@ -186,8 +186,9 @@ class OneHiddenLayerRegressor(
         Starts that were tried.
     init_path_ : str
         Kind of the start that won: "tensor", "half sample" (a tensor start from half of the rows),
-        "random" (also where moments say nothing), "steep" (random units), "given", "residual directions"
-        (the first fit, with units along the directions of its residual in place of others), or
+        "random" (also where moments say nothing), "steep" and "quasi-Newton" (random units, the latter
+        after steps of L-BFGS), "given", "residual directions" (the first fit, with units along the
+        directions of its residual in place of others), or
         "overparameterized" (twice the width, from which units were eliminated).
     stop_reason_ : str
         Why the last stage ended: "exact fit", "converged" (of a mean also where its members had steps

@@ -171,8 +171,8 @@ def one_start(
     if path in ("tensor", "half sample") and skips_moments(problem, k, options):
         path = "random"
     if path == "quasi-Newton":
-        alpha, steps = options.rules.starts.few_noise, QUASI_NEWTON_STEPS * options.max_iter
-        start, fresh = quasi_newton_start(problem, k, random_state, alpha, steps), problem
+        small, steps = options.rules.starts.few_noise, QUASI_NEWTON_STEPS * options.max_iter
+        start, fresh = quasi_newton_start(problem, k, random_state, small, steps), problem
     elif path == "steep":
         units = random_units(problem, k, random_state, slope)
         start, fresh = with_fitted_outputs(problem, units.W, units.b), problem

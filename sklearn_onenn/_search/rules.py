@@ -92,7 +92,7 @@ class StartRules:
     few_targets : int
         Fewer targets do not tell noise from a function.
     few_noise : float
-        The penalty of weights of order one, where targets are that few.
+        The penalty of weights of order one, where targets are that few, and in steps of L-BFGS.
     """
 
     max_starts: int = 6
