@@ -41,8 +41,10 @@ def row_blocks(client: Any, name: str, collection: Any, like: Any = None) -> Any
             f"dask.array.from_array{chunks}, or use OneHiddenLayerRegressor for data in memory."
         )
     if hasattr(collection, "to_dask_array"):
-        # Lengths are counted on what the workers then have.
-        collection = client.persist(collection).to_dask_array(lengths=True)
+        # Lengths are counted on what the workers then have. Left to itself Dask (from 2026.8 on) reads
+        # files of few columns as fewer, larger blocks, others for X than for y.
+        with imported("dask").config.set({"optimization.tune.active": False}):
+            collection = client.persist(collection).to_dask_array(lengths=True)
     array = imported("dask.array").asanyarray(collection)
     if np.isnan(array.shape[0]):
         raise ValueError(

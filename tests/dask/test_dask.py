@@ -443,6 +443,20 @@ def test_dataframes(client, plain):
         model.predict(frame[["c", "b", "a"]])
 
 
+def test_files_of_which_x_and_y_are_columns(client, plain, tmp_path):
+    """Dask 2026.8.0 reads files of few columns as fewer blocks, others for X than for y."""
+    import pandas as pd
+
+    pytest.importorskip("pyarrow")
+    X, y, _ = data()
+    names = list("abcdefghijkl")
+    frame = pd.DataFrame(np.tile(X, 4), columns=names).assign(y=y)
+    dd.from_pandas(frame, npartitions=N_BLOCKS).to_parquet(tmp_path)
+    frame = dd.read_parquet(tmp_path)
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client).fit(frame[names[:3]], frame["y"])
+    assert_same_fit(model, plain)
+
+
 def test_pickled_without_the_client(client):
     model = fitted(client)
     again = pickle.loads(pickle.dumps(model))
