@@ -443,6 +443,7 @@ def test_dataframes(client, plain):
         model.predict(frame[["c", "b", "a"]])
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
 def test_files_of_which_x_and_y_are_columns(client, plain, tmp_path):
     """Dask 2026.8.0 reads files of few columns as fewer blocks, others for X than for y."""
     import pandas as pd
