@@ -20,7 +20,7 @@ from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import predicted_error, statistical_tolerance
 from .._selection.evidence import maximize_evidence
-from .progress import StopFit
+from .progress import StopFit, Trace
 from .reference import reference_error
 from .rules import EnsembleRules
 from .stages import (
@@ -101,8 +101,9 @@ def cross_validated_penalty(task: PolishTask, width: int, n_members: int) -> flo
         for fold in range(3):
             kept = problem.replace(rows.take(np.flatnonzero(fold_of != fold)))
             of_fold = replace(
-                task, problem=kept, alpha=alpha, random_state=np.random.RandomState(fold), stopping=brief
-            )
+                task, problem=kept, alpha=alpha, trace=Trace(), stopping=brief,
+                random_state=np.random.RandomState(fold),
+            )  # fmt: skip
             member = fit_member(of_fold, width, n_members)
             left_out = problem.replace(rows.take(np.flatnonzero(fold_of == fold)))
             squares += left_out.data_loss(member.network) * left_out.rows.weight_sum

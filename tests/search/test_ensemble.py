@@ -191,7 +191,7 @@ def test_moments_are_left_out_where_they_are_in_vain(n, options, path):
 def test_a_callback_ends_it_with_all_units(stage, number):
     """In the first part, at its end, and in the last step: the network has its units, some unused."""
     pytest.importorskip("sklearn.callback")
-    X, y = make_friedman1(120, noise=1.0, random_state=0)
+    X, y = make_friedman1(200, noise=1.0, random_state=0)
     model = OneHiddenLayerRegressor(75, activation="tanh", random_state=0)
     model.set_callbacks(Stopper(stage, number)).fit(X, y)
     assert model.stop_reason_ == "callback"
@@ -245,7 +245,9 @@ def test_of_few_targets_the_penalty_is_the_one_that_predicts():
         y = X[:, :3].sum(axis=1) + rng.standard_normal(n)
         rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
         problem = SquaredLoss(rows, Tanh(), whitening(rows))
-        found = cross_validated_penalty(task_of(problem, 75), 25, 3)
+        trace = Trace()
+        found = cross_validated_penalty(task_of(problem, 75, trace=trace), 25, 3)
+        assert trace.losses == []  # folds are no steps of the fit
         assert found == (pytest.approx(3 * reference_error(problem)) if is_known else None)
 
 
