@@ -23,7 +23,7 @@ from .._network.output_layer import (
 from .._network.symmetries import TangentBasis, min_norm_scaling
 from .._optimization.gauss_newton import Solution, gauss_newton
 from .._search.growing_samples import fit_on_nested_samples, growing_samples
-from .._search.multistart import same_optimum
+from .._search.multistart import same_directions
 from .._search.one_start import FitOptions, start_from_moments
 from .._search.polish import continue_on
 from .._search.progress import Trace
@@ -241,7 +241,7 @@ def same_from_halves(case: CertificateContext) -> Check:
         fit = fresh_fit(case, half)
         own = replace(fit, network=case.network)
         gain = 1 - fit.objective / evaluation.loss
-        n_same += abs(gain) <= limit and same_optimum(fit, own, case.options.rules.starts)
+        n_same += abs(gain) <= limit and same_directions(fit, own, case.options.rules.starts)
         lower = max(lower, gain)
         if n_same > 0 or lower > BUDGET.refit.tol:
             break

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._data.floating_point import TINY
 from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._optimization.gauss_newton import Solution
@@ -213,8 +214,10 @@ def fit_member(
 
 def last_gain(solution: Solution) -> float:
     """Share of the data loss by which the mean of the last ten steps lowered it."""
-    *_, before, loss = [np.inf, *solution.losses[-11::10]]
-    return abs(before - loss) / (10 * loss) if loss > 0 else 0.0
+    losses = solution.losses
+    if len(losses) <= 10:
+        return np.inf
+    return abs(losses[-11] - losses[-1]) / (10 * max(losses[-1], TINY))
 
 
 def fit_from_start(task: PolishTask) -> Solution:

@@ -25,7 +25,7 @@ from .one_start import FitOptions, StartResult, one_start
 from .polish import minimize_to_tol, run_observed
 from .progress import Trace
 from .reference import reference_error
-from .rules import StartRules
+from .rules import SearchRules, StartRules
 from .stages import is_exact
 
 FURTHER_PATHS = "residual directions", "overparameterized", "random"
@@ -211,11 +211,18 @@ def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions)
     others = [fit for fit in fits if fit is not best]
     if best.path in DEPENDENT:
         others = [fit for fit in others if fit.path not in DEPENDENT]
-    rules = options.rules.starts
-    return any(same_optimum(fit.solution, best.solution, rules) for fit in others)
+    return any(same_optimum(fit.solution, best.solution, options.rules) for fit in others)
 
 
-def same_optimum(one: Solution, other: Solution, rules: StartRules) -> bool:
+def same_optimum(one: Solution, other: Solution, rules: SearchRules) -> bool:
+    """Whether two solutions have the same objective, as far as starts are compared, and directions."""
+    share = 10 * rules.polish.screening_tol  # of ten last steps
+    if abs(one.objective - other.objective) > share * max(one.objective, other.objective):
+        return False
+    return same_directions(one, other, rules.starts)
+
+
+def same_directions(one: Solution, other: Solution, rules: StartRules) -> bool:
     """Whether two solutions have, matched, the same directions."""
     A, B = (W / np.maximum(np.linalg.norm(W, axis=0), TINY) for W in (one.network.W, other.network.W))
     cosines = np.abs(A.T @ B)

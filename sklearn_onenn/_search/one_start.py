@@ -33,7 +33,7 @@ from .starts import (
     residual_directions_start,
 )
 
-# Steps of L-BFGS to one of Gauss-Newton, which cost as much.
+# Steps of L-BFGS at most, for each that Gauss-Newton may take.
 QUASI_NEWTON_STEPS = 10
 
 # Loss of a network that is constant, for each output of unit variance.

@@ -83,7 +83,8 @@ class StartRules:
     ----------
     max_starts : int
     same_cosine : float
-        Two starts end in the same optimum when the directions of matched units agree up to this cosine.
+        Two starts end in the same optimum when their objectives are the same, as far as starts are
+        compared, and the directions of matched units agree up to this cosine.
     slopes : tuple of float
         Standard deviations of w_i . x for random units: of all that a fit begins with, and of those that
         are tried where it missed something.

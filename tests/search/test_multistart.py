@@ -416,11 +416,12 @@ def test_finished_by_independent_witnesses():
 
 
 def test_same_optimum():
-    """Units in any order and sign; their directions must agree."""
-    rules, network = StartRules(), random_network(5, 3)
+    """Units in any order and sign; losses and directions must both agree."""
+    rules, network = SearchRules(), random_network(5, 3)
     one = fit_of(network, 1.0).solution
     turned = network._replace(W=-3 * network.W[:, [2, 0, 1]])
     assert same_optimum(one, fit_of(turned, 1.0 + 5e-5).solution, rules)
+    assert not same_optimum(one, fit_of(turned, 1.001).solution, rules)
     assert not same_optimum(one, fit_of(perturbed(network, 0.2), 1.0).solution, rules)
     # Two units on one of the other's are not two units.
     twice = network._replace(W=network.W[:, [0, 0, 1]])
@@ -449,18 +450,22 @@ def test_no_more_starts_than_the_rules_allow(monkeypatch, number):
 
 
 @pytest.mark.parametrize("angle", [0.01, 0.1])
-def test_same_optimum_by_the_rules(angle):
-    """One direction turned by an angle: the edges are on both sides."""
+@pytest.mark.parametrize("share", [1e-5, 1e-2])
+def test_same_optimum_by_the_rules(angle, share):
+    """One direction turned by an angle, or the loss higher by a share: the edges are on both sides."""
     network = random_network(5, 3)
     w = network.W[:, 0]
     across = np.cross(w[:3], [1.0, 0, 0]) / np.linalg.norm(np.cross(w[:3], [1.0, 0, 0]))
     across = np.linalg.norm(w) * np.append(across, [0, 0])
     W = network.W.copy()
     W[:, 0] = np.cos(angle) * w + np.sin(angle) * across
-    one, other = fit_of(network, 1.0).solution, fit_of(network._replace(W=W), 1.0).solution
-    for factor in (1.1, 0.9):
-        rules = StartRules(same_cosine=np.cos(factor * angle))
-        assert same_optimum(one, other, rules) == (factor > 1)
+    one, other = fit_of(network, 1.0).solution, fit_of(network._replace(W=W), 1.0 + share).solution
+    for loss_factor, cosine_factor in [(1.1, 1.1), (1.1, 0.9), (0.9, 1.1)]:
+        rules = SearchRules(
+            polish=PolishRules(screening_tol=0.1 * loss_factor * share / (1 + share)),
+            starts=StartRules(same_cosine=np.cos(cosine_factor * angle)),
+        )
+        assert same_optimum(one, other, rules) == (loss_factor == cosine_factor)
 
 
 @pytest.mark.parametrize("ratio", [0.2, 0.8])
