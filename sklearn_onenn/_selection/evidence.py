@@ -10,9 +10,8 @@ Both are estimated anew at every linearization, as Foresee and Hagan do.
 
 ``alpha_from`` is this formula; s^2 is ``squared_error_of_prediction`` of ``criteria``, which for small
 networks is the mean over left-out targets, or, for a member of a mean, ``noise_variance``.
-``EvidenceUpdate`` damps the changes from step to step. The search begins at ``first_alpha`` of the rules,
-or at ``alpha_from_fit`` where it begins anew, at a fit without penalty; the regimes of ``_search`` say
-when.
+``EvidenceUpdate`` damps the changes from step to step. The search begins at ``first_alpha``, or at
+``alpha_from_fit`` where it begins anew, at a fit without penalty; the regimes of ``_search`` say when.
 
 MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the
 noise: where its units bend was fitted too. So s^2 is the error of prediction by generalized
