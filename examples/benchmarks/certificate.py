@@ -26,8 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._data.rows import scaled_rows
-from sklearn_onenn._data.targets import target_scale
+from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
@@ -131,11 +130,11 @@ def recovered(model, teacher, X, y, noise):
 def penalized_loss(model, X, y):
     """What a fit with the penalty alpha_ minimizes, for targets of unit variance."""
     y = y[:, None]
-    scale = target_scale(y, None, center=True)
-    rows = scaled_rows(X, y, None, *scale, None)
+    scale = TargetScale.of(y, None, center=True)
+    rows = scale.rows(X, y, None, None)
     problem = SquaredLoss(rows, get_activation(model.activation), whitening(rows), alpha=model.alpha_)
     (W, V), (b, c) = model.coefs_, model.intercepts_
-    network = inner_network(Network(W, b, V, c), problem, *scale)
+    network = inner_network(Network(W, b, V, c), problem, scale)
     return problem.evaluate(min_norm_scaling(network, problem.penalty, problem.activation.degree)).loss
 
 

@@ -39,8 +39,8 @@ from scaling import MemoryWatch
 from threadpoolctl import threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
-from sklearn_onenn._data.rows import block_threads, scaled_rows
-from sklearn_onenn._data.targets import target_scale
+from sklearn_onenn._data.rows import block_threads
+from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._data.whitening import mean_and_covariance, whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
@@ -144,13 +144,13 @@ def fit_on_file(X, y, teacher):
 def polished_from_truth(X, y, teacher, alpha):
     """The network to which Gauss-Newton steps on all rows lead from the true weights."""
     (W, V), y = teacher.coefs_, y[:, None]
-    scale = target_scale(y, None, center=True)
+    scale = TargetScale.of(y, None, center=True)
     with block_threads() as executor:
-        rows = scaled_rows(X, y, None, *scale, executor)
+        rows = scale.rows(X, y, None, executor)
         problem = SquaredLoss(rows, ReLU(), whitening(rows), alpha=alpha)
-        truth = inner_network(Network(W, np.zeros(K), V, np.zeros(1)), problem, *scale)
+        truth = inner_network(Network(W, np.zeros(K), V, np.zeros(1)), problem, scale)
         network = gauss_newton(problem, truth, Stopping(tol=1e-6)).network
-        return caller_network(network, problem, *scale)
+        return caller_network(network, problem, scale)
 
 
 def dask_part(divisor):
@@ -242,7 +242,8 @@ def passes_part(divisor):
     n_rows = 1_000_000 // divisor
     X, y = block(0, n_rows)
     with threadpool_limits(1):
-        rows = scaled_rows(X, y[:, None], None, *target_scale(y[:, None], None, center=True), None)
+        y = y[:, None]
+        rows = TargetScale.of(y, None, center=True).rows(X, y, None, None)
         problem = SquaredLoss(rows, ReLU(), whitening(rows))
         network = random_start(problem, K, np.random.RandomState(0))
         here = problem.evaluate(network)
