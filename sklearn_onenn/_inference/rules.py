@@ -28,7 +28,7 @@ class CertificateRules:
     least_bent: float = 0.5
     singular: float = 1e-9
     least_signal: float = 40.0
-    chance: float = 3.5
+    chance: float = 3.0
 
 
 @dataclass(frozen=True)
