@@ -151,9 +151,9 @@ def every_unit(case: CertificateContext) -> Check:
     )
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
-        "every unit needed", gain, rules.chance, gain > rules.chance,
+        "every unit needed", gain, rules.called_for, gain > rules.called_for,
         f"Every unit is needed ({seen}).",
-        f"A unit is not needed ({seen}, and noise alone gives up to {rules.chance:g}): use "
+        f"A unit is not needed ({seen}, and noise alone gives up to {rules.called_for:g}): use "
         f"k={len(network.b) - 1}, or more rows.",
     )  # fmt: skip
 
@@ -165,10 +165,11 @@ def no_further_unit(case: CertificateContext) -> Check:
     gain = max(gains) / problem.weights_of_a_unit
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
     return answer(
-        "no further unit", gain, rules.chance, gain < rules.chance,
+        "no further unit", gain, rules.mere_noise, gain < rules.mere_noise,
         f"A further unit explains nothing that noise would not ({seen}).",
         f"A further unit explains part of the residual ({seen}, and noise alone seldom has more than "
-        f"{rules.chance:g}): use more units, more starts (n_init) or another activation.",
+        f"{rules.mere_noise:g}): use more units, more starts (n_init) or another activation.",
+        decisive=gain > rules.called_for,
     )  # fmt: skip
 
 
@@ -225,7 +226,7 @@ def no_rival(case: CertificateContext) -> Check:
     score, gain = max(scores.values()), gains[best]
     seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
     return answer(
-        "no rival activation", score, rules.chance, max(score, gain) < rules.chance,
+        "no rival activation", score, rules.mere_noise, max(score, gain) < rules.mere_noise,
         f"No other activation explains the residual {seen}.",
         f"Another activation may be the right one {seen}: try activation={best!r}, or take more rows.",
         decisive=False,

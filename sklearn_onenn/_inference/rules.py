@@ -20,15 +20,19 @@ class CertificateRules:
     least_signal : float
         Rows for each weight, times the variance explained over that left.
     chance : float
-        Standard errors above which a score is no chance; and twice the log-likelihood, for each weight
-        of a unit, above which the rows call for it. (A unit of noise has 1.7, since its direction is
-        sought.)
+        Standard errors above which a score is no chance.
+    called_for, mere_noise : float
+        Twice the log-likelihood, for each weight of a unit, above which the rows call for it, and up to
+        which it may be noise. A unit of noise has 1.7, since its direction is sought, and one in 70 has
+        more than 3. So much of it, or so many standard errors, another activation may have by chance.
     """
 
     least_bent: float = 0.5
     singular: float = 1e-9
     least_signal: float = 40.0
-    chance: float = 3.0
+    chance: float = 3.5
+    called_for: float = 4.0
+    mere_noise: float = 3.0
 
 
 @dataclass(frozen=True)
