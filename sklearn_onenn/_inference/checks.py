@@ -1,7 +1,9 @@
-"""Checks of a certificate that sums over the rows answer, each by a value, its limit and a sentence.
+"""Checks of a certificate that every fit has, each by a value, its limit and a sentence.
 
-``certify`` in ``certificate.py`` lists them. To add one, return :func:`answer` from a function of its
-own; its limit is a field of ``CertificateRules``, described in the docstring there.
+``certify`` in ``certificate.py`` lists them: those that the verdict rests on, and those of what the
+theorem assumes. To add one, return :func:`answer` from a function of its own; its limit is a field of
+``CertificateRules``, described in the docstring of that class, in ``rules.py``. Checks that exact or
+noisy fits alone have are in ``refits.py``.
 """
 
 from dataclasses import dataclass
