@@ -12,8 +12,8 @@ from .._tensor.span import AffineFit, unit_span
 from .._typing import Array
 from .rules import StartRules
 
-# Slope of random units, and standard deviation of all their outputs: small, which leaves the start open.
-RANDOM_SLOPE, RANDOM_OUTPUT = StartRules().slopes[0], 0.1
+# Slope of random units.
+RANDOM_SLOPE = StartRules().slopes[0]
 
 
 def overparameterized_start(
@@ -116,7 +116,7 @@ def quasi_newton_start(
 def random_units(
     problem: SquaredLoss, k: int, random_state: RandomState, slope: float = RANDOM_SLOPE
 ) -> Network:
-    """Units of all directions that bend within the rows, for columns of unit variance; small outputs.
+    """Units of all directions that bend within the rows, for columns and targets of unit variance.
 
     Directions of little variance stay small, unlike in white coordinates.
 
@@ -133,7 +133,7 @@ def random_units(
     W = random_state.standard_normal((d, k)) * slope / np.sqrt(max(d, 1))
     W = coordinates.inverse @ (W / coordinates.scale[:, None])
     b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
-    V = random_state.standard_normal((k, m)) * RANDOM_OUTPUT / np.sqrt(k)
+    V = random_state.standard_normal((k, m)) / np.sqrt(k)
     if slope > RANDOM_SLOPE and problem.fit_intercept:
         rows = problem.array_rows
         chosen = rows.take(np.sort(random_state.randint(rows.n_rows, size=k)))
