@@ -136,15 +136,12 @@ class WidthRules:
     max_width : int
     n_folds : int
         Folds that are held out in turn.
-    gain : float
-        Standard errors by which a wider network must predict better on normal rows.
     patience : int
         Doublings of the width without a gain after which wider ones are not tried.
     """
 
     max_width: int = 64
     n_folds: int = 3
-    gain: float = 2.0
     patience: int = 1
 
     @property

@@ -5,8 +5,8 @@
    from which a unit goes, or whose residual is mere noise, is the last. A unit that is eliminated may be
    the wrong one: so a unit less than are left is fitted anew, as long as that lowers the criterion.
 2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
-   mere noise, may deserve a wider network than the criterion allows: the one of these that predicts best
-   in cross-validation (on normal rows by more than two standard errors).
+   mere noise, may deserve a wider network than the criterion allows: the widest, if it predicts better
+   in cross-validation.
 """
 
 from collections.abc import Callable
@@ -148,16 +148,22 @@ def fit_width(problem: SquaredLoss, k: int, options: FitOptions, seed: int, *, n
     return fit.solution.network
 
 
-def doubling_widths(
-    problem: SquaredLoss, rules: SearchRules, *, by_predictions: bool = False
-) -> list[int]:
-    """Widths 1, 2, 4, ... that the rows can tell anything about, by themselves or as an ensemble."""
-    targets_per_weight = 1.0 if by_predictions else rules.data.small_sample
-    largest = int(problem.n_targets / (targets_per_weight * problem.weights_of_a_unit))
-    largest = max(1, min(rules.width.max_width, largest))
-    if by_predictions and largest >= rules.ensemble.member_units:
-        largest = rules.width.max_width
+def doubling_widths(problem: SquaredLoss, rules: SearchRules) -> list[int]:
+    """Widths 1, 2, 4, ... that the rows can tell anything about."""
+    largest = supported_width(problem, rules, rules.data.small_sample)
     return [2**power for power in range(largest.bit_length())]
+
+
+def widest_by_predictions(problem: SquaredLoss, rules: SearchRules) -> int:
+    """The widest network of no more weights than targets; where a member has room, an ensemble."""
+    largest = supported_width(problem, rules, 1.0)
+    return rules.width.max_width if largest >= rules.ensemble.member_units else largest
+
+
+def supported_width(problem: SquaredLoss, rules: SearchRules, targets_per_weight: float) -> int:
+    """Units, of one and the most that are tried, for which there are so many targets for each weight."""
+    units = int(problem.n_targets / (targets_per_weight * problem.weights_of_a_unit))
+    return max(1, min(rules.width.max_width, units))
 
 
 def is_noise(problem: SquaredLoss, network: Network, options: FitOptions) -> bool:
@@ -197,26 +203,21 @@ def eliminate_units(problem: SquaredLoss, network: Network) -> WidthFit:
 def cross_validated_width(
     problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
 ) -> int:
-    """The width, of k and wider ones, that predicts best in cross-validation.
+    """The width, of k and the widest, that predicts better in cross-validation.
 
-    On normal rows, which a network may have made, a wider one must do so beyond what chance allows.
+    On normal rows, which a network may have made, the widest must do so by more than a standard error
+    (L. Breiman, J. Friedman, R. Olshen, C. Stone, 1984, section 3.4.3). Where no network generated the
+    rows many units under one penalty predict about as well as the best number of them: widths between
+    are not tried.
     """
-    rules, rows = options.rules.width, problem.rows
-    n_errors = rules.gain if rows_are_normal(rows, problem.coordinates, options.rules.data) else 0.0
+    wider = widest_by_predictions(problem, options.rules)
+    if wider <= k:
+        return k
     squared_errors, weight = cross_validation(problem, options, random_state)
-    lowest, n_failures = squared_errors(k), 0
-    for wider in doubling_widths(problem, options.rules, by_predictions=True):
-        if wider <= k:
-            continue
-        errors = squared_errors(wider)
-        gain = weight * (lowest - errors)
-        if gain.mean() > n_errors * gain.std() / np.sqrt(len(gain)):
-            k, lowest, n_failures = wider, errors, 0
-            continue
-        n_failures += 1
-        if n_failures > rules.patience:
-            break
-    return k
+    is_normal = rows_are_normal(problem.rows, problem.coordinates, options.rules.data)
+    gain = weight * (squared_errors(k) - squared_errors(wider))
+    chance = gain.std() / np.sqrt(len(gain)) if is_normal else 0.0
+    return wider if gain.mean() > chance else k
 
 
 def cross_validation(

@@ -18,9 +18,12 @@ from sklearn_onenn._search import width as width_module
 from sklearn_onenn._search.one_start import FitOptions
 from sklearn_onenn._search.rules import EnsembleRules, SampleRules, SearchRules, WidthRules
 from sklearn_onenn._search.width import (
+    WidthFit,
     criterion,
     cross_validated_width,
     doubling_widths,
+    widened,
+    widest_by_predictions,
 )
 from sklearn_onenn.activations import ReLU, Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -89,8 +92,7 @@ def test_rows_of_another_function_take_a_wider_network():
 def test_folds_tell_which_width_predicts(monkeypatch):
     """Constants for fits: their errors by hand, on rows whose weights count.
 
-    Of 300 targets of one column widths to 64 (three weights a unit); after two that gain nothing wider
-    ones are not tried.
+    A gain of .0025 where its standard error is .003 counts unless the rows are normal.
     """
     rng = np.random.RandomState(0)
     weight = rng.uniform(0.5, 2, 300)
@@ -105,23 +107,15 @@ def test_folds_tell_which_width_predicts(monkeypatch):
 
     monkeypatch.setattr(width_module, "fit_width", fitted)
     plan = FitOptions(*[None] * 12)
-    constant = {
-        1: 3.0,
-        2: mean + 0.01,
-        4: mean - 0.009,
-        8: mean + 0.01,
-        16: mean - 0.01,
-        32: mean,
-        64: 0,
-    }
-    assert cross_validated_width(problem, 1, plan, rng) == 4
-    assert tried == [(k, 200) for k in (1, 2, 4, 8, 16) for _ in range(3)]
-    assert cross_validated_width(problem, 16, plan, rng) == 32
-    # A gain of .0025 where its standard error is .003 counts unless the rows are normal.
-    constant = dict.fromkeys(constant, mean + 0.05) | {2: mean}
-    assert cross_validated_width(problem, 1, plan, rng) == 2
+    constant = {3: mean + 0.01, 64: mean - 0.009}
+    assert cross_validated_width(problem, 3, plan, rng) == 64
+    assert tried == [(k, 200) for k in (3, 64) for _ in range(3)]
+    constant = {3: mean - 0.009, 64: mean + 0.01}
+    assert cross_validated_width(problem, 3, plan, rng) == 3
+    constant = {3: mean + 0.05, 64: mean}
+    assert cross_validated_width(problem, 3, plan, rng) == 64
     normal = problem.replace(ArrayRows(rng.standard_normal((300, 1)), rows.y, weight))
-    assert cross_validated_width(normal, 1, plan, rng) == 1
+    assert cross_validated_width(normal, 3, plan, rng) == 3
 
 
 def test_of_mere_noise_one_unit():
@@ -153,14 +147,15 @@ def test_widths_that_the_rows_can_tell_of():
     assert doubling_widths(problem_on(3, 8, ReLU()), RULES) == [1]
     assert doubling_widths(problem_on(10**6, 8, ReLU()), RULES)[-1] == RULES.width.max_width
     assert doubling_widths(problem_on(1100, 8, ReLU(), m=2), RULES) == [1, 2, 4, 8, 16, 32, 64]
-    # In cross-validation one target for each.
+
+
+def test_the_widest_has_a_target_for_each_weight():
+    """Or is an ensemble, if one of its members of 25 units has."""
     at_once = SearchRules(ensemble=EnsembleRules(member_units=1000))
-    problem = problem_on(639, 8, ReLU())
-    assert doubling_widths(problem, at_once, by_predictions=True) == [1, 2, 4, 8, 16, 32]
-    # Members of 25 units need 25 targets for each weight of a unit.
-    problem = problem_on(250, 8, ReLU())
-    assert doubling_widths(problem, RULES, by_predictions=True) == [1, 2, 4, 8, 16, 32, 64]
-    assert doubling_widths(problem_on(249, 8, ReLU()), RULES, by_predictions=True) == [1, 2, 4, 8, 16]
+    assert widest_by_predictions(problem_on(639, 8, ReLU()), at_once) == 63
+    assert widest_by_predictions(problem_on(3, 8, ReLU()), at_once) == 1
+    assert widest_by_predictions(problem_on(249, 8, ReLU()), RULES) == 24
+    assert widest_by_predictions(problem_on(250, 8, ReLU()), RULES) == RULES.width.max_width
 
 
 @pytest.mark.parametrize(("activation", "weights"), [(Tanh(), 3 * 5 + 1), (ReLU(), 3 * 4 + 1)])
@@ -227,25 +222,29 @@ def test_every_fold_is_held_out_once(monkeypatch, n_folds):
     assert tried == [(32, kept)] * n_folds + [(64, kept)] * n_folds
 
 
-@pytest.mark.parametrize("patience", [0, 1, 3])
-def test_wider_ones_are_tried_until_so_many_gain_nothing(monkeypatch, patience):
-    tried = constants_for_fits(monkeypatch, dict.fromkeys([1, 2, 4, 8, 16, 32, 64], 0.0))
-    plan = plan_with(patience=patience)
-    assert cross_validated_width(normal_problem(), 1, plan, np.random.RandomState(0)) == 1
-    assert sorted({k for k, _ in tried}) == [1, 2, 4, 8, 16, 32, 64][: patience + 2]
+@pytest.mark.parametrize(("error", "expected"), [(0.0, 3), (0.11, 3), (0.12, 64), (0.3, 64)])
+def test_on_normal_rows_the_widest_must_predict_better_by_a_standard_error(monkeypatch, error, expected):
+    """From a constant a to none (y - a)^2 falls by a^2 - 2 a y: a^2 on average, sd 2 a.
 
-
-def test_gain_counts_standard_errors(monkeypatch):
-    """From a constant a to none the error (y - a)^2 falls by a^2 - 2 a y: a^2 on average, sd 2 a.
-
-    The mean over 300 rows is a sqrt(300) / 2 of its standard errors.
+    The mean over 300 rows is a sqrt(300) / 2 = a / .115 of its standard errors.
     """
-    a = 0.3
-    constants_for_fits(monkeypatch, dict.fromkeys([1, 4, 8, 16, 32, 64], a) | {2: 0.0})
-    z = a * np.sqrt(300) / 2
-    for factor, expected in [(0.999, 2), (1.001, 1)]:
-        plan = plan_with(gain=factor * z)
-        assert cross_validated_width(normal_problem(), 1, plan, np.random.RandomState(0)) == expected
+    tried = constants_for_fits(monkeypatch, {3: error, 64: 0.0})
+    assert cross_validated_width(normal_problem(), 3, plan_with(), np.random.RandomState(0)) == expected
+    assert {k for k, _ in tried} == {3, 64}
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_doublings_end_after_so_many_without_a_gain(monkeypatch, patience):
+    """No unit goes, no fit is noise, and the criterion is lowest at one unit."""
+    tried = constants_for_fits(monkeypatch, dict.fromkeys([1, 2, 4, 8, 16, 32, 64], 0.0))
+    monkeypatch.setattr(width_module, "is_noise", lambda problem, network, options: False)
+    monkeypatch.setattr(
+        width_module,
+        "eliminate_units",
+        lambda problem, network: WidthFit(network, float(len(network.b))),
+    )
+    assert widened(normal_problem(10_000), plan_with(patience=patience), 0).k == 1
+    assert [k for k, _ in tried] == [1, 2, 4, 8, 16, 32, 64][: patience + 2]
 
 
 @pytest.mark.parametrize("width", [4, 16])
