@@ -52,6 +52,13 @@ class Network(NamedTuple):
         return Network(*(weights.astype(dtype, copy=False) for weights in self))
 
 
+class Member(NamedTuple):
+    """A network, and its share in the mean of several."""
+
+    network: Network
+    share: float
+
+
 def count_weights(n_features: int, k: int, n_outputs: int, *, fit_intercept: bool) -> int:
     """Weights of a network of k units; without intercepts b and c are none."""
     intercepts = k + n_outputs if fit_intercept else 0

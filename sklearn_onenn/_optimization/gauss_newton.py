@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .._network.loss import Evaluation, SquaredLoss
-from .._network.network import Network, overflow_allowed
+from .._network.network import Member, Network, overflow_allowed
 from .._typing import Array
 from .conjugate_gradients import conjugate_gradients
 from .preconditioner import SOLVE_STEPS, Preconditioner
@@ -108,6 +108,8 @@ class Solution:
         Data loss of scaled targets after every accepted step, the start included.
     evaluation : Evaluation or None
         The loss and its derivatives there, where they are at hand.
+    members : tuple of Member
+        Those whose mean the network is; none of a single network.
     """
 
     network: Network
@@ -119,6 +121,7 @@ class Solution:
     n_iter: int = 0
     losses: list[float] = field(default_factory=list)
     evaluation: Evaluation | None = None
+    members: tuple[Member, ...] = ()
 
     @classmethod
     def at(cls, evaluation: Evaluation, reason: str, n_iter: int, losses: list[float]) -> "Solution":

@@ -16,7 +16,7 @@ import numpy as np
 
 from .._data.floating_point import TINY
 from .._network.loss import SquaredLoss
-from .._network.network import Network
+from .._network.network import Member, Network
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import predicted_error, statistical_tolerance
@@ -72,12 +72,14 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
                 assert trace.last_of_problem is not None  # there was a step to stop at
                 ends = [(trace.last_of_problem, 1.0)]
     rest = [random_units(problem, width, task.random_state) for width in widths[len(ends) :]]
-    network = ensemble_mean(*zip(*ends, strict=True), rest=rest)
+    networks, losses = zip(*ends, strict=True)
+    averaged = [Member(*end) for end in zip(networks, member_shares(losses), strict=True)]
+    network = ensemble_mean(averaged, rest=rest)
     evaluation = problem.replace(problem.rows, alpha=task.alpha or 0.0).evaluate(network)
     trace.stage("ensemble mean")(evaluation)
     unfinished = any(member.reason == "max_iter" for member in members)
     mean = Solution.at(evaluation, "max_iter" if unfinished else members[-1].reason, 0, [])
-    mean = replace(mean, alpha=task.alpha, may_be_identified=False)
+    mean = replace(mean, alpha=task.alpha, may_be_identified=False, members=tuple(averaged))
     return best_on_validation(mean, problem, trace)
 
 
@@ -132,28 +134,19 @@ def member_widths(problem: SquaredLoss, k: int, rules: EnsembleRules) -> list[in
     return [len(part) for part in np.array_split(np.arange(k), max(1, int(k / width)))]
 
 
-def ensemble_mean(
-    networks: Sequence[Network], losses: Sequence[float], *, rest: Sequence[Network] = ()
-) -> Network:
-    """One network that is the mean of several, with the units of others, which have no outputs.
+def member_shares(losses: Sequence[float]) -> list[float]:
+    """Shares of networks in their mean: by the inverse squares of their data losses.
 
-    The networks count by the inverse square of their data losses: alike, unless one was caught in a poor
-    optimum.
-
-    Parameters
-    ----------
-    networks : list of Network
-    losses : list of float
-        Of the networks.
-    rest : list of Network
-        The others.
+    They are alike, unless one was caught in a poor optimum.
     """
     lowest = np.min(losses)
     counts = (lowest / np.asarray(losses)) ** 2 if lowest > 0 else np.equal(losses, 0)
-    parts = [
-        network._replace(V=share * network.V, c=share * network.c)
-        for network, share in zip(networks, counts / np.sum(counts), strict=True)
-    ]
+    return [float(share) for share in counts / np.sum(counts)]
+
+
+def ensemble_mean(members: Sequence[Member], *, rest: Sequence[Network] = ()) -> Network:
+    """One network that is the mean of several, with the units of others, which have no outputs."""
+    parts = [network._replace(V=share * network.V, c=share * network.c) for network, share in members]
     parts += [network._replace(V=0.0 * network.V, c=0.0 * network.c) for network in rest]
     W, b, V, c = zip(*parts, strict=True)
     return Network(np.concatenate(W, axis=1), np.concatenate(b), np.concatenate(V), np.sum(c, axis=0))

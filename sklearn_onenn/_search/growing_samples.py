@@ -7,6 +7,7 @@ start of a few steps on a larger sample, and only the last ones read all rows.
 
 from dataclasses import replace
 
+import numpy as np
 from numpy.random import RandomState
 
 from .._data.rows import Rows
@@ -15,7 +16,7 @@ from .._network.network import count_weights
 from .._optimization.gauss_newton import Solution, Stopping
 from .._selection.criteria import statistical_tolerance
 from .multistart import search_starts
-from .one_start import FitOptions, StartResult
+from .one_start import ZERO_LOSS, FitOptions, StartResult
 from .polish import STOPPED, continue_on, run_observed
 from .rules import SampleRules
 
@@ -50,7 +51,31 @@ def fit_on_nested_samples(
             fit = refine_on(sample, fit, options, tol_factor=1.0 if is_last else factor)
     if options.observers.stopped:
         fit = replace(fit, solution=replace(fit.solution, reason=STOPPED))
-    return fit
+    return no_worse_than_constant(problem, fit)
+
+
+def no_worse_than_constant(problem: SquaredLoss, fit: StartResult) -> StartResult:
+    """The fit, or one whose units have no outputs where that is nearer to the targets.
+
+    Steps that end early, or on other rows, may leave more than the mean does.
+    """
+    network = fit.solution.network
+    if fit.solution.data_loss <= ZERO_LOSS * len(network.c):
+        return fit
+    constant = network._replace(V=np.zeros_like(network.V), c=np.zeros_like(network.c))
+    evaluation = problem.replace(problem.rows, alpha=fit.solution.alpha or 0.0).evaluate(constant)
+    if not evaluation.data_loss < fit.solution.data_loss:
+        return fit
+    trace, objective = fit.trace, evaluation.loss
+    trace.stages.append(("constant", 1))
+    trace.losses.append(evaluation.data_loss)
+    if trace.held_out is not None:
+        objective = trace.held_out.data_loss(constant)
+        trace.held_out_losses.append(objective)
+    solution = replace(
+        fit.solution, network=constant, data_loss=evaluation.data_loss, objective=objective, members=()
+    )
+    return replace(fit, solution=solution)
 
 
 def refine_on(

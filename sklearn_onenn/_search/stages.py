@@ -161,10 +161,11 @@ def best_on_validation(solution: Solution, problem: SquaredLoss, trace: Trace) -
     if trace.best is None:
         return solution
     objective, network = trace.best
+    members = solution.members if network is solution.network else ()
     reason = "held-out loss rises" if solution.reason == "callback" else solution.reason
     return replace(
         solution, network=network, data_loss=problem.data_loss(network), objective=objective,
-        reason=reason,
+        reason=reason, members=members,
     )  # fmt: skip
 
 

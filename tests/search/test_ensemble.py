@@ -15,7 +15,7 @@ from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
-from sklearn_onenn._network.network import forward
+from sklearn_onenn._network.network import Member, forward
 from sklearn_onenn._optimization.gauss_newton import Solution, Stopping
 from sklearn_onenn._search.ensemble import (
     cross_validated_penalty,
@@ -23,6 +23,7 @@ from sklearn_onenn._search.ensemble import (
     fit_ensemble,
     fit_member,
     last_gain,
+    member_shares,
     member_widths,
 )
 from sklearn_onenn._search.progress import Trace
@@ -72,14 +73,17 @@ def test_the_average_is_the_mean_of_the_predictions():
     rest = random_network(4, 5, 2, seed=2)
     X = np.random.default_rng(0).standard_normal((50, 4))
     first, second = (forward(X, network, ReLU()) for network in (one, other))
-    both = ensemble_mean([one, other], [0.3, 0.3], rest=[rest])
+    shares = member_shares([0.3, 0.3])
+    both = ensemble_mean([Member(one, shares[0]), Member(other, shares[1])], rest=[rest])
     assert both.W.shape == (4, 10)
     assert_allclose(forward(X, both, ReLU()), (first + second) / 2)
-    # One of twice the loss counts a quarter.
-    assert_allclose(
-        forward(X, ensemble_mean([one, other], [0.1, 0.2]), ReLU()), 0.8 * first + 0.2 * second
-    )
-    assert_allclose(forward(X, ensemble_mean([one, other], [0.0, 0.2]), ReLU()), first)
+    unequal = ensemble_mean([Member(one, 0.8), Member(other, 0.2)])
+    assert_allclose(forward(X, unequal, ReLU()), 0.8 * first + 0.2 * second)
+
+
+def test_a_member_of_twice_the_loss_counts_a_quarter():
+    assert_allclose(member_shares([0.1, 0.2]), [0.8, 0.2])
+    assert member_shares([0.0, 0.2, 0.0]) == [0.5, 0.0, 0.5]
 
 
 @pytest.mark.parametrize("activation", [ReLU(), Tanh()], ids=repr)
@@ -92,7 +96,12 @@ def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
         task = task_of(problem, 75, alpha, random_state=random_state)
         parts.append(fit_member(task, 25, 3))
         alpha = parts[0].alpha
-    expected = ensemble_mean([part.network for part in parts], [part.data_loss for part in parts])
+    shares = member_shares([part.data_loss for part in parts])
+    members = [Member(part.network, share) for part, share in zip(parts, shares, strict=True)]
+    expected = ensemble_mean(members)
+    assert [share for _, share in polish.members] == shares
+    for member, part in zip(polish.members, parts, strict=True):
+        assert_array_equal(member.network.pack(), part.network.pack())
     assert_array_equal(polish.network.pack(), expected.pack())
     assert (polish.alpha, polish.may_be_identified) == (alpha, False)
     assert polish.data_loss == trace.losses[-1]
@@ -253,7 +262,7 @@ def test_of_few_targets_the_penalty_is_the_one_that_predicts():
 
 def test_of_few_targets_the_evidence_of_a_member_does_not_fall_to_nothing():
     """300 targets, 1051 weights: by the noise alone the penalty falls below 1e-9, a fit of the noise."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     X = rng.uniform(-1, 1, (300, 40))
     y = 10 * np.sin(X[:, 0] * X[:, 1]) + 20 * X[:, 2] ** 2 + X[:, 3:9].sum(axis=1)
     y += rng.standard_normal(300)

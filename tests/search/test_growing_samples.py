@@ -4,13 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from _planted import gaussian_problem, random_network
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data import rows as rows_module
 from sklearn_onenn._data.rows import ArrayRows, stratified_rows
-from sklearn_onenn._search.growing_samples import growing_samples
+from sklearn_onenn._optimization.gauss_newton import Solution
+from sklearn_onenn._search.growing_samples import growing_samples, no_worse_than_constant
+from sklearn_onenn._search.one_start import StartResult
+from sklearn_onenn._search.progress import Trace
 from sklearn_onenn._search.rules import SampleRules, SearchRules
+from sklearn_onenn.activations import Tanh
 from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
 
@@ -163,3 +168,29 @@ def test_units_computed_again_have_the_same_bits(activation, monkeypatch):
     again = regressor(activation=activation).fit(X, y)
     assert_array_equal(kept.coefs_[0], again.coefs_[0])
     assert_allclose(kept.loss_curve_, again.loss_curve_, rtol=0)
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_a_fit_that_leaves_more_than_the_mean_is_the_mean(held_out):
+    """And one that leaves less is kept as it is."""
+    problem = gaussian_problem(random_network(3, 2), 100, Tanh(), noise=0.1)
+    y = problem.rows.y - problem.rows.y.mean(axis=0)
+    rows = problem.rows.with_targets(y / y.std())
+    problem, poor = problem.replace(rows), random_network(3, 2, seed=1)
+    poor = poor._replace(V=5 * poor.V)
+    for network, is_kept in ((poor, False), (poor._replace(V=0 * poor.V, c=0 * poor.c), True)):
+        loss = problem.data_loss(network)
+        trace = Trace("", problem, None, rows.take(slice(0, 30)) if held_out else None)
+        trace.stages.append(("polish", 1))
+        fit = StartResult(network, Solution(network, loss, loss, 0.1, "max_iter"), trace, "tensor", 0)
+        end = no_worse_than_constant(problem, fit)
+        assert (end is fit) == is_kept
+        if not is_kept:
+            assert loss > 1
+            assert end.solution.data_loss == pytest.approx(0.5) == trace.losses[-1]
+            assert not end.solution.network.V.any()
+            assert trace.stages[-1] == ("constant", 1)
+            objective = trace.held_out.data_loss(end.solution.network) if held_out else 0.5
+            # The penalty of the units that are left without outputs.
+            assert end.solution.objective >= objective - 1e-12
+            assert trace.held_out_losses == ([objective] if held_out else [])
