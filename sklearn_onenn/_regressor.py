@@ -14,19 +14,21 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
-from ._data.rows import ArrayRows, Rows, block_threads
+from ._data.rows import Rows, block_threads
 from ._data.streams import RowBlocks, StreamRows, summarize
 from ._data.targets import TargetScale, merge_equal_rows
 from ._data.whitening import Coordinates, identity_coordinates, whitening
-from ._inference.covariance import check_size, covariance_factor, prediction_std, standard_errors
+from ._inference.covariance import size_error
 from ._network.loss import SquaredLoss
-from ._network.network import Network, forward
+from ._network.network import Network
 from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
+from ._prediction import PredictionMixin
+from ._search.ensemble import member_widths
 from ._search.growing_samples import fit_on_nested_samples, growing_samples
 from ._search.one_start import FitOptions, StartResult
 from ._search.progress import Observer, Observers, Printer
@@ -35,7 +37,6 @@ from ._search.width import choose_width
 from ._tensor.initialization import check_score_function
 from ._typing import Array
 from ._validation import (
-    ROWS,
     checked_array,
     checked_blocks,
     held_out_rows,
@@ -47,12 +48,17 @@ from .certificate import Certificate, certify, is_training_set
 
 SOME_FITS_HAVE = (
     "validation_loss_", "validation_loss_curve_",
-    "coefs_std_", "intercepts_std_", "covariance_factor_",
+    "coefs_std_", "intercepts_std_", "covariance_factor_", "noise_std_", "noise_p_value_", "_predictive",
 )  # fmt: skip
 
 
 class OneHiddenLayerRegressor(
-    ConversionMixin, VersionStampMixin, CallbackSupportMixin, RegressorMixin, BaseEstimator
+    PredictionMixin,
+    ConversionMixin,
+    VersionStampMixin,
+    CallbackSupportMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """One-hidden-layer network, recovered by tensor initialization and descent.
 
@@ -170,7 +176,7 @@ class OneHiddenLayerRegressor(
         Stages of the loss curve and their numbers of iterations: "descent", "unpenalized" (steps without
         a penalty) or "penalized" (where the weights can interpolate any targets), "evidence" (the
         penalty is looked for), "smoothed" (units with a kink), "polish", "ensemble mean" (see Notes),
-        and "larger sample".
+        "larger sample", and "constant" (where the mean of y is nearer to it than all of that led to).
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
@@ -378,11 +384,13 @@ class OneHiddenLayerRegressor(
                 options = replace(options, held_out=targets.rows(*validation, executor))
             k, options = self._width(problem.replace(samples[0]), options, random_state)
             if self.keep_covariance:
-                check_size(rows.n_features, k, rows.n_outputs)
+                widths = member_widths(problem, k, self._rules.ensemble)
+                if too_large := size_error(rows.n_features, widths, rows.n_outputs):
+                    raise ValueError(too_large)
             fit = fit_on_nested_samples(problem, samples, k, options, random_state)
             self._store(fit, problem, targets)
             if self.keep_covariance:
-                self._store_covariance(problem.replace(rows, alpha=self.alpha_), targets)
+                self._store_uncertainty(fit.solution, problem, targets, options.held_out)
 
     def _rows(
         self,
@@ -421,57 +429,6 @@ class OneHiddenLayerRegressor(
         """The loss on rows."""
         activation = get_activation(self.activation)
         return SquaredLoss(rows, activation, coordinates, fit_intercept=self.fit_intercept, alpha=alpha)
-
-    def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, ...]:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like or CSR array of shape (n_samples, n_features), or RowBlocks
-            Of :class:`RowBlocks` only the predictions of all rows are in memory at once.
-        return_std : bool, default=False
-            Also return the standard error of each prediction; needs ``keep_covariance=True`` in fit. It
-            is that of the network's value: the noise of a single target is not in it, unlike in
-            :class:`~sklearn.linear_model.BayesianRidge`, since its variance may depend on the row.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-        std : ndarray of the shape of y
-            With ``return_std`` only.
-        """
-        check_is_fitted(self)
-        if return_std and not hasattr(self, "covariance_factor_"):
-            raise ValueError("return_std=True needs a fit with keep_covariance=True.")
-        refuse_dask_collections(X=X)
-        if isinstance(X, RowBlocks):
-            parts = [self.predict(block, return_std=return_std) for block, *_ in X]
-            if not return_std:
-                return np.concatenate(parts)
-            return tuple(map(np.concatenate, zip(*parts, strict=True)))
-        X = validate_data(self, X, reset=False, **ROWS)
-        network, activation = self._network().astype(X.dtype), get_activation(self.activation)
-        with block_threads() as executor:
-            rows = ArrayRows(X, np.zeros((X.shape[0], self.n_outputs_), X.dtype), executor=executor)
-            found = [np.concatenate(rows.map(lambda block: forward(block.X, network, activation)))]
-            if return_std:
-                std = prediction_std(rows, network, activation, self.covariance_factor_)
-                found.append(std.astype(X.dtype))
-        if self.n_outputs_ == 1:
-            found = [values[:, 0] for values in found]
-        return tuple(found) if return_std else found[0]
-
-    def _network(self) -> Network:
-        """The fitted weights."""
-        (W, V), (b, c) = self.coefs_, self.intercepts_
-        return Network(W, b, V, c)
-
-    def _store_covariance(self, problem: SquaredLoss, targets: TargetScale) -> None:
-        """Covariance and standard errors of the fitted weights."""
-        factor = covariance_factor(problem, self._network(), targets)
-        errors = standard_errors(self._network(), factor)
-        self.covariance_factor_ = factor
-        self.coefs_std_, self.intercepts_std_ = [errors.W, errors.V], [errors.b, errors.c]
 
     def certificate(self, X: Any, y: Any, sample_weight: Any = None) -> Certificate:
         """Say whether the network that generated the rows was recovered, and why.

@@ -1,4 +1,4 @@
-"""How far an estimated network is from the planted one, and which unit is which."""
+"""How far an estimated network is from the planted one, and how good predicted distributions are."""
 
 from bisect import bisect_left
 
@@ -10,10 +10,23 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from scipy.spatial.distance import cdist
 from sklearn.utils import check_array
 
+from ._probabilistic_metrics import (
+    continuous_ranked_probability_score,
+    interval_coverage,
+    mean_interval_width,
+    mean_log_likelihood,
+)
 from ._typing import Array
 from .activations import Activation, get_activation
 
-__all__ = ["match_units", "recovery_error"]
+__all__ = [
+    "continuous_ranked_probability_score",
+    "interval_coverage",
+    "match_units",
+    "mean_interval_width",
+    "mean_log_likelihood",
+    "recovery_error",
+]
 
 
 def recovery_error(

@@ -15,9 +15,9 @@ PACKAGE = ROOT / "sklearn_onenn"
 # inside a folder modules may import each other as long as there is no circle.
 ORDER = [
     *("_typing", "_version", "_activation_base", "activations", "scores"),
-    *("_data", "_network", "metrics", "theory"),
+    *("_data", "_network", "_probabilistic_metrics", "metrics", "theory"),
     *("_optimization", "_tensor", "_selection", "_search", "_inference", "certificate", "datasets"),
-    *("_validation", "_callbacks", "_conversion", "_persistence"),
+    *("_validation", "_callbacks", "_conversion", "_persistence", "_prediction"),
     *("_regressor", "displays", "dask", "onnx"),
 ]
 # Lines of a module, and of the body of a function without its docstring.

@@ -1,4 +1,4 @@
-"""Standard errors of weights and predictions, by the delta method.
+"""Covariance of the weights of a fit.
 
 Let J_i be the derivative of the prediction of row i by the free weights, r_i its residual and
     H = J^T J / n + alpha P / n,
@@ -12,20 +12,20 @@ fit.
 Homogeneous units share one scale between w_i and v_i. It is held: |v_i| stays, as weights are reported.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve, cholesky, solve_triangular
 
 from .._data.blocks import Block, weighted
 from .._data.floating_point import TINY
-from .._data.rows import ArrayRows
 from .._data.targets import TargetScale
-from .._data.whitening import Coordinates, identity_coordinates
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
 from .._network.network import Network, count_weights
 from .._network.symmetries import TangentBasis, inner_network, min_norm_scaling
 from .._typing import Array
-from ..activations import Activation
 
 MAX_WEIGHTS = 5000
 
@@ -36,18 +36,52 @@ RIDGE = 1e-10
 MAX_LEVERAGE = 0.99
 
 
-def check_size(n_features: int, k: int, n_outputs: int) -> None:
-    """Refuse a covariance that would not fit into memory."""
-    n_weights = count_weights(n_features, k, n_outputs, fit_intercept=True)
-    if n_weights > MAX_WEIGHTS:
-        raise ValueError(
-            f"keep_covariance=True needs at most {MAX_WEIGHTS} weights, since it keeps a square matrix "
-            f"of that size; this network has {n_weights}. Set keep_covariance=False, or lower k."
-        )
+def size_error(n_features: int, widths: Sequence[int], n_outputs: int) -> str | None:
+    """What is said of covariances, of networks of these widths, that would not fit into memory."""
+    sizes = [count_weights(n_features, width, n_outputs, fit_intercept=True) for width in widths]
+    if sum(size**2 for size in sizes) <= MAX_WEIGHTS**2:
+        return None
+    return (
+        f"keep_covariance=True keeps a square matrix of the weights of each network that is averaged: "
+        f"of at most {MAX_WEIGHTS} weights in one, or as many entries in all. Here they have "
+        f"{', '.join(map(str, sizes))} weights. Set keep_covariance=False, or lower k or the number of "
+        f"columns."
+    )
 
 
-def covariance_factor(problem: SquaredLoss, network: Network, targets: TargetScale) -> Array:
-    """Matrix F with F F^T the covariance of all weights as they are reported.
+@dataclass(frozen=True)
+class WeightCovariance:
+    """The covariance of the weights of a network that is a minimum of its problem.
+
+    Attributes
+    ----------
+    problem : SquaredLoss
+        With the penalty of the fit.
+    network : Network
+        In the coordinates of the problem.
+    free : TangentBasis
+    inverse_root : array of shape (free.size, free.size)
+        L^{-T}, with L L^T = H.
+    factor : array of shape (free.size, free.size)
+        F with F F^T the covariance of the free weights, of scaled targets.
+    """
+
+    problem: SquaredLoss
+    network: Network
+    free: TangentBasis
+    inverse_root: Array
+    factor: Array
+
+    def of_all_weights(self, targets: TargetScale) -> Array:
+        """F (n_weights, free.size) of all weights as they are reported, packed like a network."""
+        changes = self.free.expand(self.factor.T)
+        W, b = self.problem.coordinates.weights_to_inputs(changes.W, changes.b)
+        parts = W, b, changes.V * targets.scale, changes.c * targets.scale
+        return np.concatenate([part.reshape(self.free.size, -1) for part in parts], axis=1).T
+
+
+def weight_covariance(problem: SquaredLoss, network: Network, targets: TargetScale) -> WeightCovariance:
+    """The covariance of the weights at a minimum.
 
     Parameters
     ----------
@@ -59,8 +93,7 @@ def covariance_factor(problem: SquaredLoss, network: Network, targets: TargetSca
 
     Returns
     -------
-    F : array of shape (n_weights, n_free)
-        Rows in the order of :meth:`Network.pack`.
+    WeightCovariance
     """
     normals = network.V * targets.scale
     network = inner_network(network, problem, targets)
@@ -72,15 +105,12 @@ def covariance_factor(problem: SquaredLoss, network: Network, targets: TargetSca
     prior = penalty_matrix(problem, network, free) / n
     prior.flat[:: free.size + 1] += RIDGE * max(matrix.trace() / free.size, TINY)
     root = cho_factor(matrix + prior, lower=True)
+    inverse_root = solve_triangular(root[0], np.eye(free.size), lower=True).T
     left = max(n * problem.rows.n_outputs - free.size, 1.0)
     variance = 2 * problem.data_loss(network) * n / left
-    scores = score_matrix(problem, network, free, root[0]) / n**2
+    scores = score_matrix(problem, network, free, inverse_root) / n**2
     spread = cholesky(scores + max(variance, TINY) / n * prior, lower=True)
-    factor = cho_solve(root, spread)
-    changes = [free.expand(column) for column in factor.T]
-    return np.column_stack([
-        outer_change(change, problem.coordinates, targets.scale).pack() for change in changes
-    ])  # fmt: skip
+    return WeightCovariance(problem, network, free, inverse_root, cho_solve(root, spread))
 
 
 def penalty_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -> Array:
@@ -101,11 +131,10 @@ def penalty_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -
     return penalty
 
 
-def score_matrix(problem: SquaredLoss, network: Network, free: TangentBasis, root: Array) -> Array:
-    """Sum over rows of the squared score, residuals divided by one minus the leverage.
-
-    The lower triangle of ``root`` is the Cholesky factor of H.
-    """
+def score_matrix(
+    problem: SquaredLoss, network: Network, free: TangentBasis, inverse_root: Array
+) -> Array:
+    """Sum over rows of the squared score, residuals divided by one minus the leverage."""
     input_weights, n = problem.to_inputs(network), problem.rows.weight_sum
 
     def sums(block: Block) -> Array:
@@ -114,8 +143,7 @@ def score_matrix(problem: SquaredLoss, network: Network, free: TangentBasis, roo
             J, R = jacobian(chunk, problem, input_weights, free)
             scores = np.zeros(J.shape[1:])
             for Q, r in zip(J, R.T, strict=True):
-                leverage = (solve_triangular(root, Q.T, lower=True) ** 2).sum(axis=0) / n
-                scores = scores + Q * (r / (1 - np.minimum(leverage, MAX_LEVERAGE)))[:, None]
+                scores = scores + Q * without_own_share(r, leverages(Q, inverse_root, n))[:, None]
             total = total + scores.T @ weighted(scores, chunk.weight)
         return total
 
@@ -123,36 +151,17 @@ def score_matrix(problem: SquaredLoss, network: Network, free: TangentBasis, roo
     return total
 
 
-def outer_change(change: Network, coordinates: Coordinates, y_scale: Array) -> Network:
-    """A change of white weights and scaled outputs as one of the caller's."""
-    W, b = coordinates.weights_to_inputs(change.W, change.b)
-    return change._replace(W=W, b=b, V=change.V * y_scale, c=change.c * y_scale)
+def leverages(Q: Array, inverse_root: Array, n: float) -> Array:
+    """Shares that targets have in their own predictions, from derivatives Q (rows, free.size)."""
+    shares: Array = ((Q @ inverse_root) ** 2).sum(axis=1) / n
+    return shares
+
+
+def without_own_share(residuals: Array, leverage: Array) -> Array:
+    """Residuals of targets that do not count in their own predictions, to first order."""
+    return residuals / (1 - np.minimum(leverage, MAX_LEVERAGE))
 
 
 def standard_errors(network: Network, factor: Array) -> Network:
     """Standard errors of all weights, as a network."""
     return network.unpack(np.sqrt((factor**2).sum(axis=1)))
-
-
-def prediction_std(rows: ArrayRows, network: Network, activation: Activation, factor: Array) -> Array:
-    """Standard errors (rows, n_outputs) of the predictions.
-
-    Parameters
-    ----------
-    rows : ArrayRows
-    network : Network
-        As reported.
-    activation : Activation
-    factor : array of shape (n_weights, n_free)
-    """
-    problem = SquaredLoss(rows, activation, identity_coordinates(rows.n_features))
-    every = TangentBasis(network, degree=None, fit_intercept=True)
-
-    def of_block(block: Block) -> Array:
-        parts = []
-        for chunk in chunks(block, every.size * network.V.shape[1]):
-            J, _ = jacobian(chunk, problem, network, every)
-            parts.append(np.sqrt(((J @ factor) ** 2).sum(axis=2)).T)
-        return np.concatenate(parts)
-
-    return np.concatenate(rows.map(of_block))

@@ -56,3 +56,26 @@ class CertificateBudget:
 
 RULES = CertificateRules()
 BUDGET = CertificateBudget()
+
+
+@dataclass(frozen=True)
+class PredictiveRules:
+    """How errors of prediction are estimated, measured in ``doc/benchmarks/uci.md``.
+
+    Attributes
+    ----------
+    refit_growth : float
+        A residual grows by the exponential of so many times its leverage where its row is left out. To
+        first order that is one; a network that is fitted again ends elsewhere, too.
+    significance : float
+        With a smaller probability of its score the noise depends on the row.
+    sample_entries : int
+        Inputs and units, on all rows, from which the noise is estimated: of more rows on some of them.
+    """
+
+    refit_growth: float = 1.7
+    significance: float = 0.05
+    sample_entries: int = 2**23
+
+
+PREDICTIVE = PredictiveRules()

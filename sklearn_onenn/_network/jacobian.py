@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .._data.blocks import Block, transposed_product, weighted
 from .._typing import Array
@@ -25,7 +26,12 @@ def chunks(block: Block, size: int) -> Iterator[Block]:
 
 
 def jacobian(
-    block: Block, problem: SquaredLoss, input_weights: Network, free: TangentBasis
+    block: Block,
+    problem: SquaredLoss,
+    input_weights: Network,
+    free: TangentBasis,
+    *,
+    dtype: DTypeLike = np.float64,
 ) -> tuple[Array, Array]:
     """Derivative of every output by the free weights, and the residual F(x) - y.
 
@@ -37,6 +43,8 @@ def jacobian(
         In the coordinates of the rows.
     free : TangentBasis
         Of the network in the coordinates of the problem.
+    dtype : dtype
+        Of the derivatives.
 
     Returns
     -------
@@ -46,13 +54,14 @@ def jacobian(
     linearization = linearize(block, input_weights, problem.activation)
     z = problem.coordinates.whiten(block.X)
     (n, k), m = linearization.Phi.shape, linearization.R.shape[1]
-    J = np.zeros((m, n, free.size))
+    J = np.zeros((m, n, free.size), dtype)
+    z = z.astype(dtype, copy=False)
     W_end = z.shape[1] * k
     V_start = W_end + (k if free.fit_intercept else 0)
     V_end = V_start + k * free.basis.shape[2]
     for output, Q in enumerate(J):
-        slopes = linearization.D * input_weights.V[:, output]
-        Q[:, :W_end] = (z[:, :, None] * slopes[:, None, :]).reshape(n, -1)
+        slopes = (linearization.D * input_weights.V[:, output]).astype(dtype, copy=False)
+        np.multiply(z[:, :, None], slopes[:, None, :], out=Q[:, :W_end].reshape(n, z.shape[1], k))
         Q[:, V_start:V_end] = (linearization.Phi[:, :, None] * free.basis[:, output]).reshape(n, -1)
         if free.fit_intercept:
             Q[:, W_end:V_start] = slopes

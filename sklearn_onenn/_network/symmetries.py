@@ -137,16 +137,18 @@ class TangentBasis:
             self.basis = np.linalg.qr(normals[:, :, None], mode="complete")[0][:, :, 1:]
         self.size = network.W.size + (k + m if fit_intercept else 0) + k * self.basis.shape[2]
 
-    def expand(self, vector: Array) -> Network:
-        """The change of all weights, from a change (size,) of the free ones."""
-        shape = self.shape
-        k, W_end = len(shape.b), shape.W.size
-        b, c, V_start, V_end = np.zeros_like(shape.b), np.zeros_like(shape.c), W_end, self.size
+    def expand(self, changes: Array) -> Network:
+        """The change of all weights, from a change (size,) of the free ones, or (..., size) of them."""
+        shape, several = self.shape, changes.shape[:-1]
+        k, m = shape.V.shape
+        W_end, V_start, V_end = shape.W.size, shape.W.size, self.size
+        b, c = np.zeros((*several, k)), np.zeros((*several, m))
         if self.fit_intercept:
-            V_start, V_end = W_end + k, self.size - len(c)
-            b, c = vector[W_end:V_start], vector[V_end:]
-        V = np.einsum("imj,ij->im", self.basis, vector[V_start:V_end].reshape(k, self.basis.shape[2]))
-        return Network(vector[:W_end].reshape(shape.W.shape), b, V, c)
+            V_start, V_end = W_end + k, self.size - m
+            b, c = changes[..., W_end:V_start], changes[..., V_end:]
+        free_V = changes[..., V_start:V_end].reshape(*several, k, self.basis.shape[2])
+        V = np.einsum("imj,...ij->...im", self.basis, free_V)
+        return Network(changes[..., :W_end].reshape(*several, *shape.W.shape), b, V, c)
 
     def reduce(self, gradient: Network) -> Array:
         """The gradient (size,) by the free weights, from that by all; transposes :meth:`expand`."""

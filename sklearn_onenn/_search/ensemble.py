@@ -17,10 +17,10 @@ import numpy as np
 from .._data.floating_point import TINY
 from .._network.loss import SquaredLoss
 from .._network.network import Member, Network
-from .._optimization.gauss_newton import Solution
+from .._optimization.gauss_newton import Solution, Stopping
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import predicted_error, statistical_tolerance
-from .._selection.evidence import maximize_evidence
+from .._selection.evidence import EvidenceRules, maximize_evidence
 from .progress import StopFit, Trace
 from .reference import reference_error
 from .rules import EnsembleRules
@@ -190,12 +190,7 @@ def fit_member(
     )
     rounded = in_single_precision(problem, stopping.tol)
     if task.alpha is None:
-        probable = maximize_evidence(
-            rounded, start, evidence.first_alpha * (RANDOM_SLOPE / task.slope) ** 2,
-            stopping.with_tol(task.stopping.tol),
-            callback=task.trace.stage("evidence"), rules=evidence,
-        )  # fmt: skip
-        fit = PenalizedFit.of(probable)
+        fit = with_probable_penalty(task, rounded, start, stopping.with_tol(task.stopping.tol), evidence)
     else:
         fit = PenalizedFit(rounded.replace(rounded.rows, alpha=task.alpha), start)
     last = minimize_past_kinks(fit, task.trace, stopping, rules.smoothing.first_width())
@@ -203,6 +198,27 @@ def fit_member(
         last = replace(last, reason="converged")  # as a single network is
     solution = on_all_rows(problem, last, fit.problem.alpha, may_be_identified=False)
     return best_on_validation(solution, problem, task.trace)
+
+
+def with_probable_penalty(
+    task: PolishTask, problem: SquaredLoss, start: Network, stopping: Stopping, rules: EvidenceRules
+) -> PenalizedFit:
+    """The penalty of largest evidence, by the noise; by the error of prediction where that fails.
+
+    A member that has nearly as many determined weights as there are targets leaves nothing to tell the
+    noise by: the evidence of a fit of the noise has no bound.
+    """
+
+    def search(rules: EvidenceRules) -> Solution:
+        alpha = rules.first_alpha * (RANDOM_SLOPE / task.slope) ** 2
+        callback = task.trace.stage("evidence")
+        return maximize_evidence(problem, start, alpha, stopping, callback=callback, rules=rules)
+
+    probable = search(rules)
+    assert probable.evaluation is not None
+    if not rules.by_prediction and predicted_error(probable.evaluation, rules.criteria) == np.inf:
+        probable = search(replace(rules, by_prediction=True))
+    return PenalizedFit.of(probable)
 
 
 def last_gain(solution: Solution) -> float:

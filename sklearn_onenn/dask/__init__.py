@@ -200,13 +200,13 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         found = cluster_summary(X, type(self)(), center=self.fit_intercept)
         return cluster_rows(X, found, executor), found.target_scale
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(self, X: Any, return_std: bool | Literal["value"] = False) -> Any:
         """Predict targets.
 
         Parameters
         ----------
         X : dask array, dask dataframe, or anything that the plain estimator takes
-        return_std : bool, default=False
+        return_std : bool or "value", default=False
             As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.predict`, for rows in memory only.
 
         Returns
@@ -273,7 +273,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         del parameters["client"]
         local = OneHiddenLayerRegressor(**parameters)
         for name, value in vars(self).items():
-            if name.endswith("_") or name == "_targets_seen":
+            if name.endswith("_") or name in {"_targets_seen", "_predictive"}:
                 setattr(local, name, value)
         return local
 

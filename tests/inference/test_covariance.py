@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._inference import covariance as covariance_module
-from sklearn_onenn._inference.covariance import covariance_factor
+from sklearn_onenn._inference.covariance import size_error, weight_covariance
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import Identity, ReLU, Tanh, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -27,6 +27,11 @@ def fitted(X, y, k=2, **parameters):
     return OneHiddenLayerRegressor(k, keep_covariance=True, random_state=0, **parameters).fit(X, y)
 
 
+def all_weights(problem, network):
+    """F with F F^T the covariance of all weights."""
+    return weight_covariance(problem, network, UNSCALED).of_all_weights(UNSCALED)
+
+
 # The covariance
 
 
@@ -43,7 +48,7 @@ def linear_problem(alpha):
 
 def test_least_squares_has_the_sandwich_of_mackinnon_and_white():
     problem, network, X, r = linear_problem(0.0)
-    F = covariance_factor(problem, network, UNSCALED)
+    F = all_weights(problem, network)
     inverse = np.linalg.inv(X.T @ X)
     leverage = np.einsum("ij,jk,ik->i", X, inverse, X)
     meat = (X * (r / (1 - leverage))[:, None] ** 2).T @ X
@@ -56,7 +61,7 @@ def test_a_strong_penalty_leaves_the_variance_of_the_prior():
     # With the penalty far above the rows' share the covariance is s^2 / alpha, that of a priori weights;
     # the penalty of a linear unit counts |w| and |v| alike, at the scale where both are equal.
     problem, network, X, r = linear_problem(1e8)
-    F = covariance_factor(problem, network, UNSCALED)
+    F = all_weights(problem, network)
     variance = (r**2).sum() / (len(r) - 3)
     ratio = 1 / np.linalg.norm(network.W)  # (|w| of the unit of least norm over that with v = 1)^2
     assert_allclose((F @ F.T)[:3, :3], np.eye(3) * variance / 1e8 / ratio, atol=1e-3 * variance / 1e8)
@@ -80,7 +85,7 @@ def test_simulated_spread_of_weights_and_predictions(activation):
             alpha=0.0, keep_covariance=True,
         ).fit(X, clean + sd * rng.standard_normal(400))  # fmt: skip
         order = np.argsort(-np.abs(teacher.W.T @ model.coefs_[0]), axis=1)[:, 0]
-        mean, std = model.predict(X_new, return_std=True)
+        mean, std = model.predict(X_new, return_std="value")
         weights.append(model.coefs_[0][:, order].ravel())
         predictions.append(mean)
         errors.append(np.concatenate([model.coefs_std_[0][:, order].ravel(), std]))
@@ -102,8 +107,10 @@ def test_standard_errors_follow_units_of_measurement(activation):
     errors = other.coefs_std_[0][:, order] * scale[:, None]
     assert_allclose(errors, factor * one.coefs_std_[0], rtol=1e-3)
     for X_new in (X[:20], 3 * X[:20]):
-        expected = 1000 * one.predict(X_new, return_std=True)[1]
-        assert_allclose(other.predict(X_new * scale + shift, return_std=True)[1], expected, rtol=1e-3)
+        for kind in (True, "value"):
+            expected = 1000 * one.predict(X_new, return_std=kind)[1]
+            found = other.predict(X_new * scale + shift, return_std=kind)[1]
+            assert_allclose(found, expected, rtol=1e-3)
 
 
 def test_weights_count_as_repeated_rows():
@@ -127,7 +134,7 @@ def test_predictions_by_the_delta_method():
     gradient = differences(predictions, network.pack())
     F = model.covariance_factor_
     expected = np.sqrt(np.einsum("ij,ik,kj->j", gradient, F @ F.T, gradient))
-    mean, std = model.predict(X[:7], return_std=True)
+    mean, std = model.predict(X[:7], return_std="value")
     assert_array_equal(mean, model.predict(X[:7]))
     assert_allclose(std, expected, rtol=1e-5)
 
@@ -156,7 +163,7 @@ def test_what_the_rows_do_not_determine_has_a_large_error():
     X, y, _ = noisy_data(200)
     problem = gaussian_problem(random_network(5, 2), 200, ReLU(), noise=0.1)
     dead = random_network(5, 2)._replace(b=np.array([0.0, -100.0]))
-    F = covariance_factor(problem, dead, UNSCALED)
+    F = all_weights(problem, dead)
     errors = covariance_module.standard_errors(dead, F)
     assert errors.W[:, 1].min() > 100 * errors.W[:, 0].max()
 
@@ -188,9 +195,13 @@ def test_std_needs_the_covariance():
 
 
 def test_too_many_weights_are_refused():
-    X = np.random.RandomState(0).standard_normal((20, 100))
-    with pytest.raises(ValueError, match="at most 5000 weights.*has 5101. Set keep_covariance=False"):
+    """Two members of 25 (200 + 2) + 1; before the fit begins."""
+    X = np.random.RandomState(0).standard_normal((20, 200))
+    match = "at most 5000 weights in one.* have 5051, 5051 weights. Set keep_covariance=False"
+    with pytest.raises(ValueError, match=match):
         OneHiddenLayerRegressor(50, activation="relu", keep_covariance=True).fit(X, X[:, 0])
+    assert size_error(100, [25, 25], 1) is None
+    assert "4901, 4901 weights" in size_error(194, [25, 25], 1)
 
 
 def test_types_are_kept():

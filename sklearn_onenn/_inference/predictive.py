@@ -1,0 +1,213 @@
+"""The distribution of a new target: where the network is, how sure that is, and the noise about it.
+
+The error of a new target, over v(x)^(1/2) of ``noise.py``, is distributed as those of the rows of the
+fit, each left out of it, or as those of held-out rows. An interval takes quantiles of these scores, with
+the one of the new row counted among them (jackknife+ without refits: R. F. Barber, E. J. Candes,
+A. Ramdas, R. J. Tibshirani, 2021, doi:10.1214/20-AOS1965; studentized: H. Papadopoulos, 2024,
+arXiv:2507.20272). A density takes the t distribution that is nearest to them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .._data.blocks import Block
+from .._data.rows import ArrayRows
+from .._data.targets import TargetScale
+from .._network.network import Network
+from .._typing import Array
+from ..activations import Activation
+from .covariance import WeightCovariance
+from .noise import NoiseModel, fit_noise, t_distribution
+from .rules import PREDICTIVE, PredictiveRules
+from .values import Values, values_left_out, values_on
+
+
+@dataclass(frozen=True)
+class Predictive:
+    """What the distribution of a new target needs beside the reported network.
+
+    Attributes
+    ----------
+    networks : list of Network
+        The members of the mean, as reported; the network itself where it is none.
+    factors : list of array of shape (n_weights, n_free_weights)
+        F of each, with F F^T the covariance of its weights.
+    shares : array of shape (n_members,)
+    noise : list of NoiseModel
+        One for each output.
+    scores : list of array
+        Errors over their standard deviations, in increasing order, one array for each output.
+    shares_below : list of array
+        Weights of the rows up to each score, in rows.
+    df, scale, rms : arrays of shape (n_outputs,)
+        Degrees of freedom and scale of the t distribution of the scores, and their root mean square.
+    noise_std : array of shape (n_outputs,)
+        Root of the mean square of the errors less the variance of the value.
+    """
+
+    networks: list[Network]
+    factors: list[Array]
+    shares: Array
+    noise: list[NoiseModel]
+    scores: list[Array]
+    shares_below: list[Array]
+    df: Array
+    scale: Array
+    rms: Array
+    noise_std: Array
+
+    def state(self) -> dict[str, Any]:
+        """Arrays, lists and dictionaries alone, to be saved."""
+        return vars(self) | {
+            "networks": [list(network) for network in self.networks],
+            "noise": [dict(vars(model)) for model in self.noise],
+        }
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any]) -> "Predictive":
+        """What :meth:`state` is of."""
+        networks = [Network(*weights) for weights in state["networks"]]
+        return cls(**state | {"networks": networks, "noise": [NoiseModel(**m) for m in state["noise"]]})
+
+    def values(self, rows: ArrayRows, activation: Activation, dtype: Any = np.float64) -> Values:
+        """The network's values on rows, and how sure they are."""
+        networks = [network.astype(dtype) for network in self.networks]
+        factors = [factor.astype(dtype, copy=False) for factor in self.factors]
+        return values_on(rows, networks, factors, self.shares, activation)
+
+    def spread(self, rows: ArrayRows, network: Network, activation: Activation) -> Array:
+        """v(x)^(1/2) of each output (n_rows, n_outputs); the network is the one reported."""
+        # A part in a million of a standard deviation is enough.
+        variances = self.values(rows, activation, np.float32).variance.astype(np.float64)
+        if all(model.lowest == model.highest for model in self.noise):
+            logs = np.broadcast_to([model.lowest for model in self.noise], variances.shape)
+        else:
+            logs = log_factors(rows, network, activation, self.noise)
+        constants = np.array([model.constant for model in self.noise])
+        factors = np.array([model.value_factor for model in self.noise])
+        spread: Array = np.sqrt((constants + factors * variances) * np.exp(logs))
+        return spread
+
+    def quantiles_of_scores(self, levels: Sequence[float]) -> Array:
+        """Quantiles (n_outputs, n_levels) of the scores, that of the new row among them.
+
+        Those beyond the scores are infinite.
+        """
+        return np.array([
+            [quantile(scores, below, level) for level in levels]
+            for scores, below in zip(self.scores, self.shares_below, strict=True)
+        ])  # fmt: skip
+
+    @property
+    def n_scores(self) -> float:
+        """Rows by which intervals are found."""
+        return min(float(below[-1]) for below in self.shares_below)
+
+
+def quantile(scores: Array, below: Array, level: float) -> float:
+    """The score up to which there is at least the share ``level`` of all scores and a further one.
+
+    Below the median the other way round, so that the interval between two such is no smaller than the
+    levels say.
+
+    Parameters
+    ----------
+    scores : array of shape (n_scores,)
+        In increasing order.
+    below : array of shape (n_scores,)
+        Weights up to each, it included.
+    level : float
+    """
+    if level < 0.5:
+        weights = np.diff(below, prepend=0.0)
+        return -quantile(-scores[::-1], np.cumsum(weights[::-1]), 1 - level)
+    needed = level * (below[-1] + 1)
+    # Rounding of the sums must not ask for a further score.
+    place = int(np.searchsorted(below, needed * (1 - 1e-12)))
+    return float(scores[place]) if place < len(scores) else np.inf
+
+
+def log_factors(
+    rows: ArrayRows, network: Network, activation: Activation, noise: Sequence[NoiseModel]
+) -> Array:
+    """Log g (n_rows, n_outputs)."""
+
+    def of_block(block: Block) -> Array:
+        units = activation.value(np.asarray(block.X @ network.W + network.b))
+        return np.stack([model.log_factor(block.X, units) for model in noise], axis=1)
+
+    return np.concatenate(rows.map(of_block))
+
+
+def fit_predictive(
+    rows: ArrayRows,
+    covariances: Sequence[WeightCovariance],
+    members: Sequence[Network],
+    shares: Array,
+    network: Network,
+    targets: TargetScale,
+    *,
+    held_out: ArrayRows | None,
+    rules: PredictiveRules = PREDICTIVE,
+) -> Predictive:
+    """The distribution of a new target.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        Rows of the fit, or some of them, with scaled targets.
+    covariances : list of WeightCovariance
+        Of the members.
+    members : list of Network
+        As reported.
+    shares : array of shape (n_members,)
+    network : Network
+        The mean of the members, as reported.
+    targets : TargetScale
+    held_out : ArrayRows or None
+        Rows with scaled targets that took no part in the fit: their errors count for the scores.
+    rules : PredictiveRules
+
+    Returns
+    -------
+    Predictive
+    """
+    activation = covariances[0].problem.activation
+    size = rows.n_features + len(network.b)
+    rows = rows.subsample(max(rules.sample_entries // size, 2))
+    left_out = values_left_out(rows, covariances, shares, rules)
+    X = rows.X if isinstance(rows.X, np.ndarray) else rows.X.toarray()
+    units = activation.value(np.asarray(rows.X @ network.W + network.b))
+    weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[:, 0]
+    errors, variances = left_out.mean * targets.scale, left_out.variance * targets.scale**2
+    outputs = zip(errors.T, variances.T, strict=True)
+    fits = [fit_noise(*of_output, X, units, weight, rules) for of_output in outputs]
+    noise, scores = [model for model, _ in fits], [found for _, found in fits]
+    factors = [covariance.of_all_weights(targets) for covariance in covariances]
+    noise_variance = np.average(errors**2 - variances, axis=0, weights=weight)
+    bare = Predictive(
+        list(members), factors, shares, noise, scores, [], *np.ones((4, len(noise)))
+    )  # fmt: skip
+    if held_out is not None:
+        y = held_out.y * targets.scale + targets.mean
+        spread = bare.spread(held_out, network, activation)
+        scores = list(((y - bare.values(held_out, activation).mean) / spread).T)
+        weight = np.ones(held_out.n_rows) if held_out.weight is None else held_out.weight[:, 0]
+    found = with_scores(bare, scores, weight)
+    return replace(found, noise_std=np.sqrt(np.maximum(noise_variance, 0.0)))
+
+
+def with_scores(bare: Predictive, scores: Sequence[Array], weight: Array) -> Predictive:
+    """The distribution whose scores are these."""
+    orders = [np.argsort(found, kind="stable") for found in scores]
+    df, scale = np.array([t_distribution(found, weight) for found in scores]).T
+    rms = np.array([np.sqrt(np.average(found**2, weights=weight)) for found in scores])
+    return replace(
+        bare,
+        scores=[found[order] for found, order in zip(scores, orders, strict=True)],
+        shares_below=[np.cumsum(weight[order]) for order in orders],
+        df=df, scale=scale, rms=rms,
+    )  # fmt: skip

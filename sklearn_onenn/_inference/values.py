@@ -1,0 +1,146 @@
+"""How sure the value of a network is: on new rows, and on rows of the fit that are left out of it.
+
+The variance of the value at a row is |J F|^2, with J its derivative by the weights and F F^T their
+covariance. Of a row of the fit that is left out, with h its leverage and r its residual,
+    (|J F|^2 - (h r / (1 - h))^2) / (1 - h)^2
+is that variance, without the row's own noise, to first order. The residual would be r / (1 - h), if the
+network were linear; by refits without the row it is r exp(1.7 h), since a network that is fitted
+again ends elsewhere.
+
+Members of a mean follow the same noise, so that the standard error of the mean is taken for the mean of
+theirs; about it they differ, as they would if they were fitted again.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .._data.blocks import Block
+from .._data.rows import ArrayRows
+from .._data.whitening import identity_coordinates
+from .._network.jacobian import chunks, jacobian
+from .._network.loss import SquaredLoss
+from .._network.network import Network
+from .._network.symmetries import TangentBasis
+from .._typing import Array
+from ..activations import Activation
+from .covariance import MAX_LEVERAGE, WeightCovariance, leverages, without_own_share
+from .rules import PredictiveRules
+
+
+class Values(NamedTuple):
+    """Values of a network, or of the mean of several.
+
+    Attributes
+    ----------
+    mean : array of shape (n_rows, n_outputs)
+    within : array of shape (n_rows, n_outputs)
+        Variance of the mean.
+    between : array of shape (n_rows, n_outputs)
+        Variance of a member about the mean; zero for a single network.
+    """
+
+    mean: Array
+    within: Array
+    between: Array
+
+    @property
+    def variance(self) -> Array:
+        """Of the value of a network that is fitted anew."""
+        return self.within + self.between
+
+
+def of_members(means: Sequence[Array], variances: Sequence[Array], shares: Array) -> Values:
+    """Values of the mean of members, from those of the members."""
+    mean = np.tensordot(shares, np.asarray(means), 1)
+    between = np.tensordot(shares, (np.asarray(means) - mean) ** 2, 1)
+    return Values(mean, np.tensordot(shares, np.sqrt(np.asarray(variances)), 1) ** 2, between)
+
+
+def values_on(
+    rows: ArrayRows,
+    networks: Sequence[Network],
+    factors: Sequence[Array],
+    shares: Array,
+    phi: Activation,
+) -> Values:
+    """Values on new rows.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        Their targets are not read.
+    networks : list of Network
+        The members, as reported.
+    factors : list of array of shape (n_weights, n_free_weights)
+        F of each.
+    shares : array of shape (n_members,)
+    phi : Activation
+
+    Returns
+    -------
+    Values
+    """
+    problem = SquaredLoss(rows, phi, identity_coordinates(rows.n_features))
+    bases = [TangentBasis(network, degree=None, fit_intercept=True) for network in networks]
+
+    def of_block(block: Block) -> Values:
+        means, variances = [], []
+        for network, factor, every in zip(networks, factors, bases, strict=True):
+            parts = []
+            for chunk in chunks(block, every.size * network.V.shape[1]):
+                J, R = jacobian(chunk, problem, network, every, dtype=factor.dtype)
+                parts.append((R + chunk.y, ((J @ factor) ** 2).sum(axis=2).T))
+            mean, variance = (np.concatenate(found) for found in zip(*parts, strict=True))
+            means.append(mean)
+            variances.append(variance)
+        return of_members(means, variances, shares)
+
+    return Values(*(np.concatenate(part) for part in zip(*rows.map(of_block), strict=True)))
+
+
+def values_left_out(
+    rows: ArrayRows, covariances: Sequence[WeightCovariance], shares: Array, rules: PredictiveRules
+) -> Values:
+    """What is left of the targets of rows of the fit, each left out of it.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+        Rows of the fit, or some of them, with scaled targets.
+    covariances : list of WeightCovariance
+        Of the members.
+    shares : array of shape (n_members,)
+    rules : PredictiveRules
+
+    Returns
+    -------
+    Values
+        Their mean is the target less the value; all of scaled targets.
+    """
+
+    def of_block(block: Block) -> Values:
+        members = [left_out_of_member(block, covariance, rules) for covariance in covariances]
+        residuals, variances = zip(*members, strict=True)
+        return of_members(residuals, variances, shares)
+
+    return Values(*(np.concatenate(part) for part in zip(*rows.map(of_block), strict=True)))
+
+
+def left_out_of_member(
+    block: Block, covariance: WeightCovariance, rules: PredictiveRules
+) -> tuple[Array, Array]:
+    """Residuals and variances of the values (rows, n_outputs) of one network."""
+    problem, network, free = covariance.problem, covariance.network, covariance.free
+    input_weights, n = problem.to_inputs(network), problem.rows.weight_sum
+    residuals, variances = [], []
+    for chunk in chunks(block, free.size * network.V.shape[1]):
+        J, R = jacobian(chunk, problem, input_weights, free)
+        h = np.stack([leverages(Q, covariance.inverse_root, n) for Q in J], axis=1)
+        own = (h * without_own_share(R, h)) ** 2
+        variance = ((J @ covariance.factor) ** 2).sum(axis=2).T
+        left = 1 - np.minimum(h, MAX_LEVERAGE)
+        residuals.append(-R * np.exp(rules.refit_growth * h))
+        variances.append(np.maximum(variance - own, 0.0) / left**2)
+    return np.concatenate(residuals), np.concatenate(variances)

@@ -1,0 +1,55 @@
+"""Quantiles of scores, by enumeration; and states that are saved."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._inference.predictive import Predictive, quantile
+
+
+@pytest.mark.parametrize("n", [9, 10, 19])
+@pytest.mark.parametrize("level", [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+def test_a_further_score_is_below_its_quantile_as_often_as_asked(n, level):
+    """Of n + 1 exchangeable scores each is the new one as often."""
+    scores = np.arange(n + 1.0)
+    below = 0
+    for new in range(n + 1):
+        others = np.delete(scores, new)
+        below += scores[new] <= quantile(others, np.arange(1.0, n + 1), level)
+    if level >= 0.5:
+        assert below == np.ceil(level * (n + 1) - 1e-9)
+    else:
+        above = sum(
+            scores[new] >= quantile(np.delete(scores, new), np.arange(1.0, n + 1), level)
+            for new in range(n + 1)
+        )
+        assert above == np.ceil((1 - level) * (n + 1) - 1e-9)
+
+
+def test_quantiles_beyond_the_scores_are_infinite():
+    scores, below = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])
+    assert quantile(scores, below, 0.75) == 3
+    assert quantile(scores, below, 0.76) == np.inf
+    assert quantile(scores, below, 0.24) == -np.inf
+    assert quantile(scores, below, 0.25) == 1
+
+
+def test_weights_count_as_repeated_scores():
+    scores, weight = np.array([1.0, 2.0, 4.0]), np.array([3.0, 1.0, 5.0])
+    repeated = np.repeat(scores, weight.astype(int))
+    for level in np.linspace(0.05, 0.95, 19):
+        expected = quantile(repeated, np.arange(1.0, 10.0), level)
+        assert quantile(scores, np.cumsum(weight), level) == expected
+
+
+def test_a_state_holds_arrays_and_is_read_again():
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    model = OneHiddenLayerRegressor(2, keep_covariance=True, random_state=0).fit(X, np.sin(X[:, 0]))
+    state = model._predictive
+    again = Predictive.of_state(state)
+    assert_array_equal(again.state()["scores"][0], state["scores"][0])
+    kinds = {type(value) for value in state.values()} | {
+        type(value) for part in state["noise"] for value in part.values()
+    }
+    assert kinds <= {list, np.ndarray, float, np.float64}
