@@ -5,7 +5,7 @@ How sure are the weights?
 
 A recovered network is a statistical model, and its weights have standard errors like the coefficients
 of a linear one. ``keep_covariance=True`` keeps their covariance; ``coefs_std_`` then has the standard
-errors, and ``predict(X, return_std=True)`` those of the network's value.
+errors, and ``predict(X, return_std="value")`` those of the network's value.
 
 What to take away: the intervals hold the truth about as often as they say, also where the noise is
 larger for some rows than for others.
@@ -23,8 +23,9 @@ rng = np.random.default_rng(0)
 # %%
 # A curve
 # -------
-# One input, and noise that grows with it. The band is two standard errors of the curve, not the
-# scatter of the points about it: it narrows with the number of rows.
+# One input, and noise that grows with it. The dark band is two standard errors of the curve: it narrows
+# with the number of rows. The light one is for new points: nine of ten lie in it, also where the noise is
+# larger.
 
 
 def curve(x):
@@ -37,9 +38,14 @@ y = curve(x) + 0.05 * (4 + x) * rng.standard_normal(300)
 model = OneHiddenLayerRegressor(k=2, activation="tanh", keep_covariance=True, random_state=0)
 model.fit(x[:, None], y)
 grid = np.linspace(-3, 3, 200)
-mean, std = model.predict(grid[:, None], return_std=True)
+mean, std = model.predict(grid[:, None], return_std="value")
+lower, upper = model.predict_interval(grid[:, None], confidence_level=0.9)
 inside = np.abs(mean - curve(grid)) < 2 * std
-print(f"the band holds the curve at {np.mean(inside):.0%} of the grid")
+print(f"the dark band holds the curve at {np.mean(inside):.0%} of the grid")
+x_new = rng.uniform(-3, 3, 2000)
+y_new = curve(x_new) + 0.05 * (4 + x_new) * rng.standard_normal(2000)
+low, high = model.predict_interval(x_new[:, None])
+print(f"the light band holds {np.mean((low <= y_new) & (y_new <= high)):.0%} of new points")
 
 # %%
 # Weights
@@ -62,7 +68,8 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained"
 left.plot(x, y, ".", color="0.75", markersize=4, label="rows")
 left.plot(grid, curve(grid), "k--", linewidth=1, label="planted")
 left.plot(grid, mean, color="tab:blue", label="fit")
-left.fill_between(grid, mean - 2 * std, mean + 2 * std, alpha=0.3, label="two standard errors")
+left.fill_between(grid, lower, upper, color="tab:blue", alpha=0.15, label="90 % of new points")
+left.fill_between(grid, mean - 2 * std, mean + 2 * std, color="tab:blue", alpha=0.5, label="two standard errors")
 left.set(xlabel="x", ylabel="y", title="Predictions")
 left.legend()
 

@@ -142,8 +142,10 @@ class OneHiddenLayerRegressor(
         Start from the weights of the last fit.
 
     keep_covariance : bool, default=False
-        Keep the covariance of the weights, a square matrix of at most 5000 of them: ``predict`` then
-        takes ``return_std``, and the fit has ``coefs_std_``.
+        Keep what intervals need: the covariance of the weights, a square matrix for each network that
+        is averaged, of at most 5000 weights in one, and the errors of the rows when left out. With it
+        there are :meth:`predict_interval`, :meth:`predict_quantiles`, :meth:`predict_distribution` and
+        ``return_std`` of :meth:`predict`.
 
     n_jobs : int or None, default=None
         Starts that run side by side, as threads; see Notes. The result does not depend on it.
@@ -180,10 +182,16 @@ class OneHiddenLayerRegressor(
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
-        Standard errors of ``coefs_`` and ``intercepts_``, with ``keep_covariance`` only; those of V of
-        homogeneous units hold ``|v_i| = 1``. Noise may depend on the row.
+        Standard errors of ``coefs_`` and ``intercepts_`` (HC3), with ``keep_covariance`` only, of a
+        single network, not of a mean (see Notes); those of V of homogeneous units hold ``|v_i| = 1``.
+        Noise may depend on the row.
     covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
         F, with F F^T the covariance of all weights in the order W, b, V, c; likewise.
+    noise_std_ : ndarray of shape (n_outputs,)
+        Standard deviation of the noise, the root of its mean over the rows; with ``keep_covariance``.
+    noise_p_value_ : ndarray of shape (n_outputs,)
+        Probability of so large a dependence of the noise on the row, if there is none: below .05
+        intervals follow it; likewise.
     n_iter_ : int
         Iterations of all stages: the length of the loss curve.
     n_passes_ : float
