@@ -69,7 +69,9 @@ left.plot(x, y, ".", color="0.75", markersize=4, label="rows")
 left.plot(grid, curve(grid), "k--", linewidth=1, label="planted")
 left.plot(grid, mean, color="tab:blue", label="fit")
 left.fill_between(grid, lower, upper, color="tab:blue", alpha=0.15, label="90 % of new points")
-left.fill_between(grid, mean - 2 * std, mean + 2 * std, color="tab:blue", alpha=0.5, label="two standard errors")
+left.fill_between(
+    grid, mean - 2 * std, mean + 2 * std, color="tab:blue", alpha=0.5, label="two standard errors"
+)
 left.set(xlabel="x", ylabel="y", title="Predictions")
 left.legend()
 

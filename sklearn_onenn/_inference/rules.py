@@ -60,7 +60,7 @@ BUDGET = CertificateBudget()
 
 @dataclass(frozen=True)
 class PredictiveRules:
-    """How errors of prediction are estimated, measured in ``doc/benchmarks/uci.md``.
+    """How errors of prediction are estimated, measured in ``doc/benchmarks/predictive.md``.
 
     Attributes
     ----------
