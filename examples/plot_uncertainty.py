@@ -24,8 +24,8 @@ rng = np.random.default_rng(0)
 # A curve
 # -------
 # One input, and noise that grows with it. The dark band is two standard errors of the curve: it narrows
-# with the number of rows. The light one is for new points: nine of ten lie in it, also where the noise is
-# larger.
+# with the number of rows. The light one is for new points: nine of ten lie in it, also where the noise
+# is larger.
 
 
 def curve(x):

@@ -2,17 +2,17 @@
 
 UCI tables: the protocol, the splits and the setting of uci.py (k=250, tanh), with keep_covariance=True.
 
-- log-likelihood: of the test rows under ``predict_distribution``, in the units of the target as given, its
-  mean over splits. MC dropout, same splits: 4000 epochs, from mc_dropout_per_split.csv (columns set, split,
-  log_likelihood) where the folder has it. Difference: ours minus MC dropout's, split by split, and the
-  standard error of its mean. Published means: PBP, MC dropout, deep ensembles (Lakshminarayanan et al.,
-  NeurIPS 2017, table 1);
+- log-likelihood: of the test rows under ``predict_distribution``, in the units of the target as given,
+  its mean over splits. MC dropout, same splits: 4000 epochs, from mc_dropout_per_split.csv (columns set,
+  split, log_likelihood) where the folder has it. Difference: ours minus MC dropout's, split by split, and
+  the standard error of its mean. Published means: PBP, MC dropout, deep ensembles (Lakshminarayanan et
+  al., NeurIPS 2017, table 1);
 - .9, .95: shares of the test rows within ``predict_interval``. Target: .88 to .92, .935 to .965;
 - thirds: the share for .9 in each third of the widths, of all splits together: lowest and highest;
 - width: mean width of intervals at .9, .95 and .99.
 
-Planted: five uniform columns, y = 2 sin(x_1 + x_2) + x_3 x_4 and noise: of sd .5 everywhere ("equal"); of
-sd .2 to 1 ("growing", in proportion to x_1 + 3); .4 times t(3); exponential of sd .5 ("skewed"); in
+Planted: five uniform columns, y = 2 sin(x_1 + x_2) + x_3 x_4 and noise: of sd .5 everywhere ("equal");
+of sd .2 to 1 ("growing", in proportion to x_1 + 3); .4 times t(3); exponential of sd .5 ("skewed"); in
 proportion to the value ("multiplicative"). 6000 new rows, eight seeds. Target: thirds of .87 to .93.
 
     python examples/benchmarks/predictive.py --data FOLDER                         on all cores
@@ -137,9 +137,8 @@ def one_set(name, data, n_splits, setting, jobs):
     if dropout is not None:
         difference = paired(ours - dropout)
         comparison = [f"{dropout.mean():.3f}", f"{difference[0]:+.3f}", f"{difference[1]:.3f}"]
-    return [
-        name, len(X), n_splits, f"{ours.mean():.3f}", target, *comparison, *published, *coverage(results),
-    ]  # fmt: skip
+    row = [name, len(X), n_splits, f"{ours.mean():.3f}", target, *comparison, *published]
+    return row + coverage(results)
 
 
 def arguments_of_command():
