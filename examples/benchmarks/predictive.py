@@ -4,9 +4,9 @@ UCI tables: the protocol, the splits and the setting of uci.py (k=250, tanh), wi
 
 - log-likelihood: of the test rows under ``predict_distribution``, in the units of the target as given,
   its mean over splits. MC dropout, same splits: 4000 epochs, from mc_dropout_per_split.csv (columns set,
-  split, log_likelihood) where the folder has it. Difference: ours minus MC dropout's, split by split, and
-  the standard error of its mean. Published means: PBP, MC dropout, deep ensembles (Lakshminarayanan et
-  al., NeurIPS 2017, table 1);
+  split, log_likelihood) where the folder has it. Difference: ours minus MC dropout's, split by split,
+  and the standard error of its mean. Published means: PBP, MC dropout, deep ensembles
+  (Lakshminarayanan et al., NeurIPS 2017, table 1);
 - .9, .95: shares of the test rows within ``predict_interval``. Target: .88 to .92, .935 to .965;
 - thirds: the share for .9 in each third of the widths, of all splits together: lowest and highest;
 - width: mean width of intervals at .9, .95 and .99.
