@@ -275,7 +275,7 @@ class PredictionMixin:
             return
         covariances = [weight_covariance(problem, member, targets) for member in members]
         predictive = fit_predictive(
-            problem.array_rows, covariances, members, shares, network, targets,
+            problem.rows, covariances, members, shares, network, targets,
             held_out=None if held_out is None else held_out.in_memory(),
         )  # fmt: skip
         self._predictive = predictive.state()

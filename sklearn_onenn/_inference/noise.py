@@ -145,7 +145,7 @@ def t_distribution(scores: Array, weight: Array) -> tuple[float, float]:
 
 def standardized_features(X: Array, units: Array, weight: Array) -> tuple[Array, "Expansion"]:
     """Inputs and units, centred; each kind has a mean square of one in all."""
-    parts = np.concatenate([X, units], axis=1)
+    parts = np.concatenate([X, units], axis=1, dtype=np.float64)
     mean = np.average(parts, axis=0, weights=weight)
     parts -= mean
     scale = np.sqrt(np.average(parts**2, axis=0, weights=weight))

@@ -3,8 +3,8 @@
 The error of a new target, over v(x)^(1/2) of ``noise.py``, is distributed as those of the rows of the
 fit, each left out of it, or as those of held-out rows. An interval takes quantiles of these scores, with
 the one of the new row counted among them (jackknife+ without refits: R. F. Barber, E. J. Candes,
-A. Ramdas, R. J. Tibshirani, 2021, doi:10.1214/20-AOS1965; studentized: H. Papadopoulos, 2024,
-arXiv:2507.20272). A density takes the t distribution that is nearest to them.
+A. Ramdas, R. J. Tibshirani, 2021, doi:10.1214/20-AOS1965; by Gauss-Newton matrices, arXiv:2507.20272). A
+density takes the t distribution that is nearest to them.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .._data.blocks import Block
-from .._data.rows import ArrayRows
+from .._data.rows import ArrayRows, Rows
 from .._data.targets import TargetScale
 from .._network.network import Network
 from .._typing import Array
@@ -143,7 +143,7 @@ def log_factors(
 
 
 def fit_predictive(
-    rows: ArrayRows,
+    rows: Rows,
     covariances: Sequence[WeightCovariance],
     members: Sequence[Network],
     shares: Array,
@@ -157,8 +157,8 @@ def fit_predictive(
 
     Parameters
     ----------
-    rows : ArrayRows
-        Rows of the fit, or some of them, with scaled targets.
+    rows : Rows
+        Those of the fit, with scaled targets. Of many, or where they are not in memory, some count.
     covariances : list of WeightCovariance
         Of the members.
     members : list of Network
@@ -177,11 +177,11 @@ def fit_predictive(
     """
     activation = covariances[0].problem.activation
     size = rows.n_features + len(network.b)
-    rows = rows.subsample(max(rules.sample_entries // size, 2))
-    left_out = values_left_out(rows, covariances, shares, rules)
-    X = rows.X if isinstance(rows.X, np.ndarray) else rows.X.toarray()
-    units = activation.value(np.asarray(rows.X @ network.W + network.b))
-    weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[:, 0]
+    sample = rows.subsample(max(rules.sample_entries // size, 2))
+    left_out = values_left_out(sample, covariances, shares, rules)
+    X = sample.X if isinstance(sample.X, np.ndarray) else sample.X.toarray()
+    units = activation.value(np.asarray(sample.X @ network.W + network.b))
+    weight = np.ones(sample.n_rows) if sample.weight is None else sample.weight[:, 0]
     errors, variances = left_out.mean * targets.scale, left_out.variance * targets.scale**2
     outputs = zip(errors.T, variances.T, strict=True)
     fits = [fit_noise(*of_output, X, units, weight, rules) for of_output in outputs]

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from _planted import gaussian_problem, random_network
 from numpy.testing import assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._inference.predictive import Predictive, quantile
+from sklearn_onenn._data.targets import TargetScale
+from sklearn_onenn._inference.covariance import weight_covariance
+from sklearn_onenn._inference.predictive import Predictive, fit_predictive, quantile
+from sklearn_onenn._inference.rules import PredictiveRules
+from sklearn_onenn.activations import Tanh
 
 
 @pytest.mark.parametrize("n", [9, 10, 19])
@@ -53,3 +58,16 @@ def test_a_state_holds_arrays_and_is_read_again():
         type(value) for part in state["noise"] for value in part.values()
     }
     assert kinds <= {list, np.ndarray, float, np.float64}
+
+
+def test_of_many_rows_some_count():
+    """60 rows of two columns and two units: 80 entries are those of twenty rows."""
+    problem = gaussian_problem(random_network(2, 2), 60, Tanh(), noise=0.1)
+    network, targets = random_network(2, 2), TargetScale(np.zeros(1), np.ones(1))
+    covariance = weight_covariance(problem, network, targets)
+    for entries, expected in ((80, 20), (10**6, 60)):
+        found = fit_predictive(
+            problem.rows, [covariance], [network], np.ones(1), network, targets, held_out=None,
+            rules=PredictiveRules(sample_entries=entries),
+        )  # fmt: skip
+        assert found.n_scores == expected
