@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import get_blas_funcs
 
 from .._data.blocks import Block
 from .._data.rows import ArrayRows
@@ -91,13 +92,23 @@ def values_on(
             parts = []
             for chunk in chunks(block, every.size * network.V.shape[1]):
                 J, R = jacobian(chunk, problem, network, every, dtype=factor.dtype)
-                parts.append((R + chunk.y, ((J @ factor) ** 2).sum(axis=2).T))
+                variances_of_chunk = [squared_norms(Q, factor) for Q in J]
+                parts.append((R + chunk.y, np.stack(variances_of_chunk, axis=1)))
             mean, variance = (np.concatenate(found) for found in zip(*parts, strict=True))
             means.append(mean)
             variances.append(variance)
         return of_members(means, variances, shares)
 
     return Values(*(np.concatenate(part) for part in zip(*rows.map(of_block), strict=True)))
+
+
+def squared_norms(Q: Array, factor: Array) -> Array:
+    """Squared norms (rows,) of the rows of Q F, with F lower triangular; Q is overwritten."""
+    if factor.shape[0] != factor.shape[1]:
+        return ((Q @ factor) ** 2).sum(axis=1)
+    (multiply,) = get_blas_funcs(("trmm",), (Q, factor))
+    product = multiply(1.0, factor, Q.T, lower=1, trans_a=1, overwrite_b=1)
+    return np.einsum("ij,ij->j", product, product)
 
 
 def values_left_out(

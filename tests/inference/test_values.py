@@ -60,7 +60,8 @@ def test_values_of_two_members_by_the_delta_method():
     X = np.random.default_rng(0).standard_normal((6, 3))
     networks = [random_network(3, 2, 2, seed=seed) for seed in (0, 1)]
     rng = np.random.default_rng(1)
-    factors = [rng.standard_normal((len(network.pack()), 4)) for network in networks]
+    n_weights = len(networks[0].pack())
+    factors = [rng.standard_normal((n_weights, 4)), np.tril(rng.standard_normal((n_weights,) * 2))]
     found = values_on(ArrayRows(X, np.zeros((6, 2))), networks, factors, np.full(2, 0.5), Tanh())
     values = [forward(X, network, Tanh()) for network in networks]
     assert_allclose(found.mean, np.mean(values, axis=0))
