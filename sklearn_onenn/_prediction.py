@@ -62,14 +62,16 @@ class PredictionMixin:
             raise ValueError(f'return_std must be a bool or "value", got {return_std!r}.')
         if not return_std:
             return self._by_blocks(X, self._values)
-        predictive = self._predictive_or_error("return_std")
+        predictive, activation = self._predictive_or_error("return_std"), get_activation(self.activation)
 
         def with_std(rows: ArrayRows, network: Network) -> tuple[Array, Array]:
             if return_std == "value":
-                found = predictive.values(rows, get_activation(self.activation))
+                found = predictive.values(rows, activation)
                 shares = (predictive.shares**2).sum()
                 return self._values(rows, network), np.sqrt(found.within + shares * found.between)
-            return self._values(rows, network), predictive.rms * self._spread(rows, network)
+            return self._values(rows, network), predictive.rms * predictive.spread(
+                rows, network, activation
+            )
 
         return self._by_blocks(X, with_std)
 
@@ -188,9 +190,12 @@ class PredictionMixin:
         """
         check_is_fitted(self)
         predictive = self._predictive_or_error("predict_distribution")
+        activation = get_activation(self.activation)
 
         def parts(rows: ArrayRows, network: Network) -> tuple[Array, Array]:
-            return self._values(rows, network), predictive.scale * self._spread(rows, network)
+            return self._values(rows, network), predictive.scale * predictive.spread(
+                rows, network, activation
+            )
 
         location, scale = self._by_blocks(X, parts)
         return stats.t(predictive.df if self.n_outputs_ > 1 else predictive.df[0], location, scale)
@@ -198,7 +203,7 @@ class PredictionMixin:
     def _quantiles(self, X: Any, levels: Sequence[float], asked: str) -> Array:
         """Quantiles of new targets, the last axis along the levels."""
         check_is_fitted(self)
-        predictive = self._predictive_or_error("intervals")
+        predictive, activation = self._predictive_or_error("intervals"), get_activation(self.activation)
         scores = predictive.quantiles_of_scores(levels)
         if not np.isfinite(scores).all():
             n = predictive.n_scores
@@ -210,7 +215,7 @@ class PredictionMixin:
             )
 
         def ends(rows: ArrayRows, network: Network) -> Array:
-            widths = self._spread(rows, network)[..., None] * scores
+            widths = predictive.spread(rows, network, activation)[..., None] * scores
             return self._values(rows, network)[..., None] + widths
 
         found: Array = self._by_blocks(X, ends)
@@ -246,11 +251,6 @@ class PredictionMixin:
         """Predictions (rows, n_outputs)."""
         activation = get_activation(self.activation)
         return np.concatenate(rows.map(lambda block: forward(block.X, network, activation)))
-
-    def _spread(self, rows: ArrayRows, network: Network) -> Array:
-        """Standard deviations (rows, n_outputs) in units of the scores."""
-        predictive = Predictive.of_state(self._predictive)
-        return predictive.spread(rows, network, get_activation(self.activation))
 
     def _predictive_or_error(self, asked: str) -> Predictive:
         """What a fit with ``keep_covariance=True`` has."""

@@ -20,7 +20,6 @@ proportion to the value ("multiplicative"). 6000 new rows, eight seeds. Target: 
 """
 
 import argparse
-import csv
 import time
 import warnings
 from pathlib import Path
@@ -30,10 +29,9 @@ import numpy as np
 from _report import Report
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
-from uci import ACTIVATION, SETS, K, load, paired, published_splits
+from uci import ACTIVATION, SETS, K, load, paired, published_by_split, published_splits
 
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn.metrics import mean_log_likelihood
@@ -86,7 +84,7 @@ def judged(setting, X, y, X_new, y_new, seed):
 
 def one_split(X, y, train, test, seed, setting):
     """A fit on the training rows with standardized columns, judged on the test rows."""
-    scaler = make_pipeline(StandardScaler()).fit(X[train])
+    scaler = StandardScaler().fit(X[train])
     inside, outside = scaler.transform(X[train]), scaler.transform(X[test])
     return judged(setting, inside, y[train], outside, y[test], seed)
 
@@ -112,17 +110,6 @@ def coverage(results):
     ]  # fmt: skip
 
 
-def published_by_split(data, folder, n_splits):
-    """Log-likelihood of MC dropout on the first splits, None where the file is missing."""
-    path = data / "mc_dropout_per_split.csv"
-    if not path.exists():
-        return None
-    with path.open(newline="") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["set"] == folder]
-    values = {int(row["split"]): row["log_likelihood"] for row in rows}
-    return np.array([values[split] for split in range(n_splits)], float)
-
-
 def one_set(name, data, n_splits, setting, jobs):
     """A row of the table."""
     target, *published = LIKELIHOODS[name]
@@ -133,7 +120,10 @@ def one_set(name, data, n_splits, setting, jobs):
         for seed, split in enumerate(published_splits(len(X), n_splits))
     )
     ours = np.array([result.likelihood for result in results])
-    dropout, comparison = published_by_split(data, SETS[name].folder, n_splits), [""] * 3
+    dropout, comparison = (
+        published_by_split(data, SETS[name].folder, n_splits, "log_likelihood"),
+        [""] * 3,
+    )
     if dropout is not None:
         difference = paired(ours - dropout)
         comparison = [f"{dropout.mean():.3f}", f"{difference[0]:+.3f}", f"{difference[1]:.3f}"]

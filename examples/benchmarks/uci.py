@@ -91,14 +91,14 @@ def published_splits(n, n_splits):
     return [(order[:n_train], order[n_train:]) for order in orders]
 
 
-def published_by_split(data, folder, n_splits):
-    """RMSE of MC dropout on the first splits, None where the file is missing."""
+def published_by_split(data, folder, n_splits, column="rmse"):
+    """A column of MC dropout's figures on the first splits, None where the file is missing."""
     path = data / "mc_dropout_per_split.csv"
     if not path.exists():
         return None
     with path.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["set"] == folder]
-    values = {int(row["split"]): row["rmse"] for row in rows}
+    values = {int(row["split"]): row[column] for row in rows}
     return np.array([values[split] for split in range(n_splits)], float)
 
 

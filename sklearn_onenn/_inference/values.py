@@ -4,8 +4,8 @@ The variance of the value at a row is |J F|^2, with J its derivative by the weig
 covariance. Of a row of the fit that is left out, with h its leverage and r its residual,
     (|J F|^2 - (h r / (1 - h))^2) / (1 - h)^2
 is that variance, without the row's own noise, to first order. The residual would be r / (1 - h), if the
-network were linear; by refits without the row it is r exp(1.7 h), since a network that is fitted
-again ends elsewhere.
+network were linear; that of a network that is fitted again, which ends elsewhere, is better foretold by
+r exp(1.7 h), with ``PredictiveRules.refit_growth`` for 1.7.
 
 Members of a mean follow the same noise, so that the standard error of the mean is taken for the mean of
 theirs; about it they differ, as they would if they were fitted again.
