@@ -73,7 +73,8 @@ class Activation(ABC):
     Attributes
     ----------
     name : str
-        Name for messages and the registry; by default the class name in lower case.
+        Name for messages, and in ``ACTIVATIONS`` where it is listed there; by default the class name in
+        lower case.
     degree : int or None
         Degree of homogeneity, phi(c z) = c^degree phi(z) for c > 0; None if not homogeneous.
     symmetry : {"none", "odd", "point"}

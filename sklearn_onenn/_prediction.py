@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +18,40 @@ from ._inference.predictive import Predictive, fit_predictive
 from ._network.loss import SquaredLoss
 from ._network.network import Network, forward
 from ._network.symmetries import caller_network
-from ._optimization.gauss_newton import Solution
+from ._search.one_start import FitOptions, StartResult
 from ._typing import Array
 from ._validation import ROWS, refuse_dask_collections
 from .activations import Activation, get_activation
+
+
+class Fit(NamedTuple):
+    """A fit, and the rows that it is judged by.
+
+    Attributes
+    ----------
+    result : StartResult
+    problem : SquaredLoss
+        Its rows have the weights by which they were fitted.
+    targets : TargetScale
+    options : FitOptions
+    loss : float
+        As reported.
+    seen : array
+        By which the training set is known again.
+    counted : Rows
+        The rows, with targets scaled, each as often as it is there.
+    held_out : Rows or None
+        Held-out rows, likewise.
+    """
+
+    result: StartResult
+    problem: SquaredLoss
+    targets: TargetScale
+    options: FitOptions
+    loss: float
+    seen: Array
+    counted: Rows
+    held_out: Rows | None
 
 
 class PredictionMixin:
@@ -258,11 +288,10 @@ class PredictionMixin:
             raise ValueError(f"{asked} needs a fit with keep_covariance=True: set it, and fit again.")
         return Predictive.of_state(self._predictive)
 
-    def _store_uncertainty(
-        self, solution: Solution, problem: SquaredLoss, targets: TargetScale, held_out: Rows | None
-    ) -> None:
+    def _store_uncertainty(self, fit: Fit) -> None:
         """Covariances of the members, and what the errors of left-out rows say of new targets."""
-        problem = problem.replace(problem.rows, alpha=solution.alpha or 0.0)
+        solution, targets = fit.result.solution, fit.targets
+        problem = fit.problem.replace(fit.problem.rows, alpha=solution.alpha or 0.0)
         network = self._network()
         members, shares = [network], np.ones(1)
         if solution.members:
@@ -275,8 +304,8 @@ class PredictionMixin:
             return
         covariances = [weight_covariance(problem, member, targets) for member in members]
         predictive = fit_predictive(
-            problem.rows, covariances, members, shares, network, targets,
-            held_out=None if held_out is None else held_out.in_memory(),
+            fit.counted, covariances, members, shares, network, targets,
+            held_out=None if fit.held_out is None else fit.held_out.in_memory(),
         )  # fmt: skip
         self._predictive = predictive.state()
         self.noise_std_ = predictive.noise_std

@@ -18,25 +18,28 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
-from ._data.rows import Rows, block_threads
+from ._data.rows import ArrayRows, Rows, block_threads
 from ._data.streams import RowBlocks, StreamRows, summarize
 from ._data.targets import TargetScale, merge_equal_rows
 from ._data.whitening import Coordinates, identity_coordinates, whitening
 from ._inference.covariance import size_error
+from ._inference.rules import REWEIGHTING
+from ._inference.student_t import StudentNoise
 from ._network.loss import SquaredLoss
 from ._network.network import Network
 from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
-from ._prediction import PredictionMixin
+from ._prediction import Fit, PredictionMixin
 from ._search.ensemble import member_widths
-from ._search.growing_samples import fit_on_nested_samples, growing_samples
-from ._search.one_start import FitOptions, StartResult
+from ._search.growing_samples import fit_on_nested_samples, growing_samples, refine_on
+from ._search.one_start import FitOptions
 from ._search.progress import Observer, Observers, Printer
 from ._search.rules import SearchRules
 from ._search.width import choose_width
 from ._tensor.initialization import check_score_function
-from ._typing import Array
+from ._typing import Array, RowMatrix
 from ._validation import (
+    Arrays,
     checked_array,
     checked_blocks,
     held_out_rows,
@@ -49,6 +52,7 @@ from .certificate import Certificate, certify, is_training_set
 SOME_FITS_HAVE = (
     "validation_loss_", "validation_loss_curve_",
     "coefs_std_", "intercepts_std_", "covariance_factor_", "noise_std_", "noise_p_value_", "_predictive",
+    "noise_df_", "noise_scale_",
 )  # fmt: skip
 
 
@@ -82,6 +86,11 @@ class OneHiddenLayerRegressor(
         phi: "tanh", "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "erf", "gelu",
         "softplus", "identity", "square", or an instance of
         :class:`sklearn_onenn.activations.Activation`.
+
+    loss : {"squared_error", "student_t"}, default="squared_error"
+        "student_t" is for targets of which a few are grossly wrong: rows are weighted by the precision
+        that an error of a t distribution lets expect, whose degrees of freedom and scale are those of
+        largest likelihood [5]_. It takes three fits, and X as an array.
 
     fit_intercept : bool, default=True
         Whether units have biases b and the output has an intercept c. False is the model of the paper.
@@ -170,7 +179,7 @@ class OneHiddenLayerRegressor(
         The start that led to them.
     loss_ : float
         Half the mean squared residual, without the penalty. Of several outputs it is the sum, with
-        each at the same scale.
+        each at the same scale. With ``loss="student_t"`` rows have the weights of their residuals.
     loss_curve_ : list of float
         Loss at every iteration of the start that won: in descent that on the rows of the step, in the
         stage "smoothed" that of smoothed units.
@@ -178,7 +187,8 @@ class OneHiddenLayerRegressor(
         Stages of the loss curve and their numbers of iterations: "descent", "unpenalized" (steps without
         a penalty) or "penalized" (where the weights can interpolate any targets), "evidence" (the
         penalty is looked for), "smoothed" (units with a kink), "polish", "ensemble mean" (see Notes),
-        "larger sample", and "constant" (where the mean of y is nearer to it than all of that led to).
+        "larger sample", "reweighted" (``loss="student_t"``), and "constant" (where the mean of y is
+        nearer to it than all of that led to).
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
@@ -187,6 +197,8 @@ class OneHiddenLayerRegressor(
         Noise may depend on the row.
     covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
         F, with F F^T the covariance of all weights in the order W, b, V, c; likewise.
+    noise_df_, noise_scale_ : float, ndarray of shape (n_outputs,)
+        Degrees of freedom and scale of the errors, with ``loss="student_t"`` only.
     noise_std_ : ndarray of shape (n_outputs,)
         Standard deviation of the noise, the root of its mean over the rows; with ``keep_covariance``.
     noise_p_value_ : ndarray of shape (n_outputs,)
@@ -247,6 +259,10 @@ class OneHiddenLayerRegressor(
     .. [4] L. K. Hansen, P. Salamon, "Neural Network Ensembles", IEEE Transactions on Pattern Analysis
        and Machine Intelligence, 1990, doi:10.1109/34.58871.
 
+    .. [5] K. L. Lange, R. J. A. Little, J. M. G. Taylor, "Robust Statistical Modeling Using the t
+       Distribution", Journal of the American Statistical Association, 1989,
+       doi:10.1080/01621459.1989.10478852.
+
     Examples
     --------
     >>> from sklearn_onenn import OneHiddenLayerRegressor
@@ -263,6 +279,7 @@ class OneHiddenLayerRegressor(
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "activation": [str, Activation],
+        "loss": [StrOptions({"squared_error", "student_t"})],
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
         "moments": [StrOptions({"residual", "raw"})],
@@ -287,6 +304,7 @@ class OneHiddenLayerRegressor(
         k: int | Literal["auto"] = 100,
         *,
         activation: str | Activation = "tanh",
+        loss: Literal["squared_error", "student_t"] = "squared_error",
         fit_intercept: bool = True,
         init: str | Sequence[Any] = "tensor",
         moments: str = "residual",
@@ -307,6 +325,7 @@ class OneHiddenLayerRegressor(
     ) -> None:
         self.k = k
         self.activation = activation
+        self.loss = loss
         self.fit_intercept = fit_intercept
         self.init = init
         self.moments = moments
@@ -380,25 +399,106 @@ class OneHiddenLayerRegressor(
         check_score_function(self.score_function, X, self.moments)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:
-            rows, targets = self._rows(X, y, sample_weight, executor)
-            validation = held_out_rows(self, *held_out, rows.n_outputs)
-            samples = self._samples(rows, random_state)
-            moment_coordinates, coordinates = self._coordinates(rows, samples[0])
-            problem = self._problem(rows, coordinates, 0.0 if self.alpha == "auto" else self.alpha)
-            task.weights = partial(self._weights, problem=problem, targets=targets)
-            printers = [Printer(self.verbose, targets.loss_unit)] if self.verbose else []
-            options = self._options(moment_coordinates, problem, targets, [*printers, task])
+            if self.loss == "student_t":
+                arrays = self._arrays(X, y, sample_weight)
+                validation = held_out_rows(self, *held_out, arrays[1].shape[1])
+                fit = self._fit_reweighted(arrays, validation, executor, random_state, task)
+            else:
+                rows, targets = self._rows(X, y, sample_weight, executor)
+                validation = held_out_rows(self, *held_out, rows.n_outputs)
+                held_rows = None if validation is None else targets.rows(*validation, executor)
+                fit = self._fit_rows(rows, targets, held_rows, random_state, task)
+            self._store(fit)
+            if self.keep_covariance:
+                self._store_uncertainty(fit)
+
+    def _fit_rows(
+        self,
+        rows: Rows,
+        targets: TargetScale,
+        held_out: ArrayRows | None,
+        random_state: RandomState,
+        task: FitObserver,
+    ) -> Fit:
+        """The fit of least squares."""
+        samples = self._samples(rows, random_state)
+        moment_coordinates, coordinates = self._coordinates(rows, samples[0])
+        problem = self._problem(rows, coordinates, 0.0 if self.alpha == "auto" else self.alpha)
+        task.weights = partial(self._weights, problem=problem, targets=targets)
+        printers = [Printer(self.verbose, targets.loss_unit)] if self.verbose else []
+        options = self._options(moment_coordinates, problem, targets, [*printers, task])
+        options = replace(options, held_out=held_out)
+        k, options = self._width(problem.replace(samples[0]), options, random_state)
+        if self.keep_covariance:
+            widths = member_widths(problem, k, self._rules.ensemble)
+            if too_large := size_error(rows.n_features, widths, rows.n_outputs):
+                raise ValueError(too_large)
+        result = fit_on_nested_samples(problem, samples, k, options, random_state)
+        loss, seen = result.solution.data_loss * targets.loss_unit, sums_of_targets(rows, targets)
+        return Fit(result, problem, targets, options, loss, seen, rows, held_out)
+
+    def _fit_reweighted(
+        self,
+        arrays: Arrays,
+        validation: Arrays | None,
+        executor: ThreadPoolExecutor | None,
+        random_state: RandomState,
+        task: FitObserver,
+    ) -> Fit:
+        """Fits of least squares, each with the rows weighted by what the one before left of them.
+
+        They are the steps of expectation and maximization for errors of a t distribution, the first of
+        which are those about the median.
+        """
+        X, y, weight = arrays
+        values = held_values = np.median(y, axis=0)
+        for _ in range(REWEIGHTING.n_fits):
+            noise, held_rows = StudentNoise.of(y - values, weight), None
+            rows, targets = self._scaled(X, y, noise.weights(y - values, weight), executor)
             if validation is not None:
-                options = replace(options, held_out=targets.rows(*validation, executor))
-            k, options = self._width(problem.replace(samples[0]), options, random_state)
-            if self.keep_covariance:
-                widths = member_widths(problem, k, self._rules.ensemble)
-                if too_large := size_error(rows.n_features, widths, rows.n_outputs):
-                    raise ValueError(too_large)
-            fit = fit_on_nested_samples(problem, samples, k, options, random_state)
-            self._store(fit, problem, targets)
-            if self.keep_covariance:
-                self._store_uncertainty(fit.solution, problem, targets, options.held_out)
+                held_weight = noise.weights(validation[1] - held_values, validation[2])
+                held_rows = targets.rows(*validation[:2], held_weight, executor)
+            fit = self._fit_rows(rows, targets, held_rows, random_state, task)
+            values = self._values_of(fit, rows)
+            if held_rows is not None:
+                held_values = self._values_of(fit, held_rows)
+            if fit.options.observers.stopped:
+                break
+        noise, fit = self._reweighted_steps(fit, arrays, noise, executor)
+        self.noise_df_, self.noise_scale_ = noise.df, noise.scale
+        errors = y - self._values_of(fit, rows)
+        last_weight = noise.weights(errors, weight)
+        rows, judging = self._scaled(X, y, last_weight, executor)
+        mean_squares = np.average(errors**2, axis=0, weights=last_weight)
+        return fit._replace(
+            loss=float((mean_squares / judging.scale**2).sum() / 2 * judging.loss_unit),
+            seen=sums_of_targets(rows, judging),
+            counted=targets.rows(X, y, weight, executor),
+            held_out=None if validation is None else targets.rows(*validation, executor),
+        )
+
+    def _reweighted_steps(
+        self, fit: Fit, arrays: Arrays, noise: StudentNoise, executor: ThreadPoolExecutor | None
+    ) -> tuple[StudentNoise, Fit]:
+        """Steps of a network, but not of a mean, with new weights until these settle."""
+        X, y, weight = arrays
+        for _ in range(self.max_iter):
+            if fit.result.solution.members or fit.options.observers.stopped:
+                break
+            errors = y - self._values_of(fit, fit.problem.array_rows)
+            before, noise = noise, StudentNoise.of(errors, weight)
+            rows = fit.targets.rows(X, y, noise.weights(errors, weight), executor)
+            problem = fit.problem.replace(rows)
+            result = refine_on(problem, fit.result, fit.options, stage="reweighted")
+            fit = fit._replace(problem=problem, result=result)
+            if np.allclose(noise.scale, before.scale, rtol=np.sqrt(self.tol), atol=0):
+                break
+        return noise, fit
+
+    def _values_of(self, fit: Fit, rows: ArrayRows) -> Array:
+        """What a fit predicts."""
+        network = caller_network(fit.result.solution.network, fit.problem, fit.targets)
+        return self._values(rows, network)
 
     def _rows(
         self,
@@ -418,9 +518,25 @@ class OneHiddenLayerRegressor(
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = summarize(checked_blocks(self, X), center=self.fit_intercept)
             return StreamRows(X, found, executor=executor), found.target_scale
+        return self._scaled(*self._arrays(X, y, sample_weight, reset=reset), executor)
+
+    def _arrays(self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True) -> Arrays:
+        """Checked arrays X, y of shape (n_rows, n_outputs), and weights or None."""
+        refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
+        if isinstance(X, RowBlocks):
+            raise ValueError(
+                'loss="student_t" weights every row by what a fit leaves of it: it needs arrays, got '
+                'RowBlocks. Set loss="squared_error", or fit a sample of the rows.'
+            )
         X, y, weight = training_rows(self, X, y, sample_weight, reset=reset)
         if X.shape[0] <= self._rules.data.merged_rows:
             X, y, weight = merge_equal_rows(X, y, weight)
+        return X, y, weight
+
+    def _scaled(
+        self, X: RowMatrix, y: Array, weight: Array | None, executor: ThreadPoolExecutor | None
+    ) -> tuple[ArrayRows, TargetScale]:
+        """Rows with targets at unit scale, and that scale."""
         targets = TargetScale.of(y, weight, center=self.fit_intercept)
         return targets.rows(X, y, weight, executor), targets
 
@@ -458,7 +574,7 @@ class OneHiddenLayerRegressor(
         if isinstance(X, RowBlocks):
             raise TypeError("certificate needs arrays, got RowBlocks. A sample of the rows will do.")
         with block_threads() as executor:
-            rows, targets = self._rows(X, y, sample_weight, executor, reset=False)
+            rows, targets = self._rows_of_certificate(X, y, sample_weight, executor)
             moment_coordinates, coordinates = self._coordinates(rows, rows)
             problem = self._problem(rows, coordinates, self.alpha_)
             network = inner_network(self._network(), problem, targets)
@@ -472,6 +588,17 @@ class OneHiddenLayerRegressor(
                     problem.data_loss(network), fit_loss,
                 ),
             )  # fmt: skip
+
+    def _rows_of_certificate(
+        self, X: Any, y: Any, sample_weight: Any, executor: ThreadPoolExecutor | None
+    ) -> tuple[Rows, TargetScale]:
+        """Rows with the weights that the loss gives them at the fitted network, and scaled targets."""
+        if not hasattr(self, "noise_df_"):
+            return self._rows(X, y, sample_weight, executor, reset=False)
+        X, y, weight = self._arrays(X, y, sample_weight, reset=False)
+        errors = y - self._values(ArrayRows(X, y, executor=executor), self._network().astype(X.dtype))
+        noise = StudentNoise(self.noise_df_, self.noise_scale_)
+        return self._scaled(X, y, noise.weights(errors, weight), executor)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -547,8 +674,9 @@ class OneHiddenLayerRegressor(
         v = checked_array(f"{source}: v", v, (k,) if m == 1 and np.ndim(v) == 1 else (k, m))
         return inner_network(Network(W, b, v.reshape(k, m), c), problem, targets)
 
-    def _store(self, fit: StartResult, problem: SquaredLoss, targets: TargetScale) -> None:
+    def _store(self, fitted: Fit) -> None:
         """Fitted attributes, in the units and coordinates of the caller."""
+        fit, problem, targets = fitted.result, fitted.problem, fitted.targets
         solution, trace, unit = fit.solution, fit.trace, targets.loss_unit
         if not (np.isfinite(solution.data_loss) and np.isfinite(solution.network.pack()).all()):
             raise ValueError(
@@ -572,7 +700,7 @@ class OneHiddenLayerRegressor(
         self.init_coefs_, self.init_intercepts_ = [start.W, start.V], [start.b, start.c]
         self.__dict__.update(self._weights(solution.network, problem, targets))
         self.k_ = len(fit.start.b)
-        self.loss_ = solution.data_loss * unit
+        self.loss_ = fitted.loss
         self.loss_curve_ = [loss * unit for loss in trace.losses]
         self.stages_ = [(name, n_iter) for name, n_iter in trace.stages]
         if trace.held_out is not None:
@@ -584,7 +712,7 @@ class OneHiddenLayerRegressor(
         self.init_path_ = fit.path
         self.stop_reason_ = solution.reason
         self.alpha_ = 0.0 if solution.alpha is None else solution.alpha
-        self._targets_seen = sums_of_targets(problem.rows, targets)
+        self._targets_seen = fitted.seen
 
     @staticmethod
     def _weights(network: Network, problem: SquaredLoss, targets: TargetScale) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What users pass to a fit, checked: rows, held-out rows, arrays to start from."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.sparse import issparse
@@ -11,6 +11,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._data.targets import factor_of_weights
 from ._typing import Array, RowMatrix
+
+# Rows X, targets of shape (n_rows, n_outputs), and weights or None.
+Arrays: TypeAlias = tuple[RowMatrix, Array, Array | None]
 
 ROWS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 

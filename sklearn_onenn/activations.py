@@ -5,10 +5,9 @@ scalar function: the Hermite moment ``m_j(s, b) = E[phi(s z + b) He_j(z)]``, z ~
 identity ``m_j = s^j E[phi^(j)(s z + b)]`` gives it in closed form for the piecewise polynomial and
 the Gaussian-integral activations; a quadrature gives it for every other. So an activation of your
 own is an instance of a subclass of :class:`Activation` with ``value`` and ``derivative``; set
-``symmetry``, ``degree`` and ``kinks`` where their defaults are wrong. Its ``name`` is what the
-estimator takes. To offer it by name, add it to ``_CLASSES``, from which ``ACTIVATIONS`` is made, and to
-``__all__``; ``onnx.py`` and ``_conversion.py`` list those that they can
-write.
+``symmetry``, ``degree`` and ``kinks`` where their defaults are wrong. The estimator takes the instance.
+To offer it by ``name`` as well, add its class to ``_CLASSES``, from which ``ACTIVATIONS`` is made, and
+to ``__all__``; ``onnx.py`` and ``_conversion.py`` list those that they can write.
 
 References
 ----------

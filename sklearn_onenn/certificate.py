@@ -125,7 +125,7 @@ def certify(
     losses: list[float],
     trained_here: bool,
 ) -> Certificate:
-    """The certificate of a network on rows.
+    """The certificate of a network on rows: lists its checks, and what the theorem assumes.
 
     Parameters
     ----------

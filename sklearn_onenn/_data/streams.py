@@ -20,8 +20,9 @@ class RowBlocks:
     """Rows from a source that can be read again and again, such as files.
 
     To read from elsewhere, an HDF5 file or a database, pass a function that opens the source anew at
-    every call and yields the same blocks in the same order: no class is needed. ``certificate`` and
-    ``polish=False`` want arrays.
+    every call and yields the same blocks in the same order (from a database: a new cursor, over a query
+    with ORDER BY): no class is needed. ``certificate``, ``polish=False`` and ``loss="student_t"`` want
+    arrays.
 
     Parameters
     ----------

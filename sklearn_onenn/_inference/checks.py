@@ -76,7 +76,7 @@ class Check:
 def answer(
     name: str, value: float, limit: float, passed: bool, yes: str, no: str, *, decisive: bool = True
 ) -> Check:
-    """The check with one of two sentences."""
+    """The check with one of two sentences; not decisive where failing it only leaves a doubt."""
     return Check(name, float(value), float(limit), bool(passed), decisive, yes if passed else no)
 
 

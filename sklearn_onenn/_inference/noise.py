@@ -1,9 +1,12 @@
 """The noise of a target: its variance, whether that depends on the row, and its quantiles.
 
 The error e of a row that is left out has the variance
-    v(x) = g(x) (a + b u(x)),
-u that of the network's value, b at least one, and log g linear in the inputs and in the network's units;
-g = 1 where a score test finds no dependence. All is estimated by maximum likelihood, as if e / v^(1/2)
+    v(x) = g(x) (a + b m log(1 + u(x) / m)),
+u that of the network's value, m its median over the rows, and log g linear in the inputs and in the
+network's units; g = 1 where a score test finds no dependence. For most rows the logarithm is u itself;
+the largest u are those of rows far from others, of which linearized networks are less sure than networks
+that are fitted again. No row tells of u beyond the largest seen: what is beyond counts in full. All is
+estimated by maximum likelihood, as if e / v^(1/2)
 had a t distribution, whose degrees of freedom are estimated too: so a few gross errors count little
 (K. L. Lange, R. J. A. Little, J. M. G. Taylor, 1989, doi:10.1080/01621459.1989.10478852). The
 coefficients of g have a normal prior, whose variance is that of largest evidence, and for the error of a
@@ -17,16 +20,12 @@ doi:10.1093/biomet/84.2.309).
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import digamma, gammaln
 from scipy.stats import chi2
 
 from .._data.floating_point import TINY
 from .._typing import Array
 from .rules import PREDICTIVE, PredictiveRules
-
-# Variances, over the mean square of the errors, that a logarithm may have.
-RANGE = np.log([1e-10, 1e10])
+from .student_t import additive_variance, t_likelihood
 
 # Steps towards the penalty of largest evidence.
 STEPS = 50
@@ -40,6 +39,8 @@ class NoiseModel:
     ----------
     constant, value_factor : float
         a and b.
+    value_unit, value_limit : float
+        m, and the largest u of the rows of the fit.
     p_value : float
         Of the test that the variance is the same on all rows.
     by_inputs, by_units : arrays of shapes (n_features,) and (k,)
@@ -51,12 +52,21 @@ class NoiseModel:
 
     constant: float
     value_factor: float
+    value_unit: float
+    value_limit: float
     p_value: float
     by_inputs: Array
     by_units: Array
     intercept: float
     lowest: float
     highest: float
+
+    def variance(self, of_value: Array, log_factor: Array) -> Array:
+        """v (n_rows,) from u and log g."""
+        within = damped(of_value, self.value_unit, self.value_limit)
+        beyond = np.maximum(of_value - self.value_limit, 0.0)
+        v: Array = (self.constant + self.value_factor * within) * np.exp(log_factor) + beyond
+        return v
 
     def log_factor(self, X: Array, units: Array) -> Array:
         """Log g (n_rows,), from the rows and the values (n_rows, k) of the units."""
@@ -89,9 +99,11 @@ def fit_noise(
         e / v^(1/2).
     """
     unit = max(np.average(errors**2, weights=weight), TINY)
-    a, b, df = additive_variance(errors**2 / unit, variances / unit, weight)
+    value_unit, value_limit = median(variances, weight), float(variances.max())
+    values = damped(variances, value_unit, value_limit)
+    a, b, df = additive_variance(errors**2 / unit, values / unit, weight)
     constant = max(a * unit, TINY)
-    v = constant + b * variances
+    v = constant + b * values
     features, expand = standardized_features(X, units, weight)
     squares = errors**2 / v
     p_value = score_test(features, squares, df, weight)
@@ -101,46 +113,22 @@ def fit_noise(
     fitted = features @ coefficients + level
     by_inputs, by_units, intercept = expand(coefficients, level)
     model = NoiseModel(
-        constant, b, p_value, by_inputs, by_units, intercept, float(fitted.min()), float(fitted.max())
-    )
+        constant, b, value_unit, value_limit, p_value, by_inputs, by_units, intercept,
+        float(fitted.min()), float(fitted.max()),
+    )  # fmt: skip
     return model, errors / np.sqrt(v * np.exp(logs))
 
 
-def additive_variance(squares: Array, variances: Array, weight: Array) -> tuple[float, float, float]:
-    """a, b and the degrees of freedom, from squared errors of mean one."""
-
-    def loss(logs: Array) -> tuple[float, Array]:
-        (a, b, df), share = np.exp(logs) + [0.0, 1.0, 2.0], np.exp(logs)
-        v = a + b * variances
-        value, by_log_v, by_df = t_likelihood(squares / v, df)
-        value, by_v = value - np.log(v) / 2, by_log_v / v
-        gradient = np.array([by_v, by_v * variances, by_df]) * share[:, None]
-        return -np.average(value, weights=weight), -np.average(gradient, axis=1, weights=weight)
-
-    start = np.log([0.5, 1.0, 5.0])
-    end = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[RANGE, RANGE, (-5.0, 10.0)]).x
-    a, b, df = np.exp(end) + [0.0, 1.0, 2.0]
-    return float(a), float(b), float(df)
+def median(values: Array, weight: Array) -> float:
+    """The median of positive values, each as often as its weight says."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order])
+    return max(float(values[order[np.searchsorted(below, below[-1] / 2)]]), TINY)
 
 
-def t_likelihood(squares: Array, df: float) -> tuple[Array, Array, Array]:
-    """Log density of a t variable, from its squares; and its derivatives by log v, and by the degrees.
-
-    v is the squared scale, of which the density is without the factor v^(-1/2).
-    """
-    constant = gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(np.pi * df) / 2
-    logs = np.log1p(squares / df)
-    value = constant - (df + 1) / 2 * logs
-    share = (df + 1) * squares / (df + squares)
-    by_df = digamma((df + 1) / 2) - digamma(df / 2) - 1 / df - logs + share / df
-    return value, (share - 1) / 2, by_df / 2
-
-
-def t_distribution(scores: Array, weight: Array) -> tuple[float, float]:
-    """Degrees of freedom and scale of the t distribution of largest likelihood about zero."""
-    unit = max(np.average(scores**2, weights=weight), TINY)
-    a, _, df = additive_variance(scores**2 / unit, np.zeros(len(scores)), weight)
-    return df, float(np.sqrt(a * unit))
+def damped(variances: Array, unit: float, limit: float) -> Array:
+    """Variances up to a limit, those far above the unit brought down to its order."""
+    return unit * np.log1p(np.minimum(variances, limit) / unit)
 
 
 def standardized_features(X: Array, units: Array, weight: Array) -> tuple[Array, "Expansion"]:

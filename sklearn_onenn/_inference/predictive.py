@@ -20,8 +20,9 @@ from .._network.network import Network
 from .._typing import Array
 from ..activations import Activation
 from .covariance import WeightCovariance
-from .noise import NoiseModel, fit_noise, t_distribution
+from .noise import NoiseModel, fit_noise
 from .rules import PREDICTIVE, PredictiveRules
+from .student_t import t_distribution
 from .values import Values, values_left_out, values_on
 
 
@@ -86,9 +87,8 @@ class Predictive:
             logs = np.broadcast_to([model.lowest for model in self.noise], variances.shape)
         else:
             logs = log_factors(rows, network, activation, self.noise)
-        constants = np.array([model.constant for model in self.noise])
-        factors = np.array([model.value_factor for model in self.noise])
-        spread: Array = np.sqrt((constants + factors * variances) * np.exp(logs))
+        outputs = zip(self.noise, variances.T, logs.T, strict=True)
+        spread: Array = np.sqrt(np.stack([model.variance(u, log) for model, u, log in outputs], axis=1))
         return spread
 
     def quantiles_of_scores(self, levels: Sequence[float]) -> Array:

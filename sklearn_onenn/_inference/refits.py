@@ -1,4 +1,4 @@
-"""Checks that exact or noisy fits alone have: by fits with a unit less or more, and from fresh starts.
+"""Checks that exact or noisy fits alone have, most by fits with a unit less or more, or fresh starts.
 
 An exact fit must not be exact without one of its units. Of a noisy one the residual must be noise,
 every unit must explain more than it would of noise, and a fresh start on half of the rows must lead to

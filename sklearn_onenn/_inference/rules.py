@@ -79,3 +79,23 @@ class PredictiveRules:
 
 
 PREDICTIVE = PredictiveRules()
+
+
+@dataclass(frozen=True)
+class ReweightingRules:
+    """How rows with gross errors lose their weight, measured in ``doc/benchmarks/outliers.md``.
+
+    Attributes
+    ----------
+    least_df : float
+        Degrees of freedom of the t distribution, at least. A few gross errors alone would bring two, by
+        which the normal errors of other rows would count too unequally.
+    n_fits : int
+        Fits, the first of them with the weights that rows have about the median.
+    """
+
+    least_df: float = 6.0
+    n_fits: int = 3
+
+
+REWEIGHTING = ReweightingRules()

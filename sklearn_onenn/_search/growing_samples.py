@@ -79,9 +79,14 @@ def no_worse_than_constant(problem: SquaredLoss, fit: StartResult) -> StartResul
 
 
 def refine_on(
-    problem: SquaredLoss, fit: StartResult, options: FitOptions, *, tol_factor: float
+    problem: SquaredLoss,
+    fit: StartResult,
+    options: FitOptions,
+    *,
+    tol_factor: float = 1.0,
+    stage: str = "larger sample",
 ) -> StartResult:
-    """A fit, polished on a larger sample, up to so many times the tolerance of steps there."""
+    """A fit, polished on other rows, up to so many times the tolerance of steps there."""
     stopping = Stopping(
         max_iter=options.max_iter, tol=tol_factor * tolerance(problem, len(fit.start.b), options)
     )
@@ -89,7 +94,7 @@ def refine_on(
     trace = options.trace(name, problem, fit.trace)
 
     def follow() -> Solution:
-        return continue_on(problem, fit.solution, trace, stopping)
+        return continue_on(problem, fit.solution, trace, stopping, stage)
 
     solution = run_observed(follow, problem, trace, fit.solution.alpha)
     return replace(fit, solution=solution, trace=trace)

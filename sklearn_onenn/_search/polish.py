@@ -136,8 +136,14 @@ def minimize_to_tol(
     return on_all_rows(problem, last, alpha, may_be_identified=solution.may_be_identified)
 
 
-def continue_on(problem: SquaredLoss, solution: Solution, trace: Trace, stopping: Stopping) -> Solution:
-    """Polish on more rows what was polished on some of them, with the penalty found there.
+def continue_on(
+    problem: SquaredLoss,
+    solution: Solution,
+    trace: Trace,
+    stopping: Stopping,
+    stage: str = "larger sample",
+) -> Solution:
+    """Polish on other rows, or with other weights of them, what was polished before; the penalty stays.
 
     Parameters
     ----------
@@ -146,6 +152,8 @@ def continue_on(problem: SquaredLoss, solution: Solution, trace: Trace, stopping
     solution : Solution
     trace : Trace
     stopping : Stopping
+    stage : str
+        Its name in the trace.
 
     Returns
     -------
@@ -154,7 +162,7 @@ def continue_on(problem: SquaredLoss, solution: Solution, trace: Trace, stopping
     penalized = problem.replace(problem.rows, alpha=solution.alpha or 0.0)
     exact = exact_loss(problem.rows.dtype) if penalized.alpha == 0 else 0.0
     stopping = replace(stopping, exact_loss=exact)
-    callback = trace.stage("larger sample")
+    callback = trace.stage(stage)
     last = gauss_newton(penalized, solution.network, stopping, callback=callback)
     last = on_all_rows(problem, last, solution.alpha, may_be_identified=solution.may_be_identified)
     return best_on_validation(last, problem, trace)

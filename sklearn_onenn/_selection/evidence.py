@@ -13,7 +13,8 @@ networks is the mean over left-out targets, or, for a member of a mean, ``noise_
 ``EvidenceUpdate`` damps the changes from step to step. The search begins at ``first_alpha``, or at
 ``alpha_from_fit`` where it begins anew, at a fit without penalty; the regimes of ``_search`` say when.
 Where the targets are too few to tell of their noise the penalty is not searched for but given, by
-``penalty_of_noise`` of ``one_start.py`` and ``cross_validated_penalty`` of ``ensemble.py``.
+``penalty_of_noise`` of ``one_start.py`` and ``cross_validated_penalty`` of ``ensemble.py``; that of a
+member of a mean is found by ``with_probable_penalty`` there, with these functions.
 
 MacKay has RSS / (n m - gamma) for s^2. With few rows that of a wide network ends in a fit of the
 noise: where its units bend was fitted too. So s^2 is the error of prediction by generalized

@@ -32,7 +32,10 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
 
     Parameters
     ----------
-    k, activation, fit_intercept, init, moments, score_function, resample : as there
+    k, activation : as there
+    loss : "squared_error", default="squared_error"
+        The other one weights every row by what a fit leaves of it, and needs rows in memory.
+    fit_intercept, init, moments, score_function, resample : as there
     polish : bool, default=True
         Must be True.
     learning_rate, max_iter, tol, n_init, alpha, whiten, warm_start : as there
@@ -80,6 +83,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         k: int | Literal["auto"] = 100,
         *,
         activation: str | Activation = "tanh",
+        loss: Literal["squared_error", "student_t"] = "squared_error",
         fit_intercept: bool = True,
         init: Any = "tensor",
         moments: Literal["residual", "raw"] = "residual",
@@ -102,6 +106,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         super().__init__(
             k,
             activation=activation,
+            loss=loss,
             fit_intercept=fit_intercept,
             init=init,
             moments=moments,
@@ -175,6 +180,11 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         if not self.polish:
             raise ValueError(
                 "Dask collections need polish=True: descent alone draws its parts at random."
+            )
+        if self.loss != "squared_error":
+            raise ValueError(
+                f'Dask collections need loss="squared_error", got {self.loss!r}, which weights every '
+                f"row by what a fit leaves of it: fit OneHiddenLayerRegressor to a sample in memory."
             )
         held_out: dict[str, Any] = {
             "X_val": X_val,

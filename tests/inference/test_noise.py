@@ -3,16 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy import stats
 
 from sklearn_onenn._inference.noise import (
-    additive_variance,
     fit_noise,
     log_variance,
+    median,
     score_test,
     standardized_features,
-    t_distribution,
-    t_likelihood,
 )
 from sklearn_onenn._inference.rules import PredictiveRules
 
@@ -21,41 +18,6 @@ def rows(n=4000, d=3, k=2, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((n, d))
     return rng, X, np.tanh(X @ rng.standard_normal((d, k))), np.ones(n)
-
-
-def test_the_density_is_that_of_t():
-    z = np.linspace(-4, 4, 9)
-    for df in (2.5, 7.0, 300.0):
-        value, by_log_v, by_df = t_likelihood(z**2, df)
-        assert_allclose(value, stats.t.logpdf(z, df), rtol=1e-10)
-        step = 1e-5
-        scaled = [stats.t.logpdf(z, df, 0, np.exp(s / 2)) for s in (step, -step)]
-        assert_allclose(by_log_v, (scaled[0] - scaled[1]) / (2 * step), atol=1e-7)
-        other = [stats.t.logpdf(z, df + s) for s in (step, -step)]
-        assert_allclose(by_df, (other[0] - other[1]) / (2 * step), atol=1e-7)
-
-
-@pytest.mark.parametrize(("a", "b"), [(1.0, 1.5), (0.2, 3.0)])
-def test_planted_variances_are_found_again(a, b):
-    rng, _, _, weight = rows(20_000)
-    u = rng.exponential(size=20_000)
-    e = np.sqrt(a + b * u) * rng.standard_t(6, 20_000)
-    unit = np.mean(e**2)
-    found = additive_variance(e**2 / unit, u / unit, weight)
-    assert_allclose([found[0] * unit, found[1], found[2]], [a, b, 6.0], rtol=0.15)
-
-
-def test_the_value_varies_at_least_by_its_own_variance():
-    rng, _, _, weight = rows(2000)
-    assert additive_variance(rng.standard_normal(2000) ** 2, np.full(2000, 0.5), weight)[1] >= 1
-
-
-def test_t_distribution_of_planted_scores():
-    rng, _, _, weight = rows(20_000)
-    assert_allclose(t_distribution(3 * rng.standard_t(5, 20_000), weight), [5.0, 3.0], rtol=0.1)
-    df, scale = t_distribution(3 * rng.standard_normal(20_000), weight)
-    assert df > 30
-    assert scale == pytest.approx(3, rel=0.05)
 
 
 @pytest.mark.parametrize("noise", ["normal", "t"])
@@ -143,6 +105,35 @@ def test_a_row_does_not_count_in_its_own_variance():
     without = log_variance(np.delete(features, 7, 0), np.delete(squares, 7), 6.0, np.ones(59))
     expected = features[7] @ without[0] + without[1]
     assert abs(logs[7] - expected) < 0.5 * abs(in_sample[7] - expected)
+
+
+def test_variances_of_the_value_count_as_rows_say_and_in_full_beyond_them():
+    """Planted v = 1 + 3 m log(1 + u / m), with u over five orders of magnitude."""
+    rng, X, units, weight = rows(20_000)
+    u = np.exp(rng.uniform(-6, 6, 20_000))
+    m = np.median(u)
+    v = 1 + 3 * m * np.log1p(u / m)
+    never = PredictiveRules(significance=0.0)
+    model, _ = fit_noise(np.sqrt(v) * rng.standard_normal(20_000), u, X, units, weight, never)
+    assert model.value_unit == pytest.approx(m, rel=0.01)
+    assert_allclose([model.constant, model.value_factor], [1.0, 3.0], rtol=0.25)
+    found = model.variance(np.array([0.1, 1.0, u.max(), u.max() + 50]), np.zeros(4))
+    expected = 1 + 3 * m * np.log1p(np.array([0.1, 1.0, u.max()]) / m)
+    assert_allclose(found[:3], expected, rtol=0.1)
+    assert found[3] - found[2] == pytest.approx(50)
+
+
+def test_values_that_say_nothing_of_the_errors_do_not_count():
+    rng, X, units, weight = rows(4000)
+    u = np.exp(rng.uniform(-3, 3, 4000))
+    model, _ = fit_noise(rng.standard_normal(4000), u, X, units, weight)
+    assert model.value_factor * model.value_unit < 0.05
+    assert model.constant == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_median_counts_weights():
+    values, weight = np.array([3.0, 1.0, 2.0, 5.0]), np.array([1.0, 2.0, 1.0, 7.0])
+    assert median(values, weight) == np.median(np.repeat(values, weight.astype(int)))
 
 
 def test_exact_fits_have_no_noise():
