@@ -8,6 +8,7 @@ FIRST = [
     "plot_real_data.py",
     "plot_choose_k.py",
     "plot_certificate.py",
+    "plot_intervals.py",
     "plot_uncertainty.py",
     "plot_displays.py",
     "plot_progress.py",
