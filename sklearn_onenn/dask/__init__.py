@@ -1,22 +1,24 @@
 """The estimator for data on a Dask cluster."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from .._data.rows import Rows
+from .._data.rows import ArrayRows, Rows
 from .._data.targets import TargetScale
+from .._network.network import Network
 from .._regressor import OneHiddenLayerRegressor
 from .._tensor.initialization import check_score_function
 from .._validation import is_dask_collection
 from ..activations import Activation
 from ..certificate import Certificate
 from .arrays import columns_of, imported
-from .rows import cluster_rows, cluster_summary, predicted
+from .rows import cluster_rows, cluster_summary, on_block, stacked
 from .workers import ClusterBlocks
 
 __all__ = ["DaskOneHiddenLayerRegressor"]
@@ -52,6 +54,9 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
 
     Notes
     -----
+    ``predict``, ``predict_interval`` and ``predict_quantiles`` of a Dask collection are lazy arrays;
+    ``predict_distribution`` brings the location and the scale of all rows to the client.
+
     Blocks of some 10 000 to 1 000 000 rows serve best: a sum costs the cluster some 5 ms beside the
     work itself. Work is done where blocks are; ``client.rebalance(X)`` spreads them evenly.
 
@@ -210,38 +215,28 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         found = cluster_summary(X, type(self)(), center=self.fit_intercept)
         return cluster_rows(X, found, executor), found.target_scale
 
-    def predict(self, X: Any, return_std: bool | Literal["value"] = False) -> Any:
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : dask array, dask dataframe, or anything that the plain estimator takes
-        return_std : bool or "value", default=False
-            As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.predict`, for rows in memory only.
-
-        Returns
-        -------
-        y : dask array or ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Lazy for a Dask collection.
-        """
+    def _by_blocks(self, X: Any, function: Callable[[ArrayRows, Network], Any]) -> Any:
+        """As there; of a Dask collection lazy arrays, each block where it is."""
         if not is_dask_collection(X):
-            return super().predict(X, return_std=return_std)
-        if return_std:
-            raise ValueError("return_std=True needs rows in memory: pass X.compute(), or one block.")
-        check_is_fitted(self)
+            return super()._by_blocks(X, function)
         validate_data(self, columns_of(X), reset=False, skip_check_array=True)
         X = X.to_dask_array() if hasattr(X, "to_dask_array") else X
         X = X.rechunk({1: -1})
-        one = self.n_outputs_ == 1
-        dtype = X.dtype if X.dtype == np.float32 else np.float64
-        return X.map_blocks(
-            predicted,
-            model=self.to_local(),
-            dtype=dtype,
-            drop_axis=1 if one else None,
-            chunks=None if one else (X.chunks[0], (self.n_outputs_,)),
-            meta=np.empty((0,) * (1 if one else 2), dtype),
-        )
+        dtype = X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
+        local = self.to_local()
+        if hasattr(local, "feature_names_in_"):
+            del local.feature_names_in_  # columns were compared here; blocks have no names
+        found = local._by_blocks(np.zeros((1, self.n_features_in_), dtype), function)
+        shape = stacked(found).shape[1:]
+        results = X.map_blocks(
+            on_block, model=local, function=function, shape=shape, dtype=dtype,
+            drop_axis=1, new_axis=list(range(1, 1 + len(shape))),
+            chunks=(X.chunks[0], *((size,) for size in shape)),
+            meta=np.empty((0,) * (1 + len(shape)), dtype),
+        )  # fmt: skip
+        if not isinstance(found, tuple):
+            return results
+        return tuple(results[..., part] for part in range(len(found)))
 
     def certificate(self, X: Any, y: Any, sample_weight: Any = None) -> Certificate:
         """Say whether the network that generated the rows was recovered, and why.

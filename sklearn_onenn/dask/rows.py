@@ -124,6 +124,11 @@ class ClusterRows(ChunkedRows):
         super().__init__(found, executor=executor, counter=counter)
         self.blocks, self.name = blocks, name
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The sizes: a function that is sent to a worker may ask for them, and has its block there."""
+        sizes = "n_rows", "n_features", "n_outputs", "weight_sum", "dtype"
+        return {name: getattr(self, name) for name in sizes}
+
     def _take(self, inside: list[Array]) -> list[ArrayRows]:
         return self.blocks.map(rows_inside, inside, of=self.name)
 
@@ -175,9 +180,11 @@ def sum_over(block: BlockArrays, *, function: Callable[[Block], Any]) -> Any:
     return rows.sum(function) if rows.n_rows else None
 
 
-def predicted(X: RowMatrix, *, model: Any) -> Array:
-    """Predictions for one block, which may be empty."""
-    if len(X):
-        predictions: Array = model.predict(X)
-        return predictions
-    return np.empty((0,) if model.n_outputs_ == 1 else (0, model.n_outputs_), X.dtype)
+def on_block(X: RowMatrix, *, model: Any, function: Callable[..., Any], shape: tuple[int, ...]) -> Array:
+    """What a function of rows says of one block (rows, *shape), which may be empty."""
+    return stacked(model._by_blocks(X, function)) if len(X) else np.empty((0, *shape), X.dtype)
+
+
+def stacked(found: Array | tuple[Array, ...]) -> Array:
+    """An array, or arrays of one shape along a last axis."""
+    return np.stack(found, axis=-1) if isinstance(found, tuple) else found

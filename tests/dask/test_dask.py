@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from sklearn_onenn.datasets import make_one_hidden_layer
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 distributed = pytest.importorskip("distributed")
+pd = pytest.importorskip("pandas")
 
 # One process for all, so that every cluster is started once.
 pytestmark = pytest.mark.xdist_group("dask")
@@ -412,6 +414,48 @@ def test_predictions_are_lazy_and_those_of_the_plain_estimator(client, n_outputs
     assert local.get_params() == {**PARAMETERS, **local.get_params()}
     with pytest.raises(ValueError, match="expecting 3 features"):
         model.predict(dX[:, :2])
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_intervals_are_lazy_and_those_of_the_plain_estimator(client, n_outputs):
+    X, y, _ = data(n_outputs)
+    y = y + 0.1 * np.random.default_rng(0).standard_normal(y.shape)
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, keep_covariance=True, client=client)
+    model.fit(*arrays(X, y))
+    dX, local = arrays(X, y)[0], model.to_local()
+    of_blocks = OneHiddenLayerRegressor(**PARAMETERS, keep_covariance=True).fit(source(X, y))
+    assert_array_equal(of_blocks.covariance_factor_, model.covariance_factor_)
+    assert_array_equal(of_blocks.predict_interval(X), model.predict_interval(X))
+    lower, upper = model.predict_interval(dX, 0.8)
+    assert isinstance(lower, da.Array)
+    assert_array_equal(np.array([lower, upper]), np.array(local.predict_interval(X, 0.8)))
+    quantiles = model.predict_quantiles(dX, [0.1, 0.5, 0.7])
+    assert quantiles.shape == (*y.shape, 3)
+    assert_array_equal(quantiles.compute(), local.predict_quantiles(X, [0.1, 0.5, 0.7]))
+    value, std = model.predict(dX, return_std=True)
+    assert_array_equal(std.compute(), local.predict(X, return_std=True)[1])
+    assert_array_equal(value.compute(), local.predict(X))
+    assert_array_equal(model.predict_distribution(dX).std(), local.predict_distribution(X).std())
+    with pytest.warns(UserWarning, match="ends beyond are infinite"):
+        assert np.isinf(model.predict_quantiles(dX, [0.99999]).compute()).all()
+
+
+def test_names_of_columns_are_compared_once(client):
+    X, y, _ = data()
+    frame = dd.from_pandas(pd.DataFrame(X, columns=list("abc")), npartitions=3)
+    targets = dd.from_pandas(pd.Series(y), npartitions=3)
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client).fit(frame, targets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_array_equal(model.predict(frame).compute(), model.to_local().predict(frame.compute()))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame.rename(columns={"a": "z"}))
+
+
+def test_gross_errors_want_rows_in_memory(client):
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, loss="student_t", client=client)
+    with pytest.raises(ValueError, match="need loss=\"squared_error\", got 'student_t'"):
+        model.fit(*arrays(*data()[:2]))
 
 
 def test_certificates_are_those_of_the_plain_estimator(client, plain):
