@@ -65,8 +65,9 @@ class PredictiveRules:
     Attributes
     ----------
     refit_growth : float
-        A residual grows by the exponential of so many times its leverage where its row is left out. To
-        first order that is one; a network that is fitted again ends elsewhere, too.
+        The residual of a member of a mean grows by the exponential of so many times its leverage where
+        its row is left out. To first order that is one; but a member that is fitted again ends
+        elsewhere, too.
     significance : float
         With a smaller probability of its score the noise depends on the row.
     sample_entries : int

@@ -3,9 +3,10 @@
 The variance of the value at a row is |J F|^2, with J its derivative by the weights and F F^T their
 covariance. Of a row of the fit that is left out, with h its leverage and r its residual,
     (|J F|^2 - (h r / (1 - h))^2) / (1 - h)^2
-is that variance, without the row's own noise, to first order. The residual would be r / (1 - h), if the
-network were linear; that of a network that is fitted again, which ends elsewhere, is better foretold by
-r exp(1.7 h), with ``PredictiveRules.refit_growth`` for 1.7.
+is that variance, without the row's own noise, to first order. The residual is r / (1 - h) of a network
+that is fitted again from where it is: exact refits agree within some percent. A member of a mean begins
+at random units and ends elsewhere without the row: r exp(1.7 h) foretells it better, with
+``PredictiveRules.refit_growth`` for 1.7.
 
 Members of a mean follow the same noise, so that the standard error of the mean is taken for the mean of
 theirs; about it they differ, as they would if they were fitted again.
@@ -131,8 +132,10 @@ def values_left_out(
         Their mean is the target less the value; all of scaled targets.
     """
 
+    growth = rules.refit_growth if len(covariances) > 1 else None
+
     def of_block(block: Block) -> Values:
-        members = [left_out_of_member(block, covariance, rules) for covariance in covariances]
+        members = [left_out_of_member(block, covariance, growth) for covariance in covariances]
         residuals, variances = zip(*members, strict=True)
         return of_members(residuals, variances, shares)
 
@@ -140,9 +143,12 @@ def values_left_out(
 
 
 def left_out_of_member(
-    block: Block, covariance: WeightCovariance, rules: PredictiveRules
+    block: Block, covariance: WeightCovariance, growth: float | None
 ) -> tuple[Array, Array]:
-    """Residuals and variances of the values (rows, n_outputs) of one network."""
+    """Residuals and variances of the values (rows, n_outputs) of one network.
+
+    The residuals grow by exp(growth h); None is for 1 / (1 - h).
+    """
     problem, network, free = covariance.problem, covariance.network, covariance.free
     input_weights, n = problem.to_inputs(network), problem.rows.weight_sum
     residuals, variances = [], []
@@ -152,6 +158,6 @@ def left_out_of_member(
         own = (h * without_own_share(R, h)) ** 2
         variance = ((J @ covariance.factor) ** 2).sum(axis=2).T
         left = 1 - np.minimum(h, MAX_LEVERAGE)
-        residuals.append(-R * np.exp(rules.refit_growth * h))
+        residuals.append(-R / left if growth is None else -R * np.exp(growth * h))
         variances.append(np.maximum(variance - own, 0.0) / left**2)
     return np.concatenate(residuals), np.concatenate(variances)

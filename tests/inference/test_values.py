@@ -3,16 +3,21 @@
 from functools import partial
 
 import numpy as np
+import pytest
 from _planted import differences, gaussian_problem, random_network
 from numpy.testing import assert_allclose
 
+from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.targets import TargetScale
+from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._inference.covariance import weight_covariance
 from sklearn_onenn._inference.rules import PredictiveRules
 from sklearn_onenn._inference.values import of_members, values_left_out, values_on
+from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import Identity, Tanh
+from sklearn_onenn.datasets import make_one_hidden_layer
 
 UNSCALED = TargetScale(np.zeros(1), np.ones(1))
 
@@ -31,8 +36,8 @@ def test_variance_of_the_value_of_a_row_that_is_left_out():
     """Sandwich of the other rows: their share in the fit without the row, times their residuals."""
     problem, network, X, y, residuals, h = least_squares()
     covariance = weight_covariance(problem, network, UNSCALED)
-    found = values_left_out(problem.rows, [covariance], np.ones(1), PredictiveRules(refit_growth=0.0))
-    assert_allclose(found.mean[:, 0], residuals, rtol=1e-6, atol=1e-9)
+    found = values_left_out(problem.rows, [covariance], np.ones(1), PredictiveRules())
+    assert_allclose(found.mean[:, 0], residuals / (1 - h), rtol=1e-6, atol=1e-9)
     for row in range(len(X)):
         others = np.arange(len(X)) != row
         shares = X[row] @ np.linalg.solve(X[others].T @ X[others], X[others].T)
@@ -41,11 +46,35 @@ def test_variance_of_the_value_of_a_row_that_is_left_out():
     assert not found.between.any()
 
 
-def test_residuals_grow_with_their_leverages():
+def test_residuals_of_members_grow_with_their_leverages():
     problem, network, _, _, residuals, h = least_squares()
-    covariance = weight_covariance(problem, network, UNSCALED)
-    found = values_left_out(problem.rows, [covariance], np.ones(1), PredictiveRules(refit_growth=2.0))
+    covariances = [weight_covariance(problem, network, UNSCALED)] * 2
+    rules = PredictiveRules(refit_growth=2.0)
+    found = values_left_out(problem.rows, covariances, np.array([0.3, 0.7]), rules)
     assert_allclose(found.mean[:, 0], residuals * np.exp(2 * h), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_residuals_of_exact_refits_without_each_row(seed):
+    """Sixty rows, eleven weights: residuals without a row are a fifth larger, and are foretold."""
+    X, y, _ = make_one_hidden_layer(60, 3, 2, activation="tanh", noise=0.3, random_state=seed)
+    parameters = {"k": 2, "activation": "tanh", "whiten": False, "random_state": 0}
+    model = OneHiddenLayerRegressor(**parameters).fit(X, y)
+    start = (*(model.coefs_[0], model.intercepts_[0]), model.coefs_[1][:, 0])
+    exact = []
+    for row in range(60):
+        others = np.arange(60) != row
+        refit = OneHiddenLayerRegressor(**parameters, alpha=model.alpha_, init=start)
+        exact.append(y[row] - refit.fit(X[others], y[others]).predict(X[[row]])[0])
+    targets = TargetScale.of(y[:, None], None, center=True)
+    rows = targets.rows(X, y[:, None], None, None)
+    problem = SquaredLoss(rows, Tanh(), identity_coordinates(3), alpha=model.alpha_)
+    network = Network(model.coefs_[0], model.intercepts_[0], model.coefs_[1], model.intercepts_[1])
+    covariance = weight_covariance(problem, network, targets)
+    found = values_left_out(rows, [covariance], np.ones(1), PredictiveRules()).mean[:, 0] * targets.scale
+    assert np.corrcoef(found, exact)[0, 1] > 0.98
+    assert np.std(found) == pytest.approx(np.std(exact), rel=0.06)
+    assert np.std(y - model.predict(X)) < 0.9 * np.std(exact)
 
 
 def test_the_standard_error_of_a_mean_is_the_mean_of_those_of_its_members():
