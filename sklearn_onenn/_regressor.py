@@ -457,7 +457,7 @@ class OneHiddenLayerRegressor(
             rows, targets = self._scaled(X, y, noise.weights(y - values, weight), executor)
             if validation is not None:
                 held_weight = noise.weights(validation[1] - held_values, validation[2])
-                held_rows = targets.rows(*validation[:2], held_weight, executor)
+                held_rows = targets.rows(*validation[:2], held_weight.astype(X.dtype), executor)
             fit = self._fit_rows(rows, targets, held_rows, random_state, task)
             values = self._values_of(fit, rows)
             if held_rows is not None:
@@ -483,11 +483,12 @@ class OneHiddenLayerRegressor(
         """Steps of a network, but not of a mean, with new weights until these settle."""
         X, y, weight = arrays
         for _ in range(self.max_iter):
-            if fit.result.solution.members or fit.options.observers.stopped:
+            if fit.result.solution.members or not self.polish or fit.options.observers.stopped:
                 break
             errors = y - self._values_of(fit, fit.problem.array_rows)
             before, noise = noise, StudentNoise.of(errors, weight)
-            rows = fit.targets.rows(X, y, noise.weights(errors, weight), executor)
+            new_weight = noise.weights(errors, weight).astype(X.dtype)
+            rows = fit.targets.rows(X, y, new_weight, executor)
             problem = fit.problem.replace(rows)
             result = refine_on(problem, fit.result, fit.options, stage="reweighted")
             fit = fit._replace(problem=problem, result=result)
@@ -537,6 +538,7 @@ class OneHiddenLayerRegressor(
         self, X: RowMatrix, y: Array, weight: Array | None, executor: ThreadPoolExecutor | None
     ) -> tuple[ArrayRows, TargetScale]:
         """Rows with targets at unit scale, and that scale."""
+        weight = None if weight is None else weight.astype(X.dtype, copy=False)
         targets = TargetScale.of(y, weight, center=self.fit_intercept)
         return targets.rows(X, y, weight, executor), targets
 

@@ -174,6 +174,20 @@ def test_weights_count_as_repeated_rows():
     assert_allclose(one.predict_interval(X_new), other.predict_interval(X_new), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("unit", [1e-60, 1e60])
+def test_intervals_of_targets_in_other_units(unit):
+    X, y, X_new = planted()
+    one, other = fitted(X, y, 2), fitted(X, unit * y, 2)
+    lower, upper = one.predict_interval(X_new)
+    assert_allclose(np.array(other.predict_interval(X_new)) / unit, [lower, upper], rtol=1e-3, atol=1e-3)
+    std = one.predict(X_new, return_std=True)[1]
+    assert_allclose(other.predict(X_new, return_std=True)[1] / unit, std, rtol=1e-3)
+    homogeneous = fitted(X, unit * y, 2, activation="relu").predict_interval(X_new)
+    assert np.mean(np.subtract(*homogeneous[::-1])) / unit == pytest.approx(
+        (upper - lower).mean(), rel=0.5
+    )
+
+
 def test_draws_of_an_imputer_have_the_spread_of_the_noise():
     """One missing column, a curve in the other plus noise of sd .5."""
     rng = np.random.default_rng(0)

@@ -9,11 +9,13 @@ density takes the t distribution that is nearest to them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from .._data.blocks import Block
+from .._data.floating_point import TINY
 from .._data.rows import ArrayRows, Rows
 from .._data.targets import TargetScale
 from .._network.network import Network
@@ -24,6 +26,9 @@ from .noise import NoiseModel, fit_noise
 from .rules import PREDICTIVE, PredictiveRules
 from .student_t import t_distribution
 from .values import Values, values_left_out, values_on
+
+# Powers of ten up to which weights and their errors may differ from one in single precision.
+SINGLE_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -73,16 +78,26 @@ class Predictive:
         networks = [Network(*weights) for weights in state["networks"]]
         return cls(**state | {"networks": networks, "noise": [NoiseModel(**m) for m in state["noise"]]})
 
-    def values(self, rows: ArrayRows, activation: Activation, dtype: Any = np.float64) -> Values:
+    def values(self, rows: ArrayRows, activation: Activation) -> Values:
         """The network's values on rows, and how sure they are."""
+        return values_on(rows, self.networks, self.factors, self.shares, activation)
+
+    def variances(self, rows: ArrayRows, activation: Activation) -> Array:
+        """Those of the values, up to parts in a million: in single precision, where that holds them.
+
+        Targets of extreme units make weights whose squares are too large, or too small.
+        """
+        weights = chain(*self.networks, self.factors)
+        logs = [np.log10(max(float(np.abs(array).max()), TINY)) for array in weights]
+        dtype = np.float32 if max(np.abs(logs)) < SINGLE_DIGITS else np.float64
         networks = [network.astype(dtype) for network in self.networks]
         factors = [factor.astype(dtype, copy=False) for factor in self.factors]
-        return values_on(rows, networks, factors, self.shares, activation)
+        found = values_on(rows, networks, factors, self.shares, activation).variance
+        return found.astype(np.float64)
 
     def spread(self, rows: ArrayRows, network: Network, activation: Activation) -> Array:
         """v(x)^(1/2) of each output (n_rows, n_outputs); the network is the one reported."""
-        # A part in a million of a standard deviation is enough.
-        variances = self.values(rows, activation, np.float32).variance.astype(np.float64)
+        variances = self.variances(rows, activation)
         if all(model.lowest == model.highest for model in self.noise):
             logs = np.broadcast_to([model.lowest for model in self.noise], variances.shape)
         else:
