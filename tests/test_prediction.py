@@ -182,10 +182,12 @@ def test_intervals_of_targets_in_other_units(unit):
     assert_allclose(np.array(other.predict_interval(X_new)) / unit, [lower, upper], rtol=1e-3, atol=1e-3)
     std = one.predict(X_new, return_std=True)[1]
     assert_allclose(other.predict(X_new, return_std=True)[1] / unit, std, rtol=1e-3)
-    homogeneous = fitted(X, unit * y, 2, activation="relu").predict_interval(X_new)
-    assert np.mean(np.subtract(*homogeneous[::-1])) / unit == pytest.approx(
-        (upper - lower).mean(), rel=0.5
-    )
+    # The weights of homogeneous units have the scale of y in W; their optimum is one of several.
+    widths = [
+        np.mean(np.subtract(*fitted(X, u * y, 2, activation="relu").predict_interval(X_new))) / u
+        for u in (unit, 1.0)
+    ]
+    assert widths[0] == pytest.approx(widths[1], rel=0.2)
 
 
 def test_draws_of_an_imputer_have_the_spread_of_the_noise():
