@@ -70,7 +70,7 @@ class PredictionMixin:
         Parameters
         ----------
         X : array-like or CSR array of shape (n_samples, n_features), or RowBlocks
-            Of :class:`RowBlocks` only the predictions of all rows are in memory at once.
+            Of :class:`~sklearn_onenn.RowBlocks` only the predictions of all rows are in memory at once.
         return_std : bool or "value", default=False
             True also returns the standard deviation of a new target at each row, its noise included, as
             :class:`~sklearn.linear_model.BayesianRidge` does; "value" the standard error of the
