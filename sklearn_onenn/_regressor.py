@@ -406,7 +406,9 @@ class OneHiddenLayerRegressor(
             else:
                 rows, targets = self._rows(X, y, sample_weight, executor)
                 validation = held_out_rows(self, *held_out, rows.n_outputs)
-                held_rows = None if validation is None else targets.rows(*validation, executor)
+                # The factor of a source's weights is no factor of these.
+                held = replace(targets, weight_factor=1.0)
+                held_rows = None if validation is None else held.rows(*validation, executor)
                 fit = self._fit_rows(rows, targets, held_rows, random_state, task)
             self._store(fit)
             if self.keep_covariance:
@@ -464,9 +466,10 @@ class OneHiddenLayerRegressor(
                 held_values = self._values_of(fit, held_rows)
             if fit.options.observers.stopped:
                 break
-        noise, fit = self._reweighted_steps(fit, arrays, noise, executor)
-        self.noise_df_, self.noise_scale_ = noise.df, noise.scale
+        fit = self._reweighted_steps(fit, arrays, noise, executor)
         errors = y - self._values_of(fit, rows)
+        noise = StudentNoise.of(errors, weight)
+        self.noise_df_, self.noise_scale_ = noise.df, noise.scale
         last_weight = noise.weights(errors, weight)
         rows, judging = self._scaled(X, y, last_weight, executor)
         mean_squares = np.average(errors**2, axis=0, weights=last_weight)
@@ -479,7 +482,7 @@ class OneHiddenLayerRegressor(
 
     def _reweighted_steps(
         self, fit: Fit, arrays: Arrays, noise: StudentNoise, executor: ThreadPoolExecutor | None
-    ) -> tuple[StudentNoise, Fit]:
+    ) -> Fit:
         """Steps of a network, but not of a mean, with new weights until these settle."""
         X, y, weight = arrays
         for _ in range(self.max_iter):
@@ -494,7 +497,7 @@ class OneHiddenLayerRegressor(
             fit = fit._replace(problem=problem, result=result)
             if np.allclose(noise.scale, before.scale, rtol=np.sqrt(self.tol), atol=0):
                 break
-        return noise, fit
+        return fit
 
     def _values_of(self, fit: Fit, rows: ArrayRows) -> Array:
         """What a fit predicts."""

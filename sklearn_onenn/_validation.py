@@ -144,7 +144,8 @@ def held_out_rows(
     if not np.any(sample_weight_val):
         raise ValueError("sample_weight_val must have a positive entry, all are zero.")
     weight = _check_sample_weight(sample_weight_val, X, dtype=X.dtype, ensure_non_negative=True)
-    return X, y, weight
+    factor = factor_of_weights(weight.sum(dtype=np.float64), int(np.count_nonzero(weight)))
+    return X, y, (weight * factor).astype(weight.dtype)
 
 
 def target_columns(name: str, y: Any) -> Array:

@@ -190,6 +190,29 @@ def test_intervals_of_targets_in_other_units(unit):
     assert widths[0] == pytest.approx(widths[1], rel=0.2)
 
 
+def test_held_out_weights_may_sum_to_one_and_have_no_other_factor():
+    X, y, X_new = planted()
+    held = {"X_val": X[200:], "y_val": y[200:]}
+    one = OneHiddenLayerRegressor(2, keep_covariance=True, random_state=0)
+    expected = one.fit(X[:200], y[:200], **held).predict_interval(X_new)
+    one.fit(X[:200], y[:200], **held, sample_weight_val=np.full(100, 0.01))
+    assert_allclose(one.predict_interval(X_new), expected, rtol=1e-9)
+    few = {"X_val": X[200:210], "y_val": y[200:210], "sample_weight_val": np.ones(10)}
+    blocks = RowBlocks(lambda: [(X[:200], y[:200], np.full(200, 1 / 200))])
+    with pytest.warns(UserWarning, match="more rows than the 10"):
+        assert np.isinf(one.fit(blocks, **few).predict_interval(X_new)).all()
+
+
+@pytest.mark.parametrize("far", [1e22, 1e50])
+def test_far_rows_have_finite_quantiles(far):
+    X, y, _ = planted()
+    for activation in ("tanh", "relu"):
+        model = fitted(X, y, 2, activation=activation)
+        quantiles = model.predict_quantiles([[far, 0, 0, 0]])
+        assert np.isfinite(quantiles).all()
+        assert (np.diff(quantiles) >= 0).all()
+
+
 def test_draws_of_an_imputer_have_the_spread_of_the_noise():
     """One missing column, a curve in the other plus noise of sd .5."""
     rng = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+from sklearn_onenn._inference.student_t import StudentNoise
 
 
 def rows_of_network(n, n_outputs=1, seed=0):
@@ -142,3 +143,35 @@ def test_blocks_of_rows_are_refused():
         fitted(RowBlocks(lambda: [(X, y)]), None)
     with pytest.raises(ValueError, match="'loss' parameter .* must be a str among"):
         fitted(X, y, loss="huber")
+
+
+@pytest.mark.parametrize("size", [1e4, 1e10, 1e15])
+def test_a_sentinel_of_any_size_counts_for_nothing(size):
+    X, clean, y, _, _ = planted(noise=0.1, n=400)
+    without = error(fitted(X, y, "squared_error"), X, clean)
+    y[0] = size
+    model = fitted(X, y)
+    assert error(model, X, clean) < 1.3 * without
+    # The scale of a t distribution of few degrees is smaller than the standard deviation.
+    assert 0.6 < model.noise_scale_[0] / (0.1 * clean.std()) < 1.1
+
+
+@pytest.mark.parametrize(("n", "seed"), [(30, 7), (60, 6), (150, 7)])
+def test_rows_that_hardly_count_have_hardly_leverage(n, seed):
+    """A row of weight .01 and residual 3 was said to have an error of 500 when it is left out."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 2))
+    y = np.sin(X[:, 0]) + 0.1 * rng.normal(size=n)
+    y[rng.choice(n, n // 20, replace=False)] += 3
+    model = OneHiddenLayerRegressor(3, loss="student_t", keep_covariance=True, random_state=0).fit(X, y)
+    assert 0.1 < model.noise_std_[0] < 1.5
+
+
+def test_the_noise_is_that_of_the_fit():
+    """Also of a mean, whose weights are those that the fit before it left."""
+    X, _, _, spoiled, _ = planted(noise=0.1, n=300)
+    for k in (3, 60):
+        model = OneHiddenLayerRegressor(k, activation="relu", loss="student_t", random_state=0)
+        errors = spoiled - model.fit(X, spoiled).predict(X)
+        noise = StudentNoise.of(errors[:, None], None)
+        assert_allclose([noise.df, *noise.scale], [model.noise_df_, *model.noise_scale_], rtol=1e-4)

@@ -148,7 +148,8 @@ def score_matrix(
             J, R = jacobian(chunk, problem, input_weights, free)
             scores = np.zeros(J.shape[1:])
             for Q, r in zip(J, R.T, strict=True):
-                scores = scores + Q * without_own_share(r, leverages(Q, inverse_root, n))[:, None]
+                h = leverages(Q, inverse_root, n, chunk.weight)
+                scores = scores + Q * without_own_share(r, h)[:, None]
             total = total + scores.T @ weighted(scores, chunk.weight)
         return total
 
@@ -156,10 +157,13 @@ def score_matrix(
     return total
 
 
-def leverages(Q: Array, inverse_root: Array, n: float) -> Array:
-    """Shares that targets have in their own predictions, from derivatives Q (rows, free.size)."""
+def leverages(Q: Array, inverse_root: Array, n: float, weight: Array | None) -> Array:
+    """Shares that targets have in their own predictions, from derivatives Q (rows, free.size).
+
+    Of a row that is there several times that of one of them; one that counts less has less.
+    """
     shares: Array = ((Q @ inverse_root) ** 2).sum(axis=1) / n
-    return shares
+    return shares if weight is None else shares * np.minimum(weight[:, 0], 1.0)
 
 
 def without_own_share(residuals: Array, leverage: Array) -> Array:

@@ -25,7 +25,7 @@ from scipy.stats import chi2
 from .._data.floating_point import TINY
 from .._typing import Array
 from .rules import PREDICTIVE, PredictiveRules
-from .student_t import additive_variance, t_likelihood
+from .student_t import additive_variance, median, t_likelihood
 
 # Steps towards the penalty of largest evidence.
 STEPS = 50
@@ -117,13 +117,6 @@ def fit_noise(
         float(fitted.min()), float(fitted.max()),
     )  # fmt: skip
     return model, errors / np.sqrt(v * np.exp(logs))
-
-
-def median(values: Array, weight: Array) -> float:
-    """The median of positive values, each as often as its weight says."""
-    order = np.argsort(values, kind="stable")
-    below = np.cumsum(weight[order])
-    return max(float(values[order[np.searchsorted(below, below[-1] / 2)]]), TINY)
 
 
 def damped(variances: Array, unit: float, limit: float) -> Array:

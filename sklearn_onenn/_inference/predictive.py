@@ -85,11 +85,13 @@ class Predictive:
     def variances(self, rows: ArrayRows, activation: Activation) -> Array:
         """Those of the values, up to parts in a million: in single precision, where that holds them.
 
-        Targets of extreme units make weights whose squares are too large, or too small.
+        Targets of extreme units make weights whose squares are too large, or too small; so may be rows.
         """
         weights = chain(*self.networks, self.factors)
         logs = [np.log10(max(float(np.abs(array).max()), TINY)) for array in weights]
-        dtype = np.float32 if max(np.abs(logs)) < SINGLE_DIGITS else np.float64
+        largest = max(rows.map(lambda block: float(abs(block.X).max())))
+        fits = max(np.abs(logs)) < SINGLE_DIGITS and largest < 10.0**SINGLE_DIGITS
+        dtype = np.float32 if fits else np.float64
         networks = [network.astype(dtype) for network in self.networks]
         factors = [factor.astype(dtype, copy=False) for factor in self.factors]
         found = values_on(rows, networks, factors, self.shares, activation).variance
@@ -173,7 +175,8 @@ def fit_predictive(
     Parameters
     ----------
     rows : Rows
-        Those of the fit, with scaled targets. Of many, or where they are not in memory, some count.
+        Those of the fit, with scaled targets, each as often as it is there. Of many, or where they are
+        not in memory, some count.
     covariances : list of WeightCovariance
         Of the members.
     members : list of Network
@@ -193,7 +196,8 @@ def fit_predictive(
     activation = covariances[0].problem.activation
     size = rows.n_features + len(network.b)
     sample = rows.subsample(max(rules.sample_entries // size, 2))
-    left_out = values_left_out(sample, covariances, shares, rules)
+    as_fitted = covariances[0].problem.rows.subsample(max(rules.sample_entries // size, 2))
+    left_out = values_left_out(as_fitted, covariances, shares, rules)
     X = sample.X if isinstance(sample.X, np.ndarray) else sample.X.toarray()
     units = activation.value(np.asarray(sample.X @ network.W + network.b))
     weight = np.ones(sample.n_rows) if sample.weight is None else sample.weight[:, 0]

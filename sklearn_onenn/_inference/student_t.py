@@ -53,7 +53,7 @@ class StudentNoise:
 def additive_variance(
     squares: Array, variances: Array, weight: Array, least_df: float = 2.0
 ) -> tuple[float, float, float]:
-    """a, b and the degrees of freedom, from squared errors of mean one."""
+    """a, b and the degrees of freedom, from squared errors of the order of one."""
 
     def loss(logs: Array) -> tuple[float, Array]:
         (a, b, df), share = np.exp(logs) + [0.0, 0.0, 2.0], np.exp(logs)
@@ -84,7 +84,19 @@ def t_likelihood(squares: Array, df: float) -> tuple[Array, Array, Array]:
 
 
 def t_distribution(scores: Array, weight: Array, least_df: float = 2.0) -> tuple[float, float]:
-    """Degrees of freedom and scale of the t distribution of largest likelihood about zero."""
-    unit = max(np.average(scores**2, weights=weight), TINY)
+    """Degrees of freedom and scale of the t distribution of largest likelihood about zero.
+
+    The scale is looked for about the median, which gross errors do not move.
+    """
+    unit = median(scores**2, weight)
+    if not unit > TINY:  # most are zero
+        unit = max(np.average(scores**2, weights=weight), TINY)
     a, _, df = additive_variance(scores**2 / unit, np.zeros(len(scores)), weight, least_df)
     return df, float(np.sqrt(a * unit))
+
+
+def median(values: Array, weight: Array) -> float:
+    """The median of positive values, each as often as its weight says."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order])
+    return max(float(values[order[np.searchsorted(below, below[-1] / 2)]]), TINY)

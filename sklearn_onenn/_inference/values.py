@@ -120,7 +120,7 @@ def values_left_out(
     Parameters
     ----------
     rows : ArrayRows
-        Rows of the fit, or some of them, with scaled targets.
+        Rows of the fit, or some of them, with scaled targets and the weights that they had in it.
     covariances : list of WeightCovariance
         Of the members.
     shares : array of shape (n_members,)
@@ -154,7 +154,7 @@ def left_out_of_member(
     residuals, variances = [], []
     for chunk in chunks(block, free.size * network.V.shape[1]):
         J, R = jacobian(chunk, problem, input_weights, free)
-        h = np.stack([leverages(Q, covariance.inverse_root, n) for Q in J], axis=1)
+        h = np.stack([leverages(Q, covariance.inverse_root, n, chunk.weight) for Q in J], axis=1)
         own = (h * without_own_share(R, h)) ** 2
         variance = ((J @ covariance.factor) ** 2).sum(axis=2).T
         left = 1 - np.minimum(h, MAX_LEVERAGE)

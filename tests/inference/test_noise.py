@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose
 from sklearn_onenn._inference.noise import (
     fit_noise,
     log_variance,
-    median,
     score_test,
     standardized_features,
 )
@@ -129,11 +128,6 @@ def test_values_that_say_nothing_of_the_errors_do_not_count():
     model, _ = fit_noise(rng.standard_normal(4000), u, X, units, weight)
     assert model.value_factor * model.value_unit < 0.05
     assert model.constant == pytest.approx(1.0, abs=0.1)
-
-
-def test_the_median_counts_weights():
-    values, weight = np.array([3.0, 1.0, 2.0, 5.0]), np.array([1.0, 2.0, 1.0, 7.0])
-    assert median(values, weight) == np.median(np.repeat(values, weight.astype(int)))
 
 
 def test_exact_fits_have_no_noise():

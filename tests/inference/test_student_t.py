@@ -8,6 +8,7 @@ from scipy import stats
 from sklearn_onenn._inference.student_t import (
     StudentNoise,
     additive_variance,
+    median,
     t_distribution,
     t_likelihood,
 )
@@ -83,3 +84,17 @@ def test_normal_errors_have_equal_weights():
     errors = np.random.default_rng(0).standard_normal((5000, 1))
     weights = StudentNoise.of(errors, None).weights(errors, None)
     assert np.abs(weights - 1).max() < 0.2
+
+
+def test_the_median_counts_weights():
+    values, weight = np.array([3.0, 1.0, 2.0, 5.0]), np.array([1.0, 2.0, 1.0, 7.0])
+    assert median(values, weight) == np.median(np.repeat(values, weight.astype(int)))
+
+
+@pytest.mark.parametrize("size", [1e6, 1e10, 1e100])
+def test_gross_errors_of_any_size_do_not_move_the_scale(size):
+    errors = np.random.default_rng(0).standard_normal((1000, 1))
+    errors[:5] = size
+    noise = StudentNoise.of(errors, None)
+    assert noise.scale[0] == pytest.approx(1.0, abs=0.15)
+    assert noise.weights(errors, None)[:5].max() < 1e-8
