@@ -14,8 +14,11 @@ from .._data.floating_point import TINY
 from .._typing import Array
 from .rules import REWEIGHTING, ReweightingRules
 
-# Variances, over the mean square of the errors, that a logarithm may have.
+# Variances, over the squares of the order of the errors, that a logarithm may have.
 RANGE = np.log([1e-10, 1e10])
+
+# The median square, over the largest, that is told from zero.
+SMALLEST = 1e-60
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,10 @@ def t_distribution(scores: Array, weight: Array, least_df: float = 2.0) -> tuple
 
     The scale is looked for about the median, which gross errors do not move.
     """
-    unit = median(scores**2, weight)
-    if not unit > TINY:  # most are zero
-        unit = max(np.average(scores**2, weights=weight), TINY)
-    a, _, df = additive_variance(scores**2 / unit, np.zeros(len(scores)), weight, least_df)
+    squares = scores**2
+    # Where most are zero, or nearly: quotients must not overflow.
+    unit = max(median(squares, weight), SMALLEST * squares.max(), TINY)
+    a, _, df = additive_variance(squares / unit, np.zeros(len(scores)), weight, least_df)
     return df, float(np.sqrt(a * unit))
 
 

@@ -91,7 +91,7 @@ def test_the_median_counts_weights():
     assert median(values, weight) == np.median(np.repeat(values, weight.astype(int)))
 
 
-@pytest.mark.parametrize("size", [1e6, 1e10, 1e100])
+@pytest.mark.parametrize("size", [1e6, 1e10, 1e30])
 def test_gross_errors_of_any_size_do_not_move_the_scale(size):
     errors = np.random.default_rng(0).standard_normal((1000, 1))
     errors[:5] = size
