@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from .._data.blocks import Block
-from .._data.floating_point import TINY
 from .._data.rows import ArrayRows, Rows
 from .._data.targets import TargetScale
 from .._network.network import Network
@@ -87,10 +86,12 @@ class Predictive:
 
         Targets of extreme units make weights whose squares are too large, or too small; so may be rows.
         """
-        weights = chain(*self.networks, self.factors)
-        logs = [np.log10(max(float(np.abs(array).max()), TINY)) for array in weights]
+        weights = (float(np.abs(array).max()) for array in chain(*self.networks, self.factors))
+        digits = [
+            abs(np.log10(largest)) for largest in weights if largest > 0
+        ]  # without intercepts zero
         largest = max(rows.map(lambda block: float(abs(block.X).max())))
-        fits = max(np.abs(logs)) < SINGLE_DIGITS and largest < 10.0**SINGLE_DIGITS
+        fits = max(digits, default=0.0) < SINGLE_DIGITS and largest < 10.0**SINGLE_DIGITS
         dtype = np.float32 if fits else np.float64
         networks = [network.astype(dtype) for network in self.networks]
         factors = [factor.astype(dtype, copy=False) for factor in self.factors]
