@@ -6,6 +6,7 @@ Further ones are taken only while the fit does not look recovered.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain, cycle
 
 import numpy as np
@@ -118,19 +119,16 @@ def with_steeper_units(
         return best, []
     rules, tried = options.rules.starts, []
     reference = reference_error(problem)
+    noise = rules.noise_factor * reference
+    starts = [partial(one_start, path="quasi-Newton", name="start of L-BFGS")]
     for slope in rules.slopes:
+        name = f"random units of slope {slope:g}"
+        starts.append(partial(one_start, path="steep", name=name, slope=slope, noise=noise))
+    for start in starts:
         if error_left(best, problem) <= reference or options.observers.stopped:
             break
-        fit = one_start(
-            problem, k, options, "steep", seed, name=f"random units of slope {slope:g}",
-            slope=slope, noise=rules.noise_factor * reference,
-        )  # fmt: skip
-        tried.append(fit)
-        best = min(best, fit, key=lambda fit: fit.solution.data_loss)
-    if error_left(best, problem) > reference and not options.observers.stopped:
-        fit = one_start(problem, k, options, "quasi-Newton", seed, name="start of L-BFGS")
-        tried.append(fit)
-        best = min(best, fit, key=lambda fit: fit.solution.data_loss)
+        tried.append(start(problem, k, options, seed=seed))
+        best = min(best, tried[-1], key=lambda fit: fit.solution.data_loss)
     return replace(best, missed=max(error_left(best, problem) - reference, 0.0)), tried
 
 

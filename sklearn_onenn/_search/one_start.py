@@ -28,7 +28,7 @@ from .stages import PolishTask, exact_loss
 from .starts import (
     RANDOM_SLOPE,
     overparameterized_start,
-    quasi_newton_start,
+    quasi_newton,
     random_units,
     residual_directions_start,
 )
@@ -171,8 +171,9 @@ def one_start(
     if path in ("tensor", "half sample") and skips_moments(problem, k, options):
         path = "random"
     if path == "quasi-Newton":
-        small, steps = options.rules.starts.few_noise, QUASI_NEWTON_STEPS * options.max_iter
-        start, fresh = quasi_newton_start(problem, k, random_state, small, steps), problem
+        lightly = problem.replace(problem.rows, alpha=options.rules.starts.few_noise)
+        units, fresh = random_units(problem, k, random_state), problem
+        start = quasi_newton(lightly, units, QUASI_NEWTON_STEPS * options.max_iter)
     elif path == "steep":
         units = random_units(problem, k, random_state, slope)
         start, fresh = with_fitted_outputs(problem, units.W, units.b), problem

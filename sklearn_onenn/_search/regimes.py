@@ -36,7 +36,7 @@ from .._selection.criteria import (
 )
 from .._selection.evidence import alpha_from_fit, maximize_evidence
 from .._tensor.units import may_be_identified
-from .ensemble import fit_anew, fit_ensemble, member_widths
+from .ensemble import after_quasi_newton, fit_anew, fit_ensemble, member_widths
 from .rules import PolishRules, SearchRules
 from .stages import (
     PenalizedFit,
@@ -49,6 +49,7 @@ from .stages import (
     minimize_past_kinks,
     on_all_rows,
 )
+from .starts import random_units
 
 
 @dataclass(frozen=True)
@@ -198,14 +199,23 @@ def keep_identified(first: FirstFit, last: Solution) -> Solution:
 
 
 def fit_regression(first: FirstFit) -> Solution:
-    """The solution on rows that determine the weights but have no network to recover."""
-    task, fit = first.task, first.penalized
+    """The solution on rows that determine the weights but have no network to recover.
+
+    It is the better of two optima: that of the start, and one to which L-BFGS leads.
+    """
+    task, alpha = first.task, first.penalized.problem.alpha
     problem = in_single_precision(task.problem, task.statistical_tol)
-    fit = PenalizedFit(problem.replace(problem.rows, alpha=fit.problem.alpha), fit.network)
+    problem = problem.replace(problem.rows, alpha=alpha)
     stopping = task.stopping.with_tol(max(task.stopping.tol, task.statistical_tol))
     smoothing = task.rules.polish.smoothing.first_width()
-    last = minimize_past_kinks(fit, task.trace, stopping, smoothing)
-    solution = on_all_rows(task.problem, last, fit.problem.alpha, may_be_identified=False)
+    units = random_units(task.problem, task.k, task.random_state, task.slope)
+    starts = first.penalized.network, after_quasi_newton(task, units, alpha)
+    ends = [
+        minimize_past_kinks(PenalizedFit(problem, start), task.trace, stopping, smoothing)
+        for start in starts
+    ]
+    last = min(ends, key=lambda end: end.objective)
+    solution = on_all_rows(task.problem, last, alpha, may_be_identified=False)
     return best_on_validation(solution, task.problem, task.trace)
 
 

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._optimization.elimination import backward_elimination, fit_overparameterized, with_directions
+from .._optimization.gauss_newton import Callback
 from .._tensor.rules import TENSOR
 from .._tensor.span import AffineFit, unit_span
 from .._typing import Array
@@ -79,10 +80,10 @@ def residual_directions_start(
     )[1]
 
 
-def quasi_newton_start(
-    problem: SquaredLoss, k: int, random_state: RandomState, alpha: float, max_iter: int
+def quasi_newton(
+    problem: SquaredLoss, start: Network, max_iter: int, *, callback: Callback | None = None
 ) -> Network:
-    """Random units after steps of L-BFGS, which go on where those of Gauss-Newton come to rest.
+    """Where steps of L-BFGS lead, which go on where those of Gauss-Newton come to rest.
 
     Many units with kinks, of columns of which few count, leave Gauss-Newton steps no room. (D. C. Liu,
     J. Nocedal, 1989, doi:10.1007/BF01589116.)
@@ -90,26 +91,31 @@ def quasi_newton_start(
     Parameters
     ----------
     problem : SquaredLoss
-    k : int
-    random_state : numpy.random.RandomState
-    alpha : float
-        A small penalty, under which weights stay of order one.
+        With a penalty, under which weights stay of order one.
+    start : Network
     max_iter : int
+    callback : callable or None
+        Called with the :class:`Evaluation` after every step; a true answer stops.
 
     Returns
     -------
     Network
     """
-    problem = problem.replace(problem.rows, alpha=alpha)
-    start = random_units(problem, k, random_state)
+    last = None
 
     def loss_and_gradient(weights: Array) -> tuple[float, Array]:
-        here = problem.evaluate(start.unpack(weights))
-        return here.loss, here.gradient.pack()
+        nonlocal last
+        last = problem.evaluate(start.unpack(weights))
+        return last.loss, last.gradient.pack()
+
+    def observe(_: Array) -> None:
+        if callback is not None and last is not None and callback(last):
+            raise StopIteration
 
     end = minimize(
-        loss_and_gradient, start.pack(), jac=True, method="L-BFGS-B", options={"maxiter": max_iter}
-    )
+        loss_and_gradient, start.pack(), jac=True, method="L-BFGS-B", callback=observe,
+        options={"maxiter": max_iter},
+    )  # fmt: skip
     return start.unpack(end.x)
 
 

@@ -10,7 +10,7 @@ from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._search.reference import error_of_line, error_of_neighbors, reference_error
-from sklearn_onenn._search.starts import quasi_newton_start
+from sklearn_onenn._search.starts import quasi_newton, random_units
 from sklearn_onenn.activations import ReLU, Tanh
 
 
@@ -81,10 +81,9 @@ def test_steps_of_l_bfgs_end_at_a_minimum(activation):
     X, y = rows_of(lambda X: np.sin(3 * X[:, 0]), 200, noise=0.1)
     rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
     problem = SquaredLoss(rows, activation, whitening(rows))
-    start, end = (
-        quasi_newton_start(problem, 4, np.random.RandomState(0), 0.1, steps) for steps in (0, 2000)
-    )
     penalized = problem.replace(rows, alpha=0.1)
+    start = random_units(problem, 4, np.random.RandomState(0))
+    end = quasi_newton(penalized, start, 2000)
     before, after = (penalized.evaluate(network) for network in (start, end))
     assert after.loss < 0.5 * before.loss
     assert np.linalg.norm(after.gradient.pack()) < 1e-2 * np.linalg.norm(before.gradient.pack())
