@@ -22,10 +22,10 @@ import numpy as np
 from .._data.floating_point import TINY
 from .._network.loss import SquaredLoss
 from .._network.network import Member, Network
-from .._optimization.gauss_newton import Solution, Stopping
+from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import predicted_error, statistical_tolerance
-from .._selection.evidence import EvidenceRules, maximize_evidence
+from .._selection.evidence import maximize_evidence
 from .progress import StopFit, Trace
 from .reference import reference_error
 from .rules import EnsembleRules
@@ -200,7 +200,11 @@ def fit_member(
     )
     rounded = in_single_precision(problem, stopping.tol)
     if task.alpha is None:
-        fit = with_probable_penalty(task, rounded, start, stopping.with_tol(task.stopping.tol), evidence)
+        probable = maximize_evidence(
+            rounded, start, first_penalty(task), stopping.with_tol(task.stopping.tol),
+            callback=task.trace.stage("evidence"), rules=evidence,
+        )  # fmt: skip
+        fit = PenalizedFit.of(probable)
     else:
         fit = PenalizedFit(rounded.replace(rounded.rows, alpha=task.alpha), start)
     last = minimize_past_kinks(fit, task.trace, stopping, rules.smoothing.first_width())
@@ -215,6 +219,9 @@ def fit_first_member(
 ) -> tuple[Solution, float | None]:
     """A member that begins with Gauss-Newton steps, or with L-BFGS if that promises less error.
 
+    The penalty goes by the error of prediction where that by the noise leaves nothing to tell the noise
+    by, since there are nearly as many determined weights as targets: the evidence has no bound there.
+
     Parameters
     ----------
     task : PolishTask
@@ -226,23 +233,30 @@ def fit_first_member(
     -------
     member : Solution
     descent_alpha : float or None
-        The penalty of steps of L-BFGS for members to come. None where the targets are few, which steps
-        to a lower loss tell nothing.
+        The penalty of steps of L-BFGS for members to come, None where these begin without. Few targets
+        do not tell which is better, and steps under a given penalty need no other.
     """
-    fit = partial(fit_member, k=k, n_members=n_members, by_prediction=by_prediction)
-    if has_few_targets(task.problem, k, task.rules.ensemble):
-        return fit(task), None
-    if task.alpha is not None:
-        return fit(task, descent_alpha=task.alpha), task.alpha
-    direct, alpha = fit(task), first_penalty(task)
-    task.trace.best = None  # the best network on held-out rows is one of each
+    criteria = task.rules.polish.evidence.criteria
+    fit = partial(fit_member, task, k, n_members)
+
+    def error_of(member: Solution) -> float:
+        assert member.evaluation is not None
+        return predicted_error(member.evaluation, criteria)
+
+    direct = fit(by_prediction=by_prediction)
+    if task.alpha is not None or has_few_targets(task.problem, k, task.rules.ensemble):
+        return direct, None
+    if not by_prediction and error_of(direct) == np.inf:
+        direct = fit(by_prediction=True)
+    alpha, task.trace.best = (
+        first_penalty(task),
+        None,
+    )  # the best network on held-out rows is one of each
     try:
-        other = fit(task, descent_alpha=alpha)
+        other = fit(by_prediction=by_prediction, descent_alpha=alpha)
     except StopFit:
-        return replace(direct, reason="callback"), direct.alpha
-    assert direct.evaluation is not None
-    error = predicted_error(direct.evaluation, task.rules.polish.evidence.criteria)
-    return (other, alpha) if promises_less(other, error, task) else (direct, direct.alpha)
+        return replace(direct, reason="callback"), None
+    return (other, alpha) if error_of(other) < error_of(direct) else (direct, None)
 
 
 def first_penalty(task: PolishTask) -> float:
@@ -256,28 +270,6 @@ def after_quasi_newton(task: PolishTask, start: Network, alpha: float | None) ->
         return start
     problem, callback = task.problem.replace(task.problem.rows, alpha=alpha), task.trace.stage("L-BFGS")
     return quasi_newton(problem, start, task.stopping.max_iter, callback=callback)
-
-
-def with_probable_penalty(
-    task: PolishTask, problem: SquaredLoss, start: Network, stopping: Stopping, rules: EvidenceRules
-) -> PenalizedFit:
-    """The penalty of largest evidence, by the noise; by the error of prediction where that fails.
-
-    A member that has nearly as many determined weights as there are targets leaves nothing to tell the
-    noise by: the evidence of a fit of the noise has no bound.
-    """
-
-    def search(rules: EvidenceRules) -> Solution:
-        callback = task.trace.stage("evidence")
-        return maximize_evidence(
-            problem, start, first_penalty(task), stopping, callback=callback, rules=rules
-        )
-
-    probable = search(rules)
-    assert probable.evaluation is not None
-    if not rules.by_prediction and predicted_error(probable.evaluation, rules.criteria) == np.inf:
-        probable = search(replace(rules, by_prediction=True))
-    return PenalizedFit.of(probable)
 
 
 def last_gain(solution: Solution) -> float:
