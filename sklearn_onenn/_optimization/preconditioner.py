@@ -287,7 +287,7 @@ def sqrt_weighted(array: Array, weight: Array | None) -> Array:
 def type_of_sums(problem: SquaredLoss) -> DTypeLike:
     """Floating type in which a preconditioner that is the whole matrix is summed."""
     strength = problem.alpha / problem.rows.weight_sum
-    return np.dtype(np.float32 if strength >= SINGLE_STRENGTH else np.float64)
+    return problem.rows.dtype if strength >= SINGLE_STRENGTH else np.dtype(np.float64)
 
 
 def linearized(evaluation: Evaluation, block: Block, is_of_problem: bool) -> Linearization:
