@@ -33,6 +33,7 @@ from .stages import (
     PenalizedFit,
     PolishTask,
     best_on_validation,
+    better_course,
     minimize_past_kinks,
     on_all_rows,
 )
@@ -236,27 +237,23 @@ def fit_first_member(
         The penalty of steps of L-BFGS for members to come, None where these begin without. Few targets
         do not tell which is better, and steps under a given penalty need no other.
     """
-    criteria = task.rules.polish.evidence.criteria
+    criteria, alpha = task.rules.polish.evidence.criteria, first_penalty(task)
     fit = partial(fit_member, task, k, n_members)
 
     def error_of(member: Solution) -> float:
         assert member.evaluation is not None
         return predicted_error(member.evaluation, criteria)
 
-    direct = fit(by_prediction=by_prediction)
+    def direct() -> Solution:
+        member = fit(by_prediction=by_prediction)
+        tells = by_prediction or task.alpha is not None or error_of(member) < np.inf
+        return member if tells else fit(by_prediction=True)
+
     if task.alpha is not None or has_few_targets(task.problem, k, task.rules.ensemble):
-        return direct, None
-    if not by_prediction and error_of(direct) == np.inf:
-        direct = fit(by_prediction=True)
-    alpha, task.trace.best = (
-        first_penalty(task),
-        None,
-    )  # the best network on held-out rows is one of each
-    try:
-        other = fit(by_prediction=by_prediction, descent_alpha=alpha)
-    except StopFit:
-        return replace(direct, reason="callback"), None
-    return (other, alpha) if error_of(other) < error_of(direct) else (direct, None)
+        return direct(), None
+    other = partial(fit, by_prediction=by_prediction, descent_alpha=alpha)
+    member, is_other = better_course(task.trace, direct, other, error_of)
+    return member, alpha if is_other else None
 
 
 def first_penalty(task: PolishTask) -> float:

@@ -197,6 +197,7 @@ def one_start(
         task = PolishTask(
             problem, network, alpha, trace, random_state,
             options.stopping, loss_target=target, rules=options.rules, slope=slope,
+            is_given=path == "given",
         )  # fmt: skip
         return fit_from_start(task) if path == "quasi-Newton" else polish_start(task)
 

@@ -163,6 +163,15 @@ class Trace:
         self.stages.append((name, 0))
         return Stage(self, watched and self.held_out is not None, smoothed)
 
+    def forget(self, begin: int, end: int | None = None) -> None:
+        """Take the stages of these numbers from the record, with their losses: a course not followed."""
+        self._end_stage()
+        first, last = (sum(n for _, n in self.stages[:number]) for number in (begin, end))
+        unwatched = len(self.losses) - len(self.held_out_losses)  # before the first that is watched
+        del self.losses[first:last], self.stages[begin:end]
+        if self.held_out is not None:
+            del self.held_out_losses[first - unwatched : last - unwatched]
+
     def end(self, solution: Solution) -> None:
         """Keep where the steps ended, and tell that none follow."""
         self._end_stage()

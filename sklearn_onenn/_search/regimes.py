@@ -18,6 +18,7 @@ the one that generated the rows; a sample is small when it has few targets for e
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 
@@ -42,6 +43,7 @@ from .stages import (
     PenalizedFit,
     PolishTask,
     best_on_validation,
+    better_course,
     is_exact,
     is_small_sample,
     lost_units,
@@ -201,22 +203,32 @@ def keep_identified(first: FirstFit, last: Solution) -> Solution:
 def fit_regression(first: FirstFit) -> Solution:
     """The solution on rows that determine the weights but have no network to recover.
 
-    It is the better of two optima: that of the start, and one to which L-BFGS leads.
+    It is the better of two optima: that of the start and, where it was not given, one to which steps of
+    L-BFGS lead under the penalty.
     """
     task, alpha = first.task, first.penalized.problem.alpha
     problem = in_single_precision(task.problem, task.statistical_tol)
     problem = problem.replace(problem.rows, alpha=alpha)
     stopping = task.stopping.with_tol(max(task.stopping.tol, task.statistical_tol))
     smoothing = task.rules.polish.smoothing.first_width()
-    units = random_units(task.problem, task.k, task.random_state, task.slope)
-    starts = first.penalized.network, after_quasi_newton(task, units, alpha)
-    ends = [
-        minimize_past_kinks(PenalizedFit(problem, start), task.trace, stopping, smoothing)
-        for start in starts
-    ]
-    last = min(ends, key=lambda end: end.objective)
-    solution = on_all_rows(task.problem, last, alpha, may_be_identified=False)
-    return best_on_validation(solution, task.problem, task.trace)
+
+    def end_of(start: Network) -> Solution:
+        fit = PenalizedFit(problem, start)
+        last = minimize_past_kinks(fit, task.trace, stopping, smoothing)
+        solution = on_all_rows(task.problem, last, alpha, may_be_identified=False)
+        return best_on_validation(solution, task.problem, task.trace)
+
+    def from_start() -> Solution:
+        return end_of(first.penalized.network)
+
+    def from_elsewhere() -> Solution:
+        units = random_units(task.problem, task.k, task.random_state, task.slope)
+        return end_of(after_quasi_newton(task, units, alpha))
+
+    if alpha == 0 or task.is_given:
+        return from_start()
+    objective = attrgetter("objective")  # under one penalty
+    return better_course(task.trace, from_start, from_elsewhere, objective)[0]
 
 
 def fit_unidentified(first: FirstFit) -> Solution:

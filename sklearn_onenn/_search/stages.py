@@ -1,5 +1,6 @@
 """What the polish of a start is made of: the task, its stages, and where they ended."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from .._selection.criteria import (
     statistical_tolerance,
 )
 from .._selection.missing_units import residual_is_noise
-from .progress import Trace
+from .progress import StopFit, Trace
 from .rules import PolishRules, SearchRules
 from .starts import RANDOM_SLOPE
 
@@ -49,6 +50,8 @@ class PolishTask:
     rules : SearchRules
     slope : float
         Of random units: see :func:`random_units`.
+    is_given : bool
+        Whether the start was given, to be followed and no other.
     """
 
     problem: SquaredLoss
@@ -60,6 +63,7 @@ class PolishTask:
     loss_target: float = np.inf
     rules: SearchRules = SearchRules()
     slope: float = RANDOM_SLOPE
+    is_given: bool = False
 
     @property
     def k(self) -> int:
@@ -154,6 +158,43 @@ def lost_units(fit: Solution, penalized: Solution, rules: PolishRules) -> bool:
         return False
     criteria = rules.evidence.criteria
     return predicted_error(fit.evaluation, criteria) < predicted_error(penalized.evaluation, criteria)
+
+
+def better_course(
+    trace: Trace,
+    first: Callable[[], Solution],
+    second: Callable[[], Solution],
+    error_of: Callable[[Solution], float],
+) -> tuple[Solution, bool]:
+    """Where the better of two courses ended, which the record keeps, and whether it is the second.
+
+    Parameters
+    ----------
+    trace : Trace
+    first, second : callable
+        They take steps. Where an observer stops those of the second the first is what there is.
+    error_of : callable
+        Of a solution; the lower is better.
+
+    Returns
+    -------
+    solution : Solution
+    is_second : bool
+    """
+    n_before, one = len(trace.stages), first()
+    n_stages, best = len(trace.stages), trace.best
+    trace.best = None  # the best network on held-out rows is one of each course
+    try:
+        other = second()
+    except StopFit:
+        trace.best = best
+        return replace(one, reason="callback"), False
+    if error_of(other) < error_of(one):
+        trace.forget(n_before, n_stages)
+        return other, True
+    trace.forget(n_stages)
+    trace.best = best
+    return one, False
 
 
 def best_on_validation(solution: Solution, problem: SquaredLoss, trace: Trace) -> Solution:

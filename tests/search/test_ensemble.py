@@ -21,6 +21,7 @@ from sklearn_onenn._search.ensemble import (
     cross_validated_penalty,
     ensemble_mean,
     fit_ensemble,
+    fit_first_member,
     fit_member,
     last_gain,
     member_shares,
@@ -92,11 +93,11 @@ def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
     problem, X, y = table(200, activation)
     trace, random_state = Trace(), np.random.RandomState(0)
     polish = in_parts(problem, 75, trace=trace)
-    parts, alpha = [], None
-    for _ in range(3):
+    first, descent_alpha = fit_first_member(task_of(problem, 75, None, random_state=random_state), 25, 3)
+    parts, alpha = [first], first.alpha
+    for _ in range(2):
         task = task_of(problem, 75, alpha, random_state=random_state)
-        parts.append(fit_member(task, 25, 3))
-        alpha = parts[0].alpha
+        parts.append(fit_member(task, 25, 3, descent_alpha=descent_alpha))
     shares = member_shares([part.data_loss for part in parts])
     members = [Member(part.network, share) for part, share in zip(parts, shares, strict=True)]
     expected = ensemble_mean(members)
@@ -115,6 +116,33 @@ def test_parts_are_fits_of_their_own_with_the_penalty_of_the_first(activation):
         for network in [polish.network, *(part.network for part in parts)]
     ]
     assert errors[0] < np.mean(errors[1:])
+
+
+def scaled_problem(X, y, activation):
+    """Targets at unit variance."""
+    rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
+    return SquaredLoss(rows, activation, whitening(rows))
+
+
+def test_members_begin_with_l_bfgs_where_that_promises_less_error():
+    """The edges of sign(x0 x1 x2) are found so; of a plane with noise no more than the noise is."""
+    rng = np.random.default_rng(0)
+    X, noise = rng.uniform(-1, 1, (1000, 3)), rng.standard_normal(1000)
+    edges = scaled_problem(X, np.sign(X[:, 0] * X[:, 1] * X[:, 2]), Tanh())
+    plane = scaled_problem(X, X[:, 0] + noise, Tanh())
+    for problem, is_better in ((edges, True), (plane, False)):
+        trace = Trace()
+        task = task_of(problem, 50, trace=trace)
+        member, descent_alpha = fit_first_member(task, 25, 2)
+        assert (descent_alpha is not None) == ("L-BFGS" in dict(trace.stages)) == is_better
+        errors = [
+            predicted_error(fit_member(task, 25, 2).evaluation),
+            predicted_error(member.evaluation),
+        ]
+        if is_better:
+            assert errors[1] < 0.9 * errors[0]
+    # A given penalty is not searched for.
+    assert fit_first_member(task_of(edges, 50, 0.1), 25, 2)[1] is None
 
 
 def test_a_given_penalty_stays():
@@ -272,7 +300,7 @@ def test_of_few_targets_the_evidence_of_a_member_does_not_fall_to_nothing(fewest
         rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
         problem = SquaredLoss(rows, Tanh(), whitening(rows))
         rules = SearchRules(ensemble=EnsembleRules(fewest_targets=fewest_targets))
-        member = fit_member(replace(task_of(problem, 100), rules=rules), 25, 4)
+        member, _ = fit_first_member(replace(task_of(problem, 100), rules=rules), 25, 4)
         assert member.alpha > 0.01
         assert np.isfinite(predicted_error(member.evaluation))
 

@@ -292,7 +292,7 @@ def test_fits_of_no_network_are_smoothed_briefly():
     rows = ArrayRows(X, np.sin(2 * X[:, :1] * X[:, 1:]) / 0.5)
     problem = SquaredLoss(rows, ReLU(), whitening(rows))
     trace, start = Trace(), perturbed(random_network(2, 4), 0.5)
-    polish = started(problem, start, None, trace)
+    polish = started(problem, start, None, trace, is_given=True)
     assert not polish.may_be_identified
     assert 2 <= dict(trace.stages)["smoothed"] <= Smoothing().max_iter + 1
     assert_is_where_it_says(problem, polish, trace)
@@ -322,12 +322,19 @@ def test_where_targets_are_few_fits_begin_anew_at_small_weights(n, alpha):
 
 @pytest.mark.parametrize(("n", "k", "alpha"), [(124, 8, None), (49, 3, 0.2), (70, 8, 0.0)])
 def test_other_fits_come_from_their_start(n, k, alpha):
-    """With three targets for each weight, or with no penalty."""
-    problem = few_targets_of_a_curve(3, n)
-    one, other = (started(problem, random_network(3, k), alpha, Trace(), seed=seed) for seed in (0, 1))
+    """With three targets for each weight, or with no penalty; of those that were given."""
+    problem, given = few_targets_of_a_curve(3, n), {"is_given": True}
+    start = random_network(3, k)
+    one, other = (started(problem, start, alpha, Trace(), seed=seed, **given) for seed in (0, 1))
     assert_array_equal(one.network.pack(), other.network.pack())
-    moved = started(problem, random_network(3, k, seed=1), alpha, Trace())
+    moved = started(problem, random_network(3, k, seed=1), alpha, Trace(), **given)
     assert np.abs(moved.network.pack() - one.network.pack()).max() > 0.1
+    # One that was not is followed unless steps of L-BFGS lead lower from elsewhere.
+    trace = Trace()
+    free = started(problem, start, alpha, trace)
+    assert free.objective <= one.objective
+    assert ("L-BFGS" in dict(trace.stages)) == (free.objective < one.objective)
+    assert_is_where_it_says(problem, free, trace)
 
 
 @pytest.mark.parametrize(("n", "k"), [(40, 5), (40, 10), (40, 20)])

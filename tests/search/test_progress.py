@@ -7,7 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._optimization.gauss_newton import Solution
 from sklearn_onenn._search.progress import Observers, StopFit, Trace
+from sklearn_onenn._search.stages import better_course
 from sklearn_onenn.datasets import make_one_hidden_layer
 
 PATIENCE = 4
@@ -49,6 +51,50 @@ class Falling:
 
     def data_loss(self, network):
         return next(self.losses)
+
+
+@pytest.mark.parametrize("held_out", [None, Falling([])], ids=["", "held out"])
+def test_courses_that_were_not_followed_leave_the_record(held_out):
+    trace = Trace()
+    trace.held_out, trace.losses = held_out, [9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    trace.stages = [("descent", 1), ("a", 2), ("b", 3), ("c", 1)]
+    if held_out is not None:
+        trace.held_out_losses = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]
+    trace.forget(2, 3)
+    assert (trace.stages, trace.losses) == ([("descent", 1), ("a", 2), ("c", 1)], [9.0, 1.0, 2.0, 6.0])
+    trace.forget(2)
+    assert (trace.stages, trace.losses) == ([("descent", 1), ("a", 2)], [9.0, 1.0, 2.0])
+    assert trace.held_out_losses == ([] if held_out is None else [10.0, 20.0])
+
+
+def ending(trace, loss, stop=False):
+    """A course of one step."""
+
+    def course():
+        trace.stages.append((f"to {loss}", 1))
+        trace.losses.append(loss)
+        if stop:
+            raise StopFit
+        trace.best = loss, "network"
+        return Solution("network", loss, loss, 0.0, "converged")
+
+    return course
+
+
+def test_the_better_of_two_courses_is_the_one_of_record():
+    for first, second in ((1.0, 2.0), (2.0, 1.0), (1.0, 1.0)):
+        trace = Trace()
+        end, is_second = better_course(
+            trace, ending(trace, first), ending(trace, second), lambda end: end.objective
+        )
+        assert (end.objective, is_second) == (1.0, second < first)
+        assert (trace.losses, trace.stages) == ([1.0], [("to 1.0", 1)])
+        assert trace.best == (1.0, "network")
+    trace = Trace()
+    end, is_second = better_course(
+        trace, ending(trace, 2.0), ending(trace, 1.0, stop=True), lambda end: end.objective
+    )
+    assert (end.objective, end.reason, is_second) == (2.0, "callback", False)
 
 
 def test_stages_end_when_the_held_out_loss_has_not_fallen_for_long():

@@ -83,7 +83,13 @@ def test_steps_of_l_bfgs_end_at_a_minimum(activation):
     problem = SquaredLoss(rows, activation, whitening(rows))
     penalized = problem.replace(rows, alpha=0.1)
     start = random_units(problem, 4, np.random.RandomState(0))
-    end = quasi_newton(penalized, start, 2000)
+    seen = []
+    end = quasi_newton(penalized, start, 2000, callback=lambda step: seen.append(step.loss))
+    assert seen[-1] == pytest.approx(penalized.evaluate(end).loss, rel=1e-12)
+    assert sorted(seen, reverse=True) == seen
+    # A true answer of the callback ends the steps.
+    brief = quasi_newton(penalized, start, 2000, callback=lambda step: step.loss < seen[3])
+    assert penalized.evaluate(brief).loss == pytest.approx(seen[4], rel=1e-9)
     before, after = (penalized.evaluate(network) for network in (start, end))
     assert after.loss < 0.5 * before.loss
     assert np.linalg.norm(after.gradient.pack()) < 1e-2 * np.linalg.norm(before.gradient.pack())
