@@ -185,10 +185,11 @@ class OneHiddenLayerRegressor(
         stage "smoothed" that of smoothed units.
     stages_ : list of tuple of str and int
         Stages of the loss curve and their numbers of iterations: "descent", "unpenalized" (steps without
-        a penalty) or "penalized" (where the weights can interpolate any targets), "evidence" (the
-        penalty is looked for), "smoothed" (units with a kink), "polish", "ensemble mean" (see Notes),
-        "larger sample", "reweighted" (``loss="student_t"``), and "constant" (where the mean of y is
-        nearer to it than all of that led to).
+        a penalty) or "penalized" (where the weights can interpolate any targets), "L-BFGS" (from random
+        units, where that ended lower), "evidence" (the penalty is looked for), "smoothed" (units with a
+        kink), "polish", "ensemble mean" (see Notes), "larger sample", "reweighted"
+        (``loss="student_t"``), and "constant" (where the mean of y is nearer to it than all of that led
+        to).
     validation_loss_, validation_loss_curve_ : float, list of float
         Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
@@ -235,8 +236,10 @@ class OneHiddenLayerRegressor(
     -----
     Of 50 units or more, where these outnumber the columns or rows have no network to recover, the
     network is an ensemble: members of 25 units or more are fitted, each from random units of its own,
-    and the network predicts their mean [4]_. A fit that leaves more than a straight line or the nearest
-    rows do is begun anew from steeper units; if that does not help a warning says so.
+    and the network predicts their mean [4]_. The first member is fitted with and without steps of L-BFGS
+    before those of Gauss-Newton, and the others as promised less error on other rows. A fit that leaves
+    more than a straight line or the nearest rows do is begun anew from where L-BFGS leads, and from
+    steeper units; if that does not help a warning says so.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
