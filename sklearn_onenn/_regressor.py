@@ -31,6 +31,7 @@ from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
 from ._prediction import Fit, PredictionMixin
 from ._search.ensemble import member_widths
+from ._search.few_rows import has_few_rows, on_white_rows
 from ._search.growing_samples import fit_on_nested_samples, growing_samples, refine_on
 from ._search.one_start import FitOptions
 from ._search.progress import Observer, Observers, Printer
@@ -433,12 +434,16 @@ class OneHiddenLayerRegressor(
         printers = [Printer(self.verbose, targets.loss_unit)] if self.verbose else []
         options = self._options(moment_coordinates, problem, targets, [*printers, task])
         options = replace(options, held_out=held_out)
-        k, options = self._width(problem.replace(samples[0]), options, random_state)
+        searched, search_options = problem, options
+        if self.score_function is None and has_few_rows(problem):
+            searched, search_options = on_white_rows(problem, options)
+            samples = [searched.rows]
+        k, search_options = self._width(searched.replace(samples[0]), search_options, random_state)
         if self.keep_covariance:
             widths = member_widths(problem, k, self._rules.ensemble)
             if too_large := size_error(rows.n_features, widths, rows.n_outputs):
                 raise ValueError(too_large)
-        result = fit_on_nested_samples(problem, samples, k, options, random_state)
+        result = fit_on_nested_samples(searched, samples, k, search_options, random_state)
         loss, seen = result.solution.data_loss * targets.loss_unit, sums_of_targets(rows, targets)
         return Fit(result, problem, targets, options, loss, seen, rows, held_out)
 

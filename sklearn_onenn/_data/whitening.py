@@ -10,9 +10,10 @@ from functools import cached_property
 
 import numpy as np
 from scipy.linalg import eigh
+from scipy.sparse import issparse
 
 from .._typing import Array, RowMatrix
-from .blocks import MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
+from .blocks import BLOCK_BYTES, MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
 from .rows import Rows
 from .rules import DATA, DataRules
 
@@ -53,6 +54,11 @@ class Coordinates:
         dtype = X.dtype
         return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)
 
+    @property
+    def n_varying(self) -> int:
+        """Columns that vary: the sum of the variances of the columns at unit scale."""
+        return round(np.vdot(scaled := self.inverse / self.scale, scaled))
+
     def project(self, X: RowMatrix, U: Array, offset: float | Array = 0.0) -> Array:
         """White coordinates of X (m, d) times U (r, j), plus an offset: (m, j).
 
@@ -74,6 +80,16 @@ class Coordinates:
         """White coordinates with the values of these, for rows with centred columns of unit scale."""
         zeros, ones, scale = np.zeros_like(self.mean), np.ones_like(self.scale), self.scale
         return Coordinates(zeros, scale[:, None] * self.transform, self.inverse / scale, ones)
+
+
+def of_white_rows(coordinates: Coordinates) -> Coordinates:
+    """White coordinates with the values and the penalty of these, for rows that are white.
+
+    Their columns at unit scale are the principal components of the columns that they came from.
+    """
+    r = coordinates.rank
+    scale = np.sqrt(coordinates.penalty.diagonal())
+    return Coordinates(np.zeros(r), np.eye(r), np.eye(r), scale)
 
 
 def identity_coordinates(d: int) -> Coordinates:
@@ -100,17 +116,8 @@ def whitening(rows: Rows, *, center: bool = True, rules: DataRules = DATA) -> Co
         matrix are shrunk to their mean, when rows are few, by the oracle approximating estimator
         (Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero, 2010, doi:10.1109/TSP.2010.2053029).
     """
-    mean, covariance = mean_and_covariance(rows, center=center)
-    scale = np.sqrt(np.maximum(np.diag(covariance), 0))
-    # A column whose spread is rounding noise of its mean is constant.
-    epsilon = np.finfo(rows.dtype).eps
-    constant = scale <= 8 * epsilon * np.abs(mean)
-    scale[constant] = 1.0
-    correlation = covariance / scale / scale[:, None]
-    correlation[constant] = correlation[:, constant] = 0.0
-    eigenvalues, vectors = eigh(correlation)
-    keep = eigenvalues > 10 * epsilon * len(scale) * max(eigenvalues[-1], epsilon)
-    eigenvalues, vectors = eigenvalues[keep], vectors[:, keep]
+    components = few_rows_components if rows.n_rows < rows.n_features else many_rows_components
+    mean, scale, eigenvalues, vectors = components(rows, center)
     root = np.sqrt(shrunk_eigenvalues(eigenvalues, rows.weight_sum, rules))
     return Coordinates(
         mean=mean,
@@ -118,6 +125,79 @@ def whitening(rows: Rows, *, center: bool = True, rules: DataRules = DATA) -> Co
         inverse=(root * vectors).T * scale,
         scale=scale,
     )
+
+
+# Of the columns mean and scale, and eigenvalues (r,) and eigenvectors (d, r) of their correlations.
+Components = tuple[Array, Array, Array, Array]
+
+
+def many_rows_components(rows: Rows, center: bool) -> Components:
+    """The principal components of the columns at unit scale, from their correlation matrix (d, d)."""
+    mean, covariance = mean_and_covariance(rows, center=center)
+    scale, constant = scales(mean, np.diag(covariance), rows)
+    correlation = covariance / scale / scale[:, None]
+    correlation[constant] = correlation[:, constant] = 0.0
+    eigenvalues, vectors = eigh(correlation)
+    keep = vary(eigenvalues, rows)
+    return mean, scale, eigenvalues[keep], vectors[:, keep]
+
+
+def few_rows_components(rows: Rows, center: bool) -> Components:
+    """The same of fewer rows than columns, from the products (n, n) of the rows with one another.
+
+    With C the columns at unit scale, each row times the root of its share of the weights, C^T C is the
+    matrix of the correlations, and C C^T u = lambda u makes C^T u / sqrt(lambda) an eigenvector of it.
+    """
+    held = rows.in_memory()
+    X = held.X.tocsc() if issparse(held.X) else held.X
+    share = weighted(np.full((held.n_rows, 1), 1 / held.weight_sum), held.weight)
+    width = max(1, BLOCK_BYTES // (8 * held.n_rows))
+    begins = range(0, held.n_features, width)
+    blocks = [X[:, begin : begin + width] for begin in begins]
+    mean, scale = np.zeros((2, held.n_features))
+    product = np.zeros((held.n_rows,) * 2)
+    for begin, block in zip(begins, blocks, strict=True):
+        some = slice(begin, begin + width)
+        mean[some], scale[some], C = columns_at_unit_scale(block, share, rows, center)
+        product += C @ C.T
+    eigenvalues, U = eigh(product)
+    keep = vary(eigenvalues, rows)
+    eigenvalues, U = eigenvalues[keep], U[:, keep] / np.sqrt(eigenvalues[keep])
+    vectors = [columns_at_unit_scale(block, share, rows, center)[2].T @ U for block in blocks]
+    return mean, scale, eigenvalues, np.concatenate(vectors)
+
+
+def columns_at_unit_scale(
+    columns: RowMatrix, share: Array, rows: Rows, center: bool
+) -> tuple[Array, Array, Array]:
+    """Mean (c,) and scale (c,) of columns (n, c), and these, times the roots of the shares (n, 1)."""
+    C = dense(columns).astype(np.float64)
+    mean = C.mean(axis=0) if center else np.zeros(C.shape[1])
+    C -= mean
+    if center:  # anew, about a mean that is near: an offset would cancel digits
+        shift = share.T @ C
+        mean, C = mean + shift[0], C - shift
+    scale, constant = scales(mean, (share.T @ C**2)[0], rows)
+    C[:, constant] = 0.0
+    C *= np.sqrt(share) / scale
+    return mean, scale, C
+
+
+def vary(eigenvalues: Array, rows: Rows) -> Array:
+    """Which eigenvalues (r,) of a correlation matrix, in ascending order, do not vanish."""
+    epsilon = np.finfo(rows.dtype).eps
+    return eigenvalues > 10 * epsilon * rows.n_features * max(eigenvalues[-1], epsilon)
+
+
+def scales(mean: Array, variance: Array, rows: Rows) -> tuple[Array, Array]:
+    """Standard deviations of the columns, 1 of those that are constant; and which are.
+
+    A column whose spread is rounding noise of its mean is constant.
+    """
+    scale = np.sqrt(np.maximum(variance, 0))
+    constant = scale <= 8 * np.finfo(rows.dtype).eps * np.abs(mean)
+    scale[constant] = 1.0
+    return scale, constant
 
 
 def mean_and_covariance(rows: Rows, *, center: bool = True) -> tuple[Array, Array]:

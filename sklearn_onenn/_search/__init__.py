@@ -4,6 +4,7 @@
 that applies; these are made of ``stages``, and ``ensemble`` is the regime in which several networks are
 averaged. ``multistart`` decides which further ``starts`` are worth trying and keeps the best;
 ``reference`` tells it when a fit missed what rows alone predict. ``growing_samples`` does this on a
-sample where rows are many; ``width`` chooses the number of units. ``progress`` records the losses and
-tells observers. ``rules`` has the numbers that all of them go by.
+sample where rows are many, ``few_rows`` on white rows where they are fewer than the columns; ``width``
+chooses the number of units. ``progress`` records the losses and tells observers. ``rules`` has the
+numbers that all of them go by.
 """

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.rules import DataRules
 from sklearn_onenn._data.whitening import (
+    few_rows_components,
     identity_coordinates,
+    many_rows_components,
     mean_and_covariance,
     shrunk_eigenvalues,
     whitening,
@@ -15,7 +18,7 @@ from sklearn_onenn._data.whitening import (
 
 
 def rows_of(X, weight=None):
-    return ArrayRows(X, np.zeros((len(X), 1)), weight)
+    return ArrayRows(X, np.zeros((X.shape[0], 1)), weight)
 
 
 def correlated(n, d=4, seed=0, dtype=np.float64):
@@ -42,6 +45,26 @@ def deficient(kind):
 
 
 DEFICIENT = ["duplicated", "constant", "one-hot", "sum of columns", "n < d", "two rows"]
+
+
+# Principal components
+
+
+@pytest.mark.parametrize("kind", ["plain", "n < d", "two rows", "constant", "one-hot", "offset"])
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_components_of_few_rows_are_those_of_many(kind, center, container):
+    """Eigenvalues, and what does not hang on signs: the matrix of the correlations that they make."""
+    rng = np.random.default_rng(0)
+    X = deficient(kind)[0] if kind in DEFICIENT else correlated(9, 14)
+    X = X + 1e6 if kind == "offset" and center else X
+    rows = rows_of(container(X), rng.uniform(0.5, 2, len(X)))
+    one, other = (components(rows, center) for components in (many_rows_components, few_rows_components))
+    tolerance = 1e-6 if kind == "offset" else 1e-9
+    for few, many in zip(other[:3], one[:3], strict=True):
+        assert_allclose(few, many, rtol=tolerance, atol=1e-12)
+    few, many = ((vectors * values) @ vectors.T for _, _, values, vectors in (other, one))
+    assert_allclose(few, many, atol=tolerance)
 
 
 # White rows
