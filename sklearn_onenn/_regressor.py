@@ -239,8 +239,8 @@ class OneHiddenLayerRegressor(
     network is an ensemble: members of 25 units or more are fitted, each from random units of its own,
     and the network predicts their mean [4]_. The first member is fitted with and without steps of L-BFGS
     before those of Gauss-Newton, and the others as promised less error on other rows. A fit that leaves
-    more than a straight line or the nearest rows do is begun anew from where L-BFGS leads, and from
-    steeper units; if that does not help a warning says so.
+    more than a straight line or the nearest rows do is begun anew from steeper units, and from where
+    L-BFGS leads; if that does not help a warning says so.
 
     Sums over rows run in blocks on as many threads as BLAS may use when a method is called
     (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or

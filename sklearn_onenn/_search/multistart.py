@@ -20,6 +20,7 @@ from .._network.loss import SquaredLoss
 from .._optimization.elimination import OVERPARAMETERIZED, fit_overparameterized
 from .._optimization.gauss_newton import Solution
 from .._optimization.single_precision import in_single_precision
+from .._selection.criteria import can_interpolate
 from .._selection.missing_units import residual_is_noise, residual_test_has_no_power
 from .._typing import Array
 from .one_start import FitOptions, StartResult, one_start
@@ -120,10 +121,15 @@ def with_steeper_units(
     rules, tried = options.rules.starts, []
     reference = reference_error(problem)
     noise = rules.noise_factor * reference
-    starts = [partial(one_start, path="quasi-Newton", name="start of L-BFGS")]
-    for slope in rules.slopes:
-        name = f"random units of slope {slope:g}"
-        starts.append(partial(one_start, path="steep", name=name, slope=slope, noise=noise))
+    starts = [
+        partial(
+            one_start, path="steep", name=f"random units of slope {slope:g}", slope=slope, noise=noise
+        )
+        for slope in rules.slopes
+    ]
+    # L-BFGS leads lowest; but where it can interpolate the targets that is no sign of a good fit.
+    lowest = partial(one_start, path="quasi-Newton", name="start of L-BFGS")
+    starts = [*starts, lowest] if can_interpolate(problem, k) else [lowest, *starts]
     for start in starts:
         if error_left(best, problem) <= reference or options.observers.stopped:
             break

@@ -172,7 +172,7 @@ def better_course(
     ----------
     trace : Trace
     first, second : callable
-        They take steps. Where an observer stops those of the second the first is what there is.
+        They take steps. Where an observer stops those of the second its last network counts for it.
     error_of : callable
         Of a solution; the lower is better.
 
@@ -180,6 +180,11 @@ def better_course(
     -------
     solution : Solution
     is_second : bool
+
+    Raises
+    ------
+    StopFit
+        Where an observer stopped, with the better of the two in the trace.
     """
     n_before, one = len(trace.stages), first()
     n_stages, best = len(trace.stages), trace.best
@@ -187,8 +192,15 @@ def better_course(
     try:
         other = second()
     except StopFit:
-        trace.best = best
-        return replace(one, reason="callback"), False
+        last, problem = trace.last_of_problem, trace.problem
+        if last is None or problem is None or one.data_loss <= problem.data_loss(last):
+            trace.forget(n_stages)
+            trace.network = trace.last_of_problem = one.network
+        else:
+            trace.forget(n_before, n_stages)
+        found = [kept for kept in (best, trace.best) if kept is not None]
+        trace.best = min(found, key=lambda kept: kept[0], default=None)
+        raise
     if error_of(other) < error_of(one):
         trace.forget(n_before, n_stages)
         return other, True

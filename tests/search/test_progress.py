@@ -73,10 +73,11 @@ def ending(trace, loss, stop=False):
     def course():
         trace.stages.append((f"to {loss}", 1))
         trace.losses.append(loss)
+        trace.network = trace.last_of_problem = loss
         if stop:
             raise StopFit
         trace.best = loss, "network"
-        return Solution("network", loss, loss, 0.0, "converged")
+        return Solution(loss, loss, loss, 0.0, "converged")
 
     return course
 
@@ -90,11 +91,19 @@ def test_the_better_of_two_courses_is_the_one_of_record():
         assert (end.objective, is_second) == (1.0, second < first)
         assert (trace.losses, trace.stages) == ([1.0], [("to 1.0", 1)])
         assert trace.best == (1.0, "network")
+
+
+@pytest.mark.parametrize(("first", "second"), [(2.0, 1.0), (1.0, 2.0)])
+def test_of_two_courses_one_of_which_was_stopped_the_better_stays(first, second):
     trace = Trace()
-    end, is_second = better_course(
-        trace, ending(trace, 2.0), ending(trace, 1.0, stop=True), lambda end: end.objective
-    )
-    assert (end.objective, end.reason, is_second) == (2.0, "callback", False)
+    trace.problem = SimpleNamespace(data_loss=lambda network: network)  # its loss stands for it
+    with pytest.raises(StopFit):
+        better_course(
+            trace, ending(trace, first), ending(trace, second, stop=True), lambda end: end.objective
+        )
+    assert (trace.network, trace.last_of_problem) == (1.0, 1.0)
+    assert (trace.losses, trace.stages) == ([1.0], [("to 1.0", 1)])
+    assert trace.best == (first, "network")  # on held-out rows no other was seen
 
 
 def test_stages_end_when_the_held_out_loss_has_not_fallen_for_long():

@@ -64,6 +64,17 @@ def test_steep_units_find_a_fast_sine(activation, frequency):
         assert model.score(new, np.sin(frequency * new[:, 0])) > 0.9
 
 
+def test_few_targets_are_not_interpolated_where_steeper_units_do():
+    """30 rows, 82 weights: the standard deviation of a target is no tiny share of the error."""
+    for seed in range(3):
+        rng = np.random.RandomState(seed)
+        X = rng.standard_normal((230, 25))
+        y = np.tanh(X @ (rng.standard_normal(25) * 0.4)) + 0.1 * rng.standard_normal(230)
+        model = OneHiddenLayerRegressor(3, random_state=0, max_iter=40, keep_covariance=True)
+        predicted, std = model.fit(X[:30], y[:30]).predict(X[30:], return_std=True)
+        assert std.mean() > 0.2 * np.sqrt(np.mean((predicted - y[30:]) ** 2))
+
+
 def test_where_gauss_newton_steps_miss_l_bfgs_makes_the_start():
     """Parity of 8 bits, 20 units with kinks: from random units of any slope R2 is .2 to .7."""
     for seed in (1, 3):
