@@ -135,8 +135,8 @@ def random_units(
         Standard deviation of w_i . x over the rows. Steeper units bend each near a row of its own.
     """
     coordinates, m = problem.coordinates, problem.rows.n_outputs
-    W = random_state.standard_normal((len(coordinates.scale), k))
-    W *= slope / np.sqrt(max(coordinates.n_varying, 1))
+    W = random_state.standard_normal((len(coordinates.scale), k)) * slope
+    W = W / np.sqrt(max(coordinates.n_varying, 1))
     W = coordinates.inverse @ (W / coordinates.scale[:, None])
     b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
     V = random_state.standard_normal((k, m)) / np.sqrt(k)
