@@ -57,7 +57,8 @@ class Coordinates:
     @property
     def n_varying(self) -> int:
         """Columns that vary: the sum of the variances of the columns at unit scale."""
-        return round(np.vdot(scaled := self.inverse / self.scale, scaled))
+        components = self.inverse / self.scale
+        return round(np.vdot(components, components))
 
     def project(self, X: RowMatrix, U: Array, offset: float | Array = 0.0) -> Array:
         """White coordinates of X (m, d) times U (r, j), plus an offset: (m, j).
