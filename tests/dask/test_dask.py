@@ -7,10 +7,11 @@ import sys
 import threading
 import time
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -428,14 +429,16 @@ def test_intervals_are_lazy_and_those_of_the_plain_estimator(client, n_outputs):
     assert_array_equal(of_blocks.predict_interval(X), model.predict_interval(X))
     lower, upper = model.predict_interval(dX, 0.8)
     assert isinstance(lower, da.Array)
-    assert_array_equal(np.array([lower, upper]), np.array(local.predict_interval(X, 0.8)))
+    # Some kernels round the last rows of a block otherwise than those within.
+    close = partial(assert_allclose, rtol=1e-9, atol=1e-11)
+    close(np.array([lower, upper]), np.array(local.predict_interval(X, 0.8)))
     quantiles = model.predict_quantiles(dX, [0.1, 0.5, 0.7])
     assert quantiles.shape == (*y.shape, 3)
-    assert_array_equal(quantiles.compute(), local.predict_quantiles(X, [0.1, 0.5, 0.7]))
+    close(quantiles.compute(), local.predict_quantiles(X, [0.1, 0.5, 0.7]))
     value, std = model.predict(dX, return_std=True)
-    assert_array_equal(std.compute(), local.predict(X, return_std=True)[1])
-    assert_array_equal(value.compute(), local.predict(X))
-    assert_array_equal(model.predict_distribution(dX).std(), local.predict_distribution(X).std())
+    close(std.compute(), local.predict(X, return_std=True)[1])
+    close(value.compute(), local.predict(X))
+    close(model.predict_distribution(dX).std(), local.predict_distribution(X).std())
     with pytest.warns(UserWarning, match="ends beyond are infinite"):
         assert np.isinf(model.predict_quantiles(dX, [0.99999]).compute()).all()
 
