@@ -65,7 +65,7 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
             if task.alpha is None:
                 task = replace(task, alpha=cross_validated_penalty(task, widths[0], len(widths)))
             first, descent_alpha = fit_first_member(task, widths[0], len(widths))
-            if not promises_less(first, rival, task):
+            if np.isfinite(rival) and not promised_error(first, task) < rival:
                 return None
             members, task = [replace(first, evaluation=None)], replace(task, alpha=first.alpha)
             for width in widths[1:]:
@@ -126,12 +126,10 @@ def has_few_targets(problem: SquaredLoss, k: int, rules: EnsembleRules) -> bool:
     return problem.targets_per_weight(k) < rules.fewest_targets
 
 
-def promises_less(member: Solution, rival: float, task: PolishTask) -> bool:
-    """Whether the first member promises a smaller error on other rows than the rival does."""
-    if not np.isfinite(rival):
-        return True
+def promised_error(member: Solution, task: PolishTask) -> float:
+    """Mean squared error of a scaled output on other rows that a member promises."""
     assert member.evaluation is not None
-    return predicted_error(member.evaluation, task.rules.polish.evidence.criteria) < rival
+    return predicted_error(member.evaluation, task.rules.polish.evidence.criteria)
 
 
 def member_widths(problem: SquaredLoss, k: int, rules: EnsembleRules) -> list[int]:
@@ -237,12 +235,8 @@ def fit_first_member(
         The penalty of steps of L-BFGS for members to come, None where these begin without. Few targets
         do not tell which is better, and steps under a given penalty need no other.
     """
-    criteria, alpha = task.rules.polish.evidence.criteria, first_penalty(task)
-    fit = partial(fit_member, task, k, n_members)
-
-    def error_of(member: Solution) -> float:
-        assert member.evaluation is not None
-        return predicted_error(member.evaluation, criteria)
+    fit, alpha = partial(fit_member, task, k, n_members), first_penalty(task)
+    error_of = partial(promised_error, task=task)
 
     def direct() -> Solution:
         member = fit(by_prediction=by_prediction)

@@ -129,7 +129,7 @@ class Trace:
     @contextmanager
     def best_of_its_own(self) -> Iterator[None]:
         """Inside, the best network on held-out rows is looked for anew; afterwards it is what it was."""
-        before = self.best
+        before, self.best = self.best, None
         try:
             yield
         finally:

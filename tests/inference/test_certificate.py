@@ -219,9 +219,8 @@ def test_a_unit_that_is_dead_on_the_rows_of_a_preconditioner_brings_no_warning()
         model = OneHiddenLayerRegressor(2, activation="relu", random_state=4006).fit(
             X, teacher.predict(X)
         )
-        assert (
-            model.certificate(X, teacher.predict(X)).kappa > 1
-        )  # infinite if a unit is dead on all rows
+        found = model.certificate(X, teacher.predict(X))
+    assert found.kappa > 1  # infinite if a unit is dead on all rows
 
 
 def test_weights_count_as_repeated_rows():

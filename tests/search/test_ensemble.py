@@ -145,6 +145,16 @@ def test_members_begin_with_l_bfgs_where_that_promises_less_error():
     assert fit_first_member(task_of(edges, 50, 0.1), 25, 2)[1] is None
 
 
+def test_the_best_of_an_earlier_stage_on_held_out_rows_is_no_member():
+    problem, _, _ = table(200)
+    trace = Trace()
+    trace.best = earlier = 0.0, random_network(10, 75)  # nothing is better
+    fit_ensemble(replace(task_of(problem, 50, 0.1, trace), stopping=Stopping(5)))
+    assert trace.stages[-1] == ("ensemble mean", 1)
+    assert trace.network.W.shape == (10, 50)  # of two members of 25
+    assert trace.best is earlier
+
+
 def test_a_given_penalty_stays():
     problem, _, _ = table(120)
     trace = Trace()
