@@ -206,6 +206,32 @@ class Activation(ABC):
         value = self.value(sigma[..., None] * z + bias[..., None])
         return np.sum(weight * value * eval_hermitenorm(order, z), axis=-1)
 
+    def check_contract(self) -> None:
+        """Check that `value` and `derivative` are what a fit takes them for.
+
+        That is: finite arrays of the shape of z, the second the derivative of the first. It is tried for
+        some z between -3 and 3, the derivative by central differences.
+
+        Raises
+        ------
+        ValueError
+            Naming the method, and what it returned.
+        """
+        z = np.linspace(-3.0, 3.0, 60).reshape(12, 5) + 0.0123456789
+        step = 1e-6
+        for name in ("value", "derivative"):
+            _check_returned(self, name, z, getattr(self, name)(z.copy()))
+        found = self.derivative(z.copy())
+        expected = (self.value(z + step) - self.value(z - step)) / (2 * step)
+        wrong = np.abs(found - expected) > 1e-4 * (1 + np.abs(expected))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(
+                f"activation {self!r}: derivative(z) must be that of value(z), got "
+                f"{found.ravel()[at]:.6g} at z = {z.ravel()[at]:.4g}, where differences of value say "
+                f"{expected.ravel()[at]:.6g}."
+            )
+
     def properties(self, sigma: float = 1.0) -> ActivationProperties:
         """Check Properties 3.1 to 3.3 of arXiv:1706.03175 numerically.
 
@@ -247,6 +273,21 @@ class Activation(ABC):
 
     def __hash__(self) -> int:
         return hash((type(self), tuple(sorted(vars(self).items()))))
+
+
+def _check_returned(activation: Activation, name: str, z: Array, found: Any) -> None:
+    """Refuse what is no finite array of the shape of z."""
+    if np.shape(found) != z.shape or not np.issubdtype(np.asarray(found).dtype, np.floating):
+        raise ValueError(
+            f"activation {activation!r}: {name}(z) must return an array of floats of the shape of z, "
+            f"{z.shape}, got {type(found).__name__} of shape {np.shape(found)}."
+        )
+    wrong = ~np.isfinite(found)
+    if wrong.any():
+        raise ValueError(
+            f"activation {activation!r}: {name}(z) must be finite, got {found[wrong][0]} at "
+            f"z = {z[wrong][0]:.4g}."
+        )
 
 
 def _positive(sigma: ArrayLike) -> Array:

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
 from ._version import __version__
@@ -43,5 +44,29 @@ class VersionStampMixin:
                 ),
                 stacklevel=2,
             )
+        check_state(type(self).__name__, state)
         estimator: Any = super()
         estimator.__setstate__({name: value for name, value in state.items() if name != STAMP})
+
+
+def check_state(name: str, state: dict[str, Any]) -> None:
+    """Refuse a fitted state whose arrays do not fit one another, or hold what is no number.
+
+    Raises
+    ------
+    ValueError
+        Naming the field.
+    """
+    if "coefs_" not in state:
+        return
+    try:
+        (W, V), (b, c) = state["coefs_"], state["intercepts_"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}: coefs_ and intercepts_ must be two arrays each: {error}.") from error
+    d, k, m = state.get("n_features_in_"), np.shape(b)[-1] if np.ndim(b) else None, np.shape(c)
+    fields = {"coefs_[0]": (W, (d, k)), "coefs_[1]": (V, (k, *m)), "intercepts_[0]": (b, (k,))}
+    for field, (array, shape) in {**fields, "intercepts_[1]": (c, m)}.items():
+        if np.shape(array) != shape or len(m) != 1:
+            raise ValueError(f"{name}: {field} must have shape {shape}, got {np.shape(array)}.")
+        if not (np.issubdtype(np.asarray(array).dtype, np.floating) and np.isfinite(array).all()):
+            raise ValueError(f"{name}: {field} must be finite floats; the file is damaged.")

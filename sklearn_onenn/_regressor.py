@@ -382,15 +382,16 @@ class OneHiddenLayerRegressor(
         self : OneHiddenLayerRegressor
         """
         task = FitTask(self, X, y, sample_weight)
-        before = dict(self.__dict__)
-        for name in SOME_FITS_HAVE:
-            self.__dict__.pop(name, None)
+        before, fitted = self.__dict__, object.__new__(type(self))
+        # A fit of another object, whose state this one takes over at once: one that fails, or is
+        # interrupted at whatever step, leaves this object as it was.
+        fitted.__dict__ = {name: value for name, value in before.items() if name not in SOME_FITS_HAVE}
+        fitted._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), task)
+        self.__dict__ = fitted.__dict__
         try:
-            self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), task)
             task.end_fit()
-        except BaseException:  # a failed or interrupted fit leaves the estimator as it was
-            self.__dict__.clear()
-            self.__dict__.update(before)
+        except BaseException:
+            self.__dict__ = before
             raise
         return self
 
@@ -400,6 +401,7 @@ class OneHiddenLayerRegressor(
         """The steps of a fit."""
         if isinstance(self.k, bool):
             raise ValueError(f'k must be an int >= 1 or "auto", got {self.k}.')
+        get_activation(self.activation).check_contract()
         check_score_function(self.score_function, X, self.moments)
         random_state = check_random_state(self.random_state)
         with block_threads() as executor:

@@ -15,6 +15,7 @@ from ._typing import Array, RowMatrix
 # Rows X, targets of shape (n_rows, n_outputs), and weights or None.
 Arrays: TypeAlias = tuple[RowMatrix, Array, Array | None]
 
+# What rows are checked for; X in float32 or float64.
 ROWS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
 
 
@@ -52,23 +53,27 @@ def training_rows(
     try:
         X, y = validate_data(estimator, X, y, reset=reset, **checks)
     except ValueError as error:
-        if "could not convert string" not in str(error):
-            raise
-        raise ValueError(
-            f"X and y must hold numbers: {error}. Encode categories, by OneHotEncoder in a pipeline."
-        ) from error
+        message = str(error)
+        if "could not convert string" in message:
+            remedy = "Encode categories, by OneHotEncoder in a pipeline."
+            raise ValueError(f"X and y must hold numbers: {message}. {remedy}") from error
+        if "Complex data" in message:
+            raise ValueError(f"X and y must hold real numbers: {message}") from error
+        raise
     y = target_columns("y", y)
+    check_magnitudes(estimator, X, y)
     if sample_weight is None:
         return X, y, None
-    weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     used = weight > 0
     if np.count_nonzero(used) < 2:
         raise ValueError(
             f"sample_weight must have at least 2 positive entries, got {np.count_nonzero(used)}."
         )
     X, y, weight = (X, y, weight) if used.all() else (X[used], y[used], weight[used])
-    factor = factor_of_weights(weight.sum(dtype=np.float64), len(weight))
-    return X, y, weight if factor == 1 else (weight * factor).astype(weight.dtype)
+    check_weights(weight, X.dtype)
+    factor = factor_of_weights(weight.sum(), len(weight))
+    return X, y, (weight * factor).astype(X.dtype, copy=False)
 
 
 def checked_blocks(
@@ -102,10 +107,13 @@ def checked_block(
         estimator, X, y, reset=n_outputs is None, multi_output=True, y_numeric=True, **ROWS
     )
     y = target_columns("y", y)
+    check_magnitudes(estimator, X, y)
     if n_outputs not in (None, y.shape[1]):
         raise ValueError(f"y must have {n_outputs} outputs as in block 0, got {y.shape[1]}.")
     if weight is not None and np.any(weight):  # in a block all may be zero
-        weight = _check_sample_weight(weight, X, dtype=X.dtype, ensure_non_negative=True)
+        weight = _check_sample_weight(weight, X, dtype=np.float64, ensure_non_negative=True)
+        check_weights(weight[weight > 0], X.dtype)
+        weight = weight.astype(X.dtype)
     return X, y, weight
 
 
@@ -137,15 +145,83 @@ def held_out_rows(
     y = check_array(y_val, ensure_2d=False, dtype="numeric", input_name="y_val")
     y = target_columns("y_val", y)
     check_consistent_length(X, y)
+    check_magnitudes(estimator, X, y, ("X_val", "y_val"))
     if y.shape[1] != n_outputs:
         raise ValueError(f"y_val must have as many outputs as y, {n_outputs}, got {y.shape[1]}.")
     if sample_weight_val is None:
         return X, y, None
     if not np.any(sample_weight_val):
         raise ValueError("sample_weight_val must have a positive entry, all are zero.")
-    weight = _check_sample_weight(sample_weight_val, X, dtype=X.dtype, ensure_non_negative=True)
-    factor = factor_of_weights(weight.sum(dtype=np.float64), int(np.count_nonzero(weight)))
-    return X, y, (weight * factor).astype(weight.dtype)
+    weight = _check_sample_weight(sample_weight_val, X, dtype=np.float64, ensure_non_negative=True)
+    check_weights(weight[weight > 0], X.dtype, "sample_weight_val")
+    factor = factor_of_weights(weight.sum(), int(np.count_nonzero(weight)))
+    return X, y, (weight * factor).astype(X.dtype)
+
+
+def check_magnitudes(
+    estimator: BaseEstimator, X: RowMatrix, y: Array, names: tuple[str, str] = ("X", "y")
+) -> None:
+    """Refuse columns and targets (n, m) whose squares overflow or vanish in the type of X.
+
+    Of rows that are taken as they are moments overflow before.
+
+    Raises
+    ------
+    ValueError
+        Naming the array, the column and the remedy.
+    """
+    limits = np.finfo(X.dtype)
+    bounds = 10 * np.sqrt(limits.tiny), 0.1 * np.sqrt(limits.max)
+    if estimator.whiten:
+        check_range(names[0], X, bounds, f"{X.dtype} has no squares of them")
+    else:
+        why = f"with whiten=False rows have no moments in {X.dtype} beyond"
+        check_range(names[0], X, (0.0, float(limits.max) ** (1 / 8)), why)
+    # Targets are brought to unit scale in double precision; predictions have the type of X.
+    doubles = np.finfo(np.float64)
+    bounds = (
+        max(10 * np.sqrt(doubles.tiny), limits.tiny),
+        min(0.1 * np.sqrt(doubles.max), 0.1 * limits.max),
+    )
+    check_range(names[1], y, bounds, f"{X.dtype} has no predictions of them, or no squares")
+
+
+def check_range(name: str, array: RowMatrix, bounds: tuple[float, float], why: str) -> None:
+    """Refuse columns whose largest number is out of bounds; a column of one number may be small.
+
+    The entries of a sparse array are taken for one column.
+    """
+    columns = array.data[:, None] if issparse(array) else array
+    if columns.size == 0:
+        return
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    size = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
+    wrong = (size > bounds[1]) | ((size < bounds[0]) & (low != high))
+    if wrong.any():
+        column = int(np.argmax(wrong))
+        of_column = "" if issparse(array) else f" of column {column}"
+        raise ValueError(
+            f"{name} must have numbers of size {bounds[0]:.0e} to {bounds[1]:.0e}: {why}. The largest"
+            f"{of_column} has size {size[column]:.1e}. Use other units, or bring {name} to unit scale, "
+            f"by StandardScaler or TransformedTargetRegressor."
+        )
+
+
+def check_weights(weight: Array, dtype: Any, name: str = "sample_weight") -> None:
+    """Refuse weights that cannot be summed with squares in this type, or are lost beside the largest.
+
+    Raises
+    ------
+    ValueError
+        With the remedy.
+    """
+    most = np.finfo(dtype).max ** (1 / 3)
+    if not weight.max() <= most or not weight.min() * most >= 1:
+        raise ValueError(
+            f"{name} must be zero or between {1 / most:.0e} and {most:.0e}, got "
+            f"{weight.min():.1e} to {weight.max():.1e}. Divide it by its mean, and give rows that "
+            f"hardly count weight zero."
+        )
 
 
 def target_columns(name: str, y: Any) -> Array:

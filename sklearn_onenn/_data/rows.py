@@ -7,11 +7,12 @@ thread inside a block, and blocks run side by side: so the bits of a sum do not 
 of threads.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any, TypeVar, overload
 
@@ -50,20 +51,34 @@ class _OneBlasThread:
     def __enter__(self) -> int:
         """Set the limit; returns the number of threads that BLAS was allowed before."""
         with self.lock:
-            if self.n_inside == 0:
-                libraries = _threadpool_controller().select(user_api="blas").lib_controllers
-                self.threads_before = [(library, library.num_threads) for library in libraries]
-                for library in libraries:
-                    set_blas_threads(library, 1)
+            try:
+                if self.n_inside == 0:
+                    libraries = _threadpool_controller().select(user_api="blas").lib_controllers
+                    self.threads_before = [(library, library.num_threads) for library in libraries]
+                    for library in libraries:
+                        set_blas_threads(library, 1)
+            except BaseException:  # an interrupt: there will be no exit
+                self._lift()
+                raise
             self.n_inside += 1
             return max((n_threads for _, n_threads in self.threads_before), default=1)
 
     def __exit__(self, *error: object) -> None:
         with self.lock:
-            self.n_inside -= 1
-            if self.n_inside == 0:
-                for library, n_threads in self.threads_before:
-                    set_blas_threads(library, n_threads)
+            self.n_inside = max(self.n_inside - 1, 0)
+            self._lift()
+
+    def forked(self) -> None:
+        """In a child of a fork nobody is inside, whoever was in the parent."""
+        self.lock, self.n_inside = Lock(), 0
+        self._lift()
+
+    def _lift(self) -> None:
+        """Give the threads back that BLAS had, where nobody is inside."""
+        if self.n_inside == 0:
+            for library, n_threads in self.threads_before:
+                set_blas_threads(library, n_threads)
+            self.threads_before = []
 
 
 def set_blas_threads(library: Any, n_threads: int) -> None:
@@ -80,21 +95,26 @@ def set_blas_threads(library: Any, n_threads: int) -> None:
 
 _one_blas_thread = _OneBlasThread()
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_blas_thread.forked)
+
 
 @contextmanager
 def block_threads() -> Iterator[ThreadPoolExecutor | None]:
     """One BLAS thread inside a block, and a pool that runs blocks side by side.
+
+    A step that is only tried may overflow, without a word: nothing that is not finite is kept.
 
     Yields
     ------
     executor : ThreadPoolExecutor or None
         As many threads as BLAS was allowed to use (None when that is one).
     """
-    with _one_blas_thread as n_threads:
+    with _one_blas_thread as n_threads, np.errstate(all="ignore"):
         if n_threads == 1:
             yield None
-        else:
-            with ThreadPoolExecutor(n_threads) as executor:
+        else:  # every thread has an error state of its own
+            with ThreadPoolExecutor(n_threads, initializer=partial(np.seterr, all="ignore")) as executor:
                 yield executor
 
 

@@ -85,6 +85,8 @@ class DataSummary:
         Floating type of the first block.
     weight_sum : float
     target_scale : TargetScale
+    checks : tuple of arrays
+        By which the blocks of a source are known again: see :func:`checksums`.
     """
 
     block_rows: tuple[int, ...]
@@ -93,6 +95,7 @@ class DataSummary:
     dtype: np.dtype[Any]
     weight_sum: float
     target_scale: TargetScale
+    checks: tuple[Array, ...] = ()
 
 
 def summarize(blocks: Iterable[tuple[RowMatrix, Array, Array | None]], *, center: bool) -> DataSummary:
@@ -110,16 +113,37 @@ def summarize(blocks: Iterable[tuple[RowMatrix, Array, Array | None]], *, center
     DataSummary
     """
     sizes: list[int] = []
+    checks: list[Array] = []
     for X, y, weight in blocks:
         if not sizes:
             n_features, dtype = X.shape[1], X.dtype
             origin, unit = origin_and_unit(y, center=center)
             sums = np.zeros((4, y.shape[1]))
         sizes.append(X.shape[0])
+        checks.append(checksums(X, y, weight))
         sums = sums + target_sums(y, weight, origin, unit)
     if not sizes:
         raise ValueError("factory() must yield at least one (X, y) block, got none.")
-    return summary_from_sums(sizes, n_features, dtype, sums, origin, unit, center=center)
+    found = summary_from_sums(sizes, n_features, dtype, sums, origin, unit, center=center)
+    return replace(found, checks=tuple(checks))
+
+
+def checksums(X: RowMatrix, y: Array, weight: Array | None) -> Array:
+    """Sums over the rows of a block, in units of their sizes, that change where its numbers do.
+
+    Those of x x', of y y', of the weights, and of each x_j (y_1 + y_2 + ...).
+    """
+    entries, totals = (X.data if issparse(X) else X).ravel("K"), y.sum(axis=1)
+    squares = float(entries @ entries), float(y.ravel() @ y.ravel())
+    size = np.sqrt(squares[0]) * np.sqrt(float(totals @ totals)) or 1.0
+    weights = float(len(y) if weight is None else np.sum(weight, dtype=np.float64))
+    return np.array([*squares, weights, *(X.T @ totals.astype(X.dtype) / size)])
+
+
+def are_the_same(some: Array, others: Array, dtype: DTypeLike) -> bool:
+    """Whether checksums agree but for rounding."""
+    tol = np.sqrt(np.finfo(dtype).eps)
+    return np.allclose(some[:3], others[:3], rtol=tol) and np.allclose(some[3:], others[3:], atol=tol)
 
 
 def origin_and_unit(y: Array, *, center: bool) -> tuple[Array, Array]:
@@ -292,7 +316,10 @@ class StreamRows(ChunkedRows):
             arrays = arrays_of(block, found.dtype)
             n_blocks += 1
             expected = found.block_rows[index : index + 1]
-            if (*expected, found.n_features) != arrays[0].shape:
+            shape = *arrays[0].shape, arrays[1].shape[1]
+            if (*expected, found.n_features, found.n_outputs) != shape:
+                break
+            if not are_the_same(checksums(*arrays), found.checks[index], found.dtype):
                 break
             yield found.target_scale.rows(*arrays, self.executor)
         else:

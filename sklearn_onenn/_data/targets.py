@@ -46,18 +46,22 @@ class TargetScale:
     mean, scale : arrays of shape (n_outputs,)
         Without an intercept the mean is zero and the scale the root mean square. A target that does not
         vary beyond rounding has scale one.
+    is_constant : array of shape (n_outputs,) of bool, or False for all
+        Which targets do not vary beyond rounding: the fit is their mean.
     weight_factor : float
         By which weights are multiplied: see :func:`factor_of_weights`. (Of arrays they have it already.)
     """
 
     mean: Array
     scale: Array
+    is_constant: Array | bool = False
     weight_factor: float = 1.0
 
     @classmethod
     def of(cls, y: Array, weight: Array | None, *, center: bool) -> "TargetScale":
         """The scale of targets (n, n_outputs)."""
         mean = np.average(y, axis=0, weights=weight) if center else np.zeros(y.shape[1])
+        mean = np.where((y == y[0]).all(axis=0) & center, y[0], mean)  # a mean is rounded
         # In units of the largest entry, so that squares neither overflow nor vanish.
         largest = np.abs(y - mean).max(axis=0)
         largest = np.where(largest > 0, largest, 1.0)
@@ -67,7 +71,8 @@ class TargetScale:
     @classmethod
     def from_deviation(cls, mean: Array, deviation: Array) -> "TargetScale":
         """The scale of targets with this mean and standard deviation, which may be rounding error."""
-        return cls(mean, np.where(deviation <= 8 * EPSILON * np.abs(mean), 1.0, deviation))
+        is_constant = deviation <= 8 * EPSILON * np.abs(mean)
+        return cls(mean, np.where(is_constant, 1.0, deviation), is_constant)
 
     @property
     def loss_unit(self) -> float:
@@ -78,7 +83,7 @@ class TargetScale:
         self, X: RowMatrix, y: Array, weight: Array | None, executor: ThreadPoolExecutor | None
     ) -> ArrayRows:
         """Rows with their targets at mean zero and scale one, in the type of X."""
-        y = ((y - self.mean) / self.scale).astype(X.dtype)
+        y = np.where(self.is_constant, 0.0, (y - self.mean) / self.scale).astype(X.dtype)
         if weight is not None and self.weight_factor != 1:
             weight = (weight * self.weight_factor).astype(weight.dtype)
         return ArrayRows(X, y, weight, executor=executor)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from .._data.floating_point import TINY
+from .._data.floating_point import EPSILON, TINY
 from .._typing import Array
 from .rules import PREDICTIVE, PredictiveRules
 from .student_t import additive_variance, median, t_likelihood
@@ -99,7 +99,8 @@ def fit_noise(
         e / v^(1/2).
     """
     unit = max(np.average(errors**2, weights=weight), TINY)
-    value_unit, value_limit = median(variances, weight), float(variances.max())
+    value_limit = float(variances.max())
+    value_unit = max(median(variances, weight), EPSILON * value_limit)
     values = damped(variances, value_unit, value_limit)
     a, b, df = additive_variance(errors**2 / unit, values / unit, weight)
     constant = max(a * unit, TINY)

@@ -18,7 +18,6 @@ from .network import (
     forward,
     jacobian_product,
     linearize,
-    overflow_allowed,
 )
 
 
@@ -98,8 +97,7 @@ class SquaredLoss:
     def to_inputs(self, network: Network) -> Network:
         """Weights of the white coordinates as weights of the rows, in the type of the rows."""
         W, b = self.coordinates.weights_to_inputs(network.W, network.b)
-        with overflow_allowed():
-            return network._replace(W=W, b=b).astype(self.rows.dtype)
+        return network._replace(W=W, b=b).astype(self.rows.dtype)
 
     def _gradient_from_inputs(self, W: Array, b: Array, V: Array, c: Array) -> Network:
         """The gradient in white coordinates, from sums over the rows."""
@@ -135,9 +133,8 @@ class SquaredLoss:
         input_weights, activation = self.to_inputs(network), self.activation
 
         def squares(block: Block) -> np.float64:
-            with overflow_allowed():
-                R = forward(block.X, input_weights, activation) - block.y
-                return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
+            R = forward(block.X, input_weights, activation) - block.y
+            return np.vdot(R, weighted(R, block.weight)).astype(np.float64)
 
         return 0.5 * float(self.rows.sum(squares)) / self.rows.weight_sum
 
@@ -155,19 +152,17 @@ class SquaredLoss:
         linearizations: dict[int, Linearization] | None = {} if is_kept else None
 
         def sums(block: Block) -> tuple[np.float64, Array, Array, Array, Array]:
-            with overflow_allowed():
-                linearization = linearize(block, input_weights, activation)
-                if linearizations is not None:
-                    linearizations[block.index] = linearization
-                squares = np.vdot(linearization.R, weighted(linearization.R, block.weight))
-                return squares.astype(np.float64), *adjoint(
-                    block, linearization, input_weights.V, linearization.R
-                )
+            linearization = linearize(block, input_weights, activation)
+            if linearizations is not None:
+                linearizations[block.index] = linearization
+            squares = np.vdot(linearization.R, weighted(linearization.R, block.weight))
+            return squares.astype(np.float64), *adjoint(
+                block, linearization, input_weights.V, linearization.R
+            )
 
         squares, *parts = self.rows.sum(sums)
         data_loss = 0.5 * float(squares) / self.rows.weight_sum
-        with overflow_allowed():
-            gradient = self._penalized_gradient(parts, network, input_weights)
+        gradient = self._penalized_gradient(parts, network, input_weights)
         return Evaluation(self, network, input_weights, linearizations, data_loss, gradient)
 
 
@@ -229,8 +224,7 @@ class Evaluation:
 
         def product(block: Block) -> tuple[Array, Array, Array, Array]:
             at = linearization(block)
-            with overflow_allowed():
-                return adjoint(block, at, V, jacobian_product(block, at, V, step))
+            return adjoint(block, at, V, jacobian_product(block, at, V, step))
 
         parts = problem.rows.sum(product)
         return problem._penalized_gradient(parts, direction, step)

@@ -81,14 +81,6 @@ class Linearization:
     R: Array
 
 
-def overflow_allowed() -> np.errstate:
-    """Context without warnings, for steps that are only tried.
-
-    A loss that is not finite counts as no descent.
-    """
-    return np.errstate(over="ignore", invalid="ignore")
-
-
 def linearize(block: Block, network: Network, activation: Activation) -> Linearization:
     """Units (m, k), slopes (m, k) and residual F(x) - y (m, n_outputs) of one block."""
     P = by_columns(block.X, network.W)

@@ -60,7 +60,8 @@ def caller_network(network: Network, problem: SquaredLoss, targets: TargetScale)
         In the form of :func:`canonical`.
     """
     W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
-    V, c = network.V * targets.scale, network.c * targets.scale + targets.mean
+    scale = np.where(targets.is_constant, 0.0, targets.scale)
+    V, c = network.V * scale, network.c * scale + targets.mean
     network = Network(W, b, V, c)
     network = canonical(network, problem.activation, problem.fit_intercept)
     return network.astype(problem.rows.dtype)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .._network.loss import Evaluation, SquaredLoss
-from .._network.network import Member, Network, overflow_allowed
+from .._network.network import Member, Network
 from .._typing import Array
 from .conjugate_gradients import conjugate_gradients
 from .preconditioner import SOLVE_STEPS, Preconditioner
@@ -262,14 +262,13 @@ def damped_step(
         return evaluation.gauss_newton_product(shape.unpack(direction)).pack() + diagonal * direction
 
     residual: Array | float = 0.0
-    with overflow_allowed():
-        if preconditioner.exact:
-            step = solve(-gradient)
-        else:
-            step, residual = conjugate_gradients(
-                product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
-            )
-        # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
-        curvature = -gradient - residual - diagonal * step
-        # A number of NumPy: a quotient by one that vanished is infinite, not an error.
-        return step, np.float64(-(gradient @ step) - 0.5 * (curvature @ step))
+    if preconditioner.exact:
+        step = solve(-gradient)
+    else:
+        step, residual = conjugate_gradients(
+            product, -gradient, solve, rtol=solve_tol, max_iter=SOLVE_STEPS
+        )
+    # The model is f + g.s + s.H.s / 2, with H s = -g - residual - damping D s.
+    curvature = -gradient - residual - diagonal * step
+    # A number of NumPy: a quotient by one that vanished is infinite, not an error.
+    return step, np.float64(-(gradient @ step) - 0.5 * (curvature @ step))

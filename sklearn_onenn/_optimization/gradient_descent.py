@@ -101,6 +101,9 @@ def gradient_descent(
             break
         on_part = problem if parts is None else problem.replace(problem.array_rows.take(parts[step]))
         evaluation = on_part.evaluate(network)
+        if not np.isfinite(evaluation.data_loss):
+            reason = "diverged"
+            break
         losses.append(evaluation.data_loss)
         stop = stopping_reason(losses, parts is None, tol, exact_loss)
         ends = callback is not None and callback(evaluation)
@@ -142,7 +145,7 @@ def descend(network: Network, gradient: Network, learning_rate: float) -> Networ
 def stopping_reason(losses: list[float], full_sample: bool, tol: float, exact_loss: float) -> str | None:
     """Why descent should stop at the last of these data losses, or None."""
     loss = losses[-1]
-    if not np.isfinite(loss) or loss > 1e6 * (losses[0] + TINY):
+    if loss > 1e6 * (losses[0] + TINY):
         return "diverged"
     if loss <= exact_loss:
         return "exact fit"

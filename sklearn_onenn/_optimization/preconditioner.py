@@ -18,7 +18,7 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import EPSILON, TINY
 from .._network.loss import Evaluation, SquaredLoss
-from .._network.network import Linearization, Network, linearize, overflow_allowed
+from .._network.network import Linearization, Network, linearize
 from .._typing import Array
 
 # Up to this many weights along span(W) the matrix is exact there, beyond that on biases and output
@@ -195,8 +195,7 @@ def trace_of_quotient(matrix: Array, ridge: Array | float) -> float:
     if isinstance(ridge, float) or not np.any(ridge) or not np.isfinite(matrix).all():
         return 0.0
     inverse = dpotri(jittered_cholesky(matrix, 0.0), lower=1)[0]  # the lower half
-    with overflow_allowed():
-        return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
+    return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
 
 
 def jittered_cholesky(matrix: Array, diagonal: Array | float) -> Array:
@@ -261,13 +260,12 @@ def normal_matrices(evaluation: Evaluation, basis: Array) -> tuple[Array, Array,
         u = (block.X @ project + shift).astype(dtype)
         C: Array | float = 0.0
         M: Array | float = 0.0
-        with overflow_allowed():  # no step is taken by a matrix that is not finite
-            for output in range(m):
-                q, slopes = (
-                    sqrt_weighted(part, block.weight)
-                    for part in jacobian_rows(evaluation, linearization, u, output)
-                )
-                M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
+        for output in range(m):
+            q, slopes = (
+                sqrt_weighted(part, block.weight)
+                for part in jacobian_rows(evaluation, linearization, u, output)
+            )
+            M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
         return C, M
 
     C, M = rows.sum(sums)

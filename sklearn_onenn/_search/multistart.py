@@ -87,7 +87,7 @@ def with_further_starts(
         )
         for number, (seed, path) in enumerate(zip(seeds, paths, strict=False), start=2)
     ]
-    with Parallel(n_jobs=options.n_jobs, prefer="threads") as parallel:
+    with Parallel(n_jobs=options.n_jobs, require="sharedmem") as parallel:
         batch = parallel._effective_n_jobs()
         for begin in range(0, len(starts), batch):
             for fit in parallel(starts[begin : begin + batch]):

@@ -130,6 +130,7 @@ class StartResult:
     missed: float = 0.0
 
 
+@np.errstate(all="ignore")  # starts may have threads of their own
 def one_start(
     problem: SquaredLoss,
     k: int,
@@ -280,6 +281,8 @@ def skips_moments(problem: SquaredLoss, k: int, options: FitOptions) -> bool:
 
     A score that the user brings is used all the same.
     """
+    if problem.coordinates.rank == 0:
+        return True
     if not options.polish or options.alpha == 0 or options.score_function is not None:
         return False
     return moments_are_uninformative(problem, k, options.rules)

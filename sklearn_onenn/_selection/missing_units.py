@@ -83,7 +83,7 @@ def null_edges(rows: ArrayRows, r: int) -> Array:
     fluctuation of order s r^(-1/6) (C. A. Tracy, H. Widom, doi:10.1007/BF02099545).
     """
     squares = rows.sum(lambda block: (weighted(block.y, block.weight) * block.y).sum(axis=0))
-    return 2 * np.sqrt(squares) / rows.weight_sum * (np.sqrt(r) + r ** (-1 / 6))
+    return 2 * np.sqrt(squares) / rows.weight_sum * (np.sqrt(r) + max(r, 1) ** (-1 / 6))
 
 
 def second_moments(network: Network, activation: Activation) -> Array:

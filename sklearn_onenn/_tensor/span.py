@@ -7,10 +7,10 @@ biases): third-order moments, contracted so that nothing of size d^3 exists.
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag, cho_factor, cho_solve, eigh, qr
+from scipy.linalg import block_diag, cho_solve, eigh, qr
 
 from .._data.blocks import Block, transposed_product, weighted
-from .._data.floating_point import TINY
+from .._data.floating_point import TINY, semidefinite_cholesky
 from .._data.rows import ArrayRows
 from .._data.rules import DATA
 from .._data.whitening import Coordinates
@@ -46,7 +46,8 @@ class AffineFit:
         # The scale is about the origin, so that it is not zero where all columns are constant.
         jitter = 1e-12 * np.trace(second) / len(second) + TINY
         second -= np.outer(self.first, self.first) / rows.weight_sum
-        self._factor = cho_factor(second + jitter * np.eye(len(second)))
+        second += jitter * np.eye(len(second))
+        self._factor = semidefinite_cholesky(second, lower=False), False
 
     def __call__(self, targets: Array) -> tuple[Array, Array]:
         """Slopes (r, m) in white coordinates, and residuals (rows, m) of targets (rows, m)."""

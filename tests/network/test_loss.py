@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from _planted import INSTANCES, differences, random_network, uneven_problem
 from numpy.testing import assert_allclose, assert_array_equal
+from threadpoolctl import threadpool_limits
 
-from sklearn_onenn._data.rows import ArrayRows
+from sklearn_onenn._data.rows import ArrayRows, block_threads
 from sklearn_onenn._data.whitening import identity_coordinates, whitening
 from sklearn_onenn._network.loss import SquaredLoss, residuals
 from sklearn_onenn._network.network import forward
@@ -167,11 +168,14 @@ def test_single_precision_rows(activation):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("size", [1e120, 1e300])
-def test_a_network_that_overflows_has_no_finite_loss_and_warns_of_nothing(size):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_network_that_overflows_has_no_finite_loss_and_warns_of_nothing(size, n_threads):
     problem, network = problem_and_network(SquaredReLU(), "plain")
     far = network._replace(W=size * network.W)
-    assert not np.isfinite(problem.data_loss(far))
-    assert not np.isfinite(problem.evaluate(far).loss)
+    with threadpool_limits(n_threads), block_threads() as executor:
+        problem = problem.replace(ArrayRows(problem.rows.X, problem.rows.y, executor=executor))
+        assert not np.isfinite(problem.data_loss(far))
+        assert not np.isfinite(problem.evaluate(far).loss)
 
 
 def test_residuals_are_targets_less_predictions():
