@@ -648,7 +648,7 @@ class OneHiddenLayerRegressor(
             resample=self.resample,
             polish=self.polish,
             learning_rate=rate if rate == "auto" else rate * unit,
-            output_norm=1 / np.sqrt(unit),
+            output_norm=float(np.clip(1 / np.sqrt(unit), 1e-15, 1e15)),  # beyond, steps overflow
             max_iter=self.max_iter,
             tol=self.tol,
             n_init=self.n_init,

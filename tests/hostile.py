@@ -302,11 +302,11 @@ def blocks_of(rng, case):
             block, targets = X[some], y[some]
             if later and number == 1 and len(some):
                 if kind == "values":
-                    block = block + 1.0
+                    block = 2 * block + 1.0
                 elif kind == "NaN":
                     targets = targets * np.nan
                 elif kind == "outputs":
-                    targets = np.stack([targets.reshape(len(some), -1)[:, 0]] * 3, axis=1)
+                    targets = np.stack([targets.reshape(len(some), -1)[:, 0]] * 4, axis=1)
                 elif kind == "fewer":
                     block, targets = block[:-1], targets[:-1]
             if len(targets):

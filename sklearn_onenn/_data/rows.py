@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
-from threading import Lock
-from typing import Any, TypeVar, overload
+from threading import RLock
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -38,47 +38,56 @@ def _threadpool_controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class _OneBlasThread:
-    """One BLAS thread while anybody is inside.
+class OneBlasThread:
+    """One BLAS thread while this is open.
 
-    The limit is the process's: of fits side by side in threads the first sets it, the last lifts it.
+    The limit is the process's: of fits side by side in threads the first sets it, the last lifts it. An
+    interrupt may keep a ``with`` from closing this; then it is closed when it is deleted.
     """
 
-    def __init__(self) -> None:
-        self.lock, self.n_inside = Lock(), 0
-        self.threads_before: list[tuple[Any, int]] = []
+    lock = RLock()
+    opened: ClassVar[set[int]] = set()
+    threads_before: ClassVar[list[tuple[Any, int]]] = []
 
     def __enter__(self) -> int:
         """Set the limit; returns the number of threads that BLAS was allowed before."""
-        with self.lock:
-            try:
-                if self.n_inside == 0:
-                    libraries = _threadpool_controller().select(user_api="blas").lib_controllers
-                    self.threads_before = [(library, library.num_threads) for library in libraries]
-                    for library in libraries:
-                        set_blas_threads(library, 1)
-            except BaseException:  # an interrupt: there will be no exit
-                self._lift()
-                raise
-            self.n_inside += 1
-            return max((n_threads for _, n_threads in self.threads_before), default=1)
+        cls = OneBlasThread
+        with cls.lock:
+            is_first = not cls.opened
+            cls.opened.add(id(self))
+            if is_first:
+                libraries = _threadpool_controller().select(user_api="blas").lib_controllers
+                cls.threads_before = [(library, library.num_threads) for library in libraries]
+                for library in libraries:
+                    set_blas_threads(library, 1)
+            return max((n_threads for _, n_threads in cls.threads_before), default=1)
 
     def __exit__(self, *error: object) -> None:
-        with self.lock:
-            self.n_inside = max(self.n_inside - 1, 0)
-            self._lift()
+        with OneBlasThread.lock:
+            if OneBlasThread.opened == {id(self)}:
+                self.lift()
+            OneBlasThread.opened.discard(id(self))
 
-    def forked(self) -> None:
-        """In a child of a fork nobody is inside, whoever was in the parent."""
-        self.lock, self.n_inside = Lock(), 0
-        self._lift()
+    def __del__(self) -> None:
+        self.__exit__()
 
-    def _lift(self) -> None:
-        """Give the threads back that BLAS had, where nobody is inside."""
-        if self.n_inside == 0:
-            for library, n_threads in self.threads_before:
-                set_blas_threads(library, n_threads)
-            self.threads_before = []
+    @classmethod
+    def lift(cls) -> None:
+        """Give BLAS the threads back that it had."""
+        for library, n_threads in cls.threads_before:
+            set_blas_threads(library, n_threads)
+
+    @classmethod
+    def forked(cls) -> None:
+        """In the child of a fork none is open, whatever was in the parent."""
+        cls.lock = RLock()
+        if cls.opened:
+            cls.opened.clear()
+            cls.lift()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=OneBlasThread.forked)
 
 
 def set_blas_threads(library: Any, n_threads: int) -> None:
@@ -93,12 +102,6 @@ def set_blas_threads(library: Any, n_threads: int) -> None:
     give_up_control(force=True)
 
 
-_one_blas_thread = _OneBlasThread()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_one_blas_thread.forked)
-
-
 @contextmanager
 def block_threads() -> Iterator[ThreadPoolExecutor | None]:
     """One BLAS thread inside a block, and a pool that runs blocks side by side.
@@ -110,7 +113,7 @@ def block_threads() -> Iterator[ThreadPoolExecutor | None]:
     executor : ThreadPoolExecutor or None
         As many threads as BLAS was allowed to use (None when that is one).
     """
-    with _one_blas_thread as n_threads, np.errstate(all="ignore"):
+    with OneBlasThread() as n_threads, np.errstate(all="ignore"):
         if n_threads == 1:
             yield None
         else:  # every thread has an error state of its own

@@ -12,6 +12,7 @@ fit.
 Homogeneous units share one scale between w_i and v_i. It is held: |v_i| stays, as weights are reported.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,9 @@ class WeightCovariance:
         changes = self.free.expand(self.factor.T)
         W, b = self.problem.coordinates.weights_to_inputs(changes.W, changes.b)
         parts = W, b, changes.V * targets.scale, changes.c * targets.scale
-        transposed = np.concatenate([part.reshape(self.free.size, -1) for part in parts], axis=1)
+        n_weights = (math.prod(part.shape[1:]) for part in parts)
+        flat = [part.reshape(self.free.size, n) for part, n in zip(parts, n_weights, strict=True)]
+        transposed = np.concatenate(flat, axis=1)
         triangle: Array = qr(transposed, mode="r", check_finite=False)[0].T
         return triangle
 

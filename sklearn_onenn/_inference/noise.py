@@ -30,6 +30,9 @@ from .student_t import additive_variance, median, t_likelihood
 # Steps towards the penalty of largest evidence.
 STEPS = 50
 
+# Logarithm of a factor by which no variance differs from row to row.
+LARGEST_LOG = 100.0
+
 
 @dataclass(frozen=True)
 class NoiseModel:
@@ -110,7 +113,9 @@ def fit_noise(
     p_value = score_test(features, squares, df, weight)
     coefficients, level, logs = np.zeros(features.shape[1]), 0.0, np.zeros(len(errors))
     if p_value < rules.significance:
-        coefficients, level, logs = log_variance(features, squares, df, weight)
+        found = log_variance(features, squares, df, weight)
+        if np.abs(found[2]).max() < LARGEST_LOG:  # steps run away where weights are of all sizes
+            coefficients, level, logs = found
     fitted = features @ coefficients + level
     by_inputs, by_units, intercept = expand(coefficients, level)
     model = NoiseModel(

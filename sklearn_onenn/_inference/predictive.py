@@ -86,7 +86,9 @@ class Predictive:
 
         Targets of extreme units make weights whose squares are too large, or too small; so may be rows.
         """
-        weights = (float(np.abs(array).max()) for array in chain(*self.networks, self.factors))
+        weights = (
+            float(np.abs(array).max(initial=0.0)) for array in chain(*self.networks, self.factors)
+        )
         digits = [
             abs(np.log10(largest)) for largest in weights if largest > 0
         ]  # without intercepts zero

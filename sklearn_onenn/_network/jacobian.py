@@ -18,7 +18,7 @@ CHUNK_ENTRIES = 2**22
 def chunks(block: Block, size: int) -> Iterator[Block]:
     """Parts of a block whose derivatives by ``size`` weights fit into memory."""
     n_rows = block.y.shape[0]
-    step = max(1, CHUNK_ENTRIES // size)
+    step = max(1, CHUNK_ENTRIES // max(size, 1))
     for begin in range(0, n_rows, step):
         rows = slice(begin, begin + step)
         weight = None if block.weight is None else block.weight[rows]

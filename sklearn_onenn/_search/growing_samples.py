@@ -60,7 +60,7 @@ def no_worse_than_constant(problem: SquaredLoss, fit: StartResult) -> StartResul
     Steps that end early, or on other rows, may leave more than the mean does.
     """
     network = fit.solution.network
-    if fit.solution.data_loss <= ZERO_LOSS * len(network.c):
+    if fit.solution.data_loss <= ZERO_LOSS:  # of one output; there may be others, some constant
         return fit
     constant = network._replace(V=np.zeros_like(network.V), c=np.zeros_like(network.c))
     evaluation = problem.replace(problem.rows, alpha=fit.solution.alpha or 0.0).evaluate(constant)

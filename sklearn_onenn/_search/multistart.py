@@ -34,6 +34,9 @@ FURTHER_PATHS = "residual directions", "overparameterized", "random"
 # These do not count as independent confirmations of one another.
 DEPENDENT = "tensor", "residual directions"
 
+# Share of the variance of the targets that is no miss, whatever the nearest rows leave.
+NEGLIGIBLE = 1e-5
+
 
 def search_starts(
     problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
@@ -131,7 +134,7 @@ def with_steeper_units(
     lowest = partial(one_start, path="quasi-Newton", name="start of L-BFGS")
     starts = [*starts, lowest] if can_interpolate(problem, k) else [lowest, *starts]
     for start in starts:
-        if error_left(best, problem) <= reference or options.observers.stopped:
+        if error_left(best, problem) <= max(reference, NEGLIGIBLE) or options.observers.stopped:
             break
         tried.append(start(problem, k, options, seed=seed))
         best = min(best, tried[-1], key=lambda fit: fit.solution.data_loss)
@@ -203,7 +206,7 @@ def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions)
     The best fit is exact, or leaves mere noise, or was reached by independent starts. Or there is no
     network to recover, and a lower loss would say nothing of other rows.
     """
-    if options.observers.stopped:
+    if options.observers.stopped or not problem.array_rows.y.any():  # all targets are constant
         return True
     if options.n_init != "auto" or problem.coordinates.rank == 0:
         return False

@@ -211,7 +211,7 @@ def cross_validated_width(
     are not tried.
     """
     wider = widest_by_predictions(problem, options.rules)
-    if wider <= k:
+    if wider <= k or problem.array_rows.n_rows < 2 * options.rules.width.n_folds:
         return k
     squared_errors, weight = cross_validation(problem, options, random_state)
     is_normal = rows_are_normal(problem.rows, problem.coordinates, options.rules.data)
