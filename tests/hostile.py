@@ -51,6 +51,8 @@ class Case:
     ----------
     name : str
         The kinds of its parts.
+    kind : str
+        What is hostile about it: the kind of its rows, or what is wrong with it.
     X, y, weight : objects
         As passed to ``fit``.
     parameters : dict
@@ -61,6 +63,7 @@ class Case:
     """
 
     name: str
+    kind: str
     X: Any
     y: Any
     weight: Any = None
@@ -274,7 +277,8 @@ def break_rows(rng, case):
         X, y, case.weight = X[:1], y[:1], None
     else:
         X = X + 1j
-    case.X, case.y, case.must_fail, case.name = X, y, True, f"{case.name}, wrong {kind}"
+    case.X, case.y, case.must_fail = X, y, True
+    case.name, case.kind = f"{case.name}, wrong {kind}", f"wrong rows: {kind}"
     return case
 
 
@@ -316,6 +320,7 @@ def blocks_of(rng, case):
     case.parameters.pop("loss", None)
     case.parameters.pop("polish", None)
     case.name, case.must_fail = f"{case.name}, blocks {kind}", bool(kind)
+    case.kind = f"blocks whose {kind} change" if kind else "blocks"
     return case, (X, y)
 
 
@@ -329,16 +334,17 @@ def draw(seed):
     weight, weights = some_weights(rng, n)
     X, container = as_container(rng, X)
     parameters = some_parameters(rng, n)
-    case = Case(f"{n} x {d} {rows} {container}, y {m} {targets}, w {weights}", X, y, weight, parameters)
+    name = f"{n} x {d} {rows} {container}, y {m} {targets}, w {weights}"
+    case = Case(name, f"rows: {rows}", X, y, weight, parameters)
     arrays, way = None, rng.rand()
     if way < 0.1:
         case.parameters, wrong = break_parameter(rng, parameters)
-        case.name, case.must_fail = f"{case.name}, {wrong}", True
+        case.name, case.kind, case.must_fail = f"{case.name}, {wrong}", wrong, True
     elif way < 0.2:
         case = break_rows(rng, case)
     elif way < 0.32 and parameters.get("polish", True):
         case.held_out, other = some_held_out(rng, X, y)
-        case.name += f", held out{other}"
+        case.name, case.kind = f"{case.name}, held out{other}", f"held-out rows{other}"
     elif way < 0.38 and n >= 6:
         case.weight = None
         case, arrays = blocks_of(rng, case)
@@ -370,6 +376,11 @@ def is_clear(error):
 
 def violations(case, arrays):
     """What went wrong with a fit: words, none where all is well."""
+    return judge(case, arrays)[0]
+
+
+def judge(case, arrays):
+    """What went wrong with a fit, whether it ended in an error, and its seconds of the processor."""
     model = OneHiddenLayerRegressor(**case.parameters)
     given = case.X, case.y, case.weight, *case.held_out.values()
     before, state = [digest(value) for value in given], copy.copy(vars(model))
@@ -402,7 +413,7 @@ def violations(case, arrays):
         found.append("an argument was changed")
     if seconds > MOST_SECONDS:
         found.append(f"{seconds:.0f} seconds")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)), failed, seconds
 
 
 def judged(model, case, arrays):
