@@ -4,7 +4,7 @@ import math
 import numbers
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -206,16 +206,26 @@ class Activation(ABC):
         value = self.value(sigma[..., None] * z + bias[..., None])
         return np.sum(weight * value * eval_hermitenorm(order, z), axis=-1)
 
-    def check_contract(self) -> None:
+    def check_contract(self) -> Self:
         """Check that `value` and `derivative` are what a fit takes them for.
 
         That is: finite arrays of the shape of z, the second the derivative of the first. It is tried for
         some z between -3 and 3, the derivative by central differences.
 
+        Returns
+        -------
+        self : Activation
+
         Raises
         ------
         ValueError
             Naming the method, and what it returned.
+
+        Examples
+        --------
+        >>> from sklearn_onenn.activations import Tanh
+        >>> Tanh().check_contract()
+        Tanh()
         """
         z = np.linspace(-3.0, 3.0, 60).reshape(12, 5) + 0.0123456789
         step = 1e-6
@@ -231,6 +241,7 @@ class Activation(ABC):
                 f"{found.ravel()[at]:.6g} at z = {z.ravel()[at]:.4g}, where differences of value say "
                 f"{expected.ravel()[at]:.6g}."
             )
+        return self
 
     def properties(self, sigma: float = 1.0) -> ActivationProperties:
         """Check Properties 3.1 to 3.3 of arXiv:1706.03175 numerically.

@@ -157,3 +157,25 @@ def test_no_stamp_warns(monkeypatch):
 
 def test_the_stamp_is_that_of_the_package():
     assert fitted_by_hand("relu").__getstate__()["_sklearn_onenn_version"] == sklearn_onenn.__version__
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("field", "damage"),
+    [
+        (
+            r"coefs_\[0\] must have shape \(3, 2\), got \(2, 2\)",
+            lambda m: [m.coefs_[0][1:], m.coefs_[1]],
+        ),
+        (r"coefs_\[1\] must have shape", lambda m: [m.coefs_[0], m.coefs_[1][1:]]),
+        (r"coefs_\[0\] must be finite", lambda m: [np.nan * m.coefs_[0], m.coefs_[1]]),
+        (r"coefs_\[1\] must be finite floats", lambda m: [m.coefs_[0], m.coefs_[1].astype(int)]),
+        (r"coefs_ and intercepts_ must be two arrays each", lambda m: m.coefs_[:1]),
+    ],
+)
+def test_a_damaged_model_is_refused_when_it_is_read(data, round_trip, field, damage):
+    X, y = data
+    model = OneHiddenLayerRegressor(2, random_state=0).fit(X, y)
+    model.coefs_ = damage(model)
+    with pytest.raises(ValueError, match="OneHiddenLayerRegressor: " + field):
+        round_trip(model)
