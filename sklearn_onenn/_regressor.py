@@ -19,7 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
 from ._data.rows import ArrayRows, Rows, block_threads
-from ._data.streams import RowBlocks, StreamRows, summarize
+from ._data.streams import RowBlocks, StreamRows
+from ._data.summary import summarize
 from ._data.targets import TargetScale, merge_equal_rows
 from ._data.whitening import Coordinates, identity_coordinates, whitening
 from ._inference.covariance import size_error

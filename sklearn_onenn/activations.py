@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import erf, eval_hermitenorm, ndtr
 
-from ._activation_base import Activation, ActivationProperties
+from ._activation_base import Activation
+from ._activation_properties import ActivationProperties
 from ._typing import Array
 
 __all__ = [

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "sklearn_onenn"
 # From the ground up: the folders and flat modules of the package. Each imports from those before it, and
 # inside a folder modules may import each other as long as there is no circle.
 ORDER = [
-    *("_typing", "_version", "_activation_base", "activations", "scores"),
+    *("_typing", "_version", "_activation_properties", "_activation_base", "activations", "scores"),
     *("_data", "_network", "_probabilistic_metrics", "metrics", "theory"),
     *("_optimization", "_tensor", "_selection", "_search", "_inference", "certificate", "datasets"),
     *("_validation", "_callbacks", "_conversion", "_persistence", "_prediction"),

@@ -16,15 +16,8 @@ from sklearn.base import BaseEstimator
 
 from .._data.blocks import Block
 from .._data.rows import ArrayRows
-from .._data.streams import (
-    ChunkedRows,
-    DataSummary,
-    arrays_of,
-    as_rows,
-    origin_and_unit,
-    summary_from_sums,
-    target_sums,
-)
+from .._data.streams import ChunkedRows, arrays_of, as_rows
+from .._data.summary import DataSummary, origin_and_unit, summary_from_sums, target_sums
 from .._typing import Array, RowMatrix
 from .._validation import checked_block
 from .workers import ClusterBlocks

@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data.blocks import dense
 from sklearn_onenn._data.rules import DataRules
-from sklearn_onenn._data.streams import StreamRows, summarize
+from sklearn_onenn._data.streams import StreamRows
+from sklearn_onenn._data.summary import summarize
 from sklearn_onenn._data.targets import TargetScale
 from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.datasets import make_one_hidden_layer
