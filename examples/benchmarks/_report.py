@@ -1,5 +1,6 @@
 """A benchmark's table: printed while it runs, and written with date, versions and machine."""
 
+import csv
 import datetime
 import os
 import platform
@@ -40,12 +41,14 @@ class Report:
     text : str
         What is measured and how; the indented lines of a docstring become code.
     columns : list of str
+    for_figures : bool
+        Whether the table is also written as comma-separated values beside the page: figures read those.
     """
 
-    def __init__(self, path, title, text, columns):
-        self.path, self.columns = Path(path), columns
+    def __init__(self, path, title, text, columns, *, for_figures=False):
+        self.path, self.columns, self.for_figures = Path(path), columns, for_figures
         self.head = [f"# {title}", "", environment(), "", text.strip(), ""]
-        self.rows = []
+        self.rows, self.entries = [], []
         print("\n".join(self.head))
         self._show([line(columns), line("---" for _ in columns)])
 
@@ -57,10 +60,14 @@ class Report:
     def row(self, entries):
         """Add a row, print it and write the page."""
         self.rows.append(line(entries))
+        self.entries.append(entries)
         self._show(self.rows[-1:])
         table = [line(self.columns), line("---" for _ in self.columns), *self.rows]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text("\n".join([*self.head, *table]) + "\n")
+        if self.for_figures:
+            with self.path.with_suffix(".csv").open("w", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows([self.columns, *self.entries])
 
     @staticmethod
     def _show(lines):

@@ -204,7 +204,8 @@ def main():
     n_threads = arguments.threads
     name = "peers" if n_threads == 1 else f"peers_{n_threads}_threads"
     path = Path(__file__).parents[2] / "doc" / "benchmarks" / f"{name}.md"
-    report = Report(path, f"Planted networks: peers, BLAS threads: {n_threads}", __doc__, columns)
+    title = f"Planted networks: peers, BLAS threads: {n_threads}"
+    report = Report(path, title, __doc__, columns, for_figures=True)
     report.note(f"torch {torch.__version__}.")
     torch.set_num_threads(n_threads)
     for activation, d, k, q in CELLS:
