@@ -16,6 +16,7 @@ and what each stage of the fit contributes. :class:`~sklearn.neural_network.MLPR
 from random weights, gets the same data and is told the same number of units.
 """
 
+import sys
 import time
 import warnings
 
@@ -143,4 +144,7 @@ for axes, title, found in panels:
     axes.set(xlabel="planted weight", ylabel="found weight")
     axes.legend(loc="upper left")
 
+if "sphinx_gallery" not in sys.modules:
+    figure.savefig("recover_planted_network.png", dpi=120)
+    print("The picture is in recover_planted_network.png.")
 plt.show()
