@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._data.rows import ArrayRows, Rows, block_threads
@@ -20,7 +21,7 @@ from ._network.network import Network, forward
 from ._network.symmetries import caller_network
 from ._search.one_start import FitOptions, StartResult
 from ._typing import Array
-from ._validation import ROWS, refuse_dask_collections
+from ._validation import ROWS, refuse_lazy
 from .activations import Activation, get_activation
 
 
@@ -104,6 +105,39 @@ class PredictionMixin:
             )
 
         return self._by_blocks(X, with_std)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Coefficient of determination R2 of the predictions.
+
+        Parameters
+        ----------
+        X : array-like or CSR array of shape (n_samples, n_features), or RowBlocks
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            None with :class:`~sklearn_onenn.RowBlocks`, which hold targets and weights.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            Of several outputs the mean.
+
+        Raises
+        ------
+        ValueError
+            Where targets are missing, or given beside RowBlocks.
+        """
+        if isinstance(X, RowBlocks):
+            if y is not None or sample_weight is not None:
+                raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
+            parts = [
+                (self.predict(block), np.asarray(y), np.ones(len(y)) if weight is None else weight)
+                for block, y, weight in X
+            ]
+            predicted, y, weight = (np.concatenate(part) for part in zip(*parts, strict=True))
+            return float(r2_score(y, predicted, sample_weight=weight))
+        if y is None:
+            raise ValueError("score needs targets: y must be given where X is an array.")
+        return float(r2_score(y, self.predict(X), sample_weight=sample_weight))
 
     def predict_interval(self, X: Any, confidence_level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Predict an interval that holds a new target with this probability, either end as often.
@@ -256,7 +290,7 @@ class PredictionMixin:
 
         One output has no axis of its own.
         """
-        refuse_dask_collections(X=X)
+        refuse_lazy(X=X)
         if isinstance(X, RowBlocks):
             parts = [self._by_blocks(block, function) for block, *_ in X]
             if not isinstance(parts[0], tuple):

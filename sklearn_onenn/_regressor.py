@@ -45,8 +45,9 @@ from ._validation import (
     checked_array,
     checked_blocks,
     held_out_rows,
-    refuse_dask_collections,
+    refuse_lazy,
     training_rows,
+    warn_of_other_scale,
 )
 from .activations import Activation, get_activation
 from .certificate import Certificate, certify, is_training_set
@@ -283,7 +284,7 @@ class OneHiddenLayerRegressor(
 
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "activation": [str, Activation],
+        "activation": "no_validation",  # get_activation does, and says more
         "loss": [StrOptions({"squared_error", "student_t"})],
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
@@ -414,8 +415,10 @@ class OneHiddenLayerRegressor(
                 rows, targets = self._rows(X, y, sample_weight, executor)
                 validation = held_out_rows(self, *held_out, rows.n_outputs)
                 # The factor of a source's weights is no factor of these.
-                held = replace(targets, weight_factor=1.0)
-                held_rows = None if validation is None else held.rows(*validation, executor)
+                held, held_rows = replace(targets, weight_factor=1.0), None
+                if validation is not None:
+                    warn_of_other_scale(validation[1], targets)
+                    held_rows = held.rows(*validation, executor)
                 fit = self._fit_rows(rows, targets, held_rows, random_state, task)
             self._store(fit)
             if self.keep_covariance:
@@ -525,7 +528,7 @@ class OneHiddenLayerRegressor(
         reset: bool = True,
     ) -> tuple[Rows, TargetScale]:
         """Checked rows with targets at unit scale, and that scale."""
-        refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
             if y is not None or sample_weight is not None:
                 raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
@@ -537,7 +540,7 @@ class OneHiddenLayerRegressor(
 
     def _arrays(self, X: Any, y: Any, sample_weight: Any, *, reset: bool = True) -> Arrays:
         """Checked arrays X, y of shape (n_rows, n_outputs), and weights or None."""
-        refuse_dask_collections(X=X, y=y, sample_weight=sample_weight)
+        refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
             raise ValueError(
                 'loss="student_t" weights every row by what a fit leaves of it: it needs arrays, got '

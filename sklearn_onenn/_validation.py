@@ -1,6 +1,8 @@
 """What users pass to a fit, checked: rows, held-out rows, arrays to start from."""
 
+import warnings
 from collections.abc import Iterable, Iterator
+from inspect import isfunction, isgenerator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,11 +11,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ._data.targets import factor_of_weights
+from ._data.targets import TargetScale, factor_of_weights
 from ._typing import Array, RowMatrix
 
 # Rows X, targets of shape (n_rows, n_outputs), and weights or None.
 Arrays: TypeAlias = tuple[RowMatrix, Array, Array | None]
+
+# Standard deviations of y by which held-out targets are those of another unit.
+OTHER_SCALE = 30.0
 
 # What rows are checked for; X in float32 or float64.
 ROWS: dict[str, Any] = {"accept_sparse": "csr", "dtype": [np.float64, np.float32]}
@@ -24,8 +29,8 @@ def is_dask_collection(value: Any) -> bool:
     return hasattr(value, "__dask_graph__")
 
 
-def refuse_dask_collections(**arguments: Any) -> None:
-    """Refuse Dask collections among the arguments, and name the class that takes them.
+def refuse_lazy(**arguments: Any) -> None:
+    """Refuse among the arguments what is no array yet, and say what would be one.
 
     Raises
     ------
@@ -38,6 +43,13 @@ def refuse_dask_collections(**arguments: Any) -> None:
                 f"{name} must be in memory, got a Dask collection {type(value)}. Use "
                 f"sklearn_onenn.dask.DaskOneHiddenLayerRegressor, which leaves blocks on their workers, "
                 f"or pass {name}.compute()."
+            )
+        if callable(getattr(value, "collect", None)):
+            raise TypeError(f"{name} must be in memory, got {type(value)}: pass {name}.collect().")
+        if isfunction(value) or isgenerator(value):
+            raise TypeError(
+                f"{name} must be an array, got {value!r}. Blocks of rows come as RowBlocks(factory), "
+                f"with a function that returns a new iterator of blocks (X, y) at every call."
             )
 
 
@@ -221,6 +233,24 @@ def check_weights(weight: Array, dtype: Any, name: str = "sample_weight") -> Non
             f"{name} must be zero or between {1 / most:.0e} and {most:.0e}, got "
             f"{weight.min():.1e} to {weight.max():.1e}. Divide it by its mean, and give rows that "
             f"hardly count weight zero."
+        )
+
+
+def warn_of_other_scale(y_val: Array, targets: TargetScale) -> None:
+    """Warn where held-out targets (n, m) are so far from those of the fit that they are others."""
+    scaled = (y_val - targets.mean) / targets.scale
+    shift, spread = np.abs(scaled.mean(axis=0)), scaled.std(axis=0)
+    wrong = (shift > OTHER_SCALE) | (spread > OTHER_SCALE)
+    wrong |= (shift > 3) & (spread < 1 / OTHER_SCALE)
+    if (wrong & ~np.broadcast_to(targets.is_constant, wrong.shape)).any():
+        output = int(np.argmax(wrong))
+        warnings.warn(
+            f"y_val has mean {y_val[:, output].mean():.3g} and standard deviation "
+            f"{y_val[:, output].std():.3g}, y has {targets.mean[output]:.3g} and "
+            f"{targets.scale[output]:.3g}: are both transformed? TransformedTargetRegressor "
+            f"transforms y alone: give it y_val as its transformer would return it.",
+            UserWarning,
+            stacklevel=5,
         )
 
 

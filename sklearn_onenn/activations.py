@@ -407,7 +407,7 @@ def get_activation(activation: str | Activation) -> Activation:
         raise ValueError(f"activation must be one of {names}, or an instance; got {activation!r}")
     hint = ""
     if isinstance(activation, type) and issubclass(activation, Activation):
-        hint = f": pass an instance, {activation.__name__}(), not the class"
+        hint = f": pass an instance, {activation.__module__}.{activation.__name__}(), not the class"
     raise TypeError(
         f"activation must be a name such as 'relu' or an Activation instance, got {activation!r}" + hint
     )

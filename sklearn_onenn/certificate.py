@@ -7,6 +7,7 @@ a fit from a fresh start on half of the rows must lead to the same optimum.
 """
 
 from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 
@@ -115,6 +116,16 @@ class Certificate:
             f"  an iteration of the fit left {self.contraction:.2g} of the loss that was to go",
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict and its reason, and the rest to unfold."""
+        first, _, rest = str(self).partition("\n")
+        color = {"recovered": "#2a7", "doubtful": "#c80"}.get(self.verdict, "#c33")
+        return (
+            f'<div style="border-left: 4px solid {color}; padding-left: 0.8em">'
+            f"<p>{escape(first)}</p><details><summary>Checks, assumptions, numbers</summary>"
+            f'<pre style="white-space: pre-wrap">{escape(rest)}</pre></details></div>'
+        )
 
 
 def certify(

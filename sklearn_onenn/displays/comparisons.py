@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils.validation import check_is_fitted
 
 from .._data.floating_point import TINY
 from .._regressor import OneHiddenLayerRegressor
 from .._typing import Array
 from ..metrics import match_units
+from ._fitted import check_network
 from .loss import Display, start_plot
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class WeightMatchingDisplay(Display):
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimators")
         for estimator in (first, second):
-            check_is_fitted(estimator, "coefs_")
+            check_network(estimator)
         A, B = (estimator.coefs_[0] for estimator in (first, second))
         if A.shape != B.shape:
             raise ValueError(

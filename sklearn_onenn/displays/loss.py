@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils.validation import check_is_fitted
 
 from .._regressor import OneHiddenLayerRegressor
+from ._fitted import check_network
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ class LossCurveDisplay(Display):
         LossCurveDisplay
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator, "loss_curve_")
+        check_network(estimator, "loss_curve_")
         display = cls(
             loss_curve=estimator.loss_curve_,
             stages=estimator.stages_,

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils import check_array
 from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils.validation import check_is_fitted
 
 from .._network.network import Network
 from .._network.symmetries import with_output_norm, with_positive_outputs
@@ -17,6 +16,7 @@ from .._search.progress import Trace
 from .._typing import Array, RowMatrix
 from ..activations import Activation, get_activation
 from ..metrics import match_units, recovery_error
+from ._fitted import check_network
 from .loss import Display, start_plot
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class RecoveryDisplay(Display):
         RecoveryDisplay
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator, "coefs_")
+        check_network(estimator)
         W, v = single_output(estimator)
         activation = get_activation(estimator.activation)
         error = recovery_error(W, v, W_true, v_true, activation=activation)

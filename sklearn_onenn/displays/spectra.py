@@ -9,7 +9,7 @@ from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.utils import check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
-from sklearn.utils.validation import check_is_fitted, check_X_y, validate_data
+from sklearn.utils.validation import check_X_y, validate_data
 
 from .._data.floating_point import EPSILON, TINY
 from .._data.rows import ArrayRows, block_threads
@@ -24,6 +24,7 @@ from .._tensor.spectrum import moment_spectrum
 from .._typing import Array, RowMatrix
 from .._validation import ROWS, target_columns
 from ..activations import get_activation
+from ._fitted import check_network
 from .loss import Display, start_plot
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ class HessianSpectrumDisplay(Display):
         HessianSpectrumDisplay
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_is_fitted(estimator, "coefs_")
+        check_network(estimator)
         X = validate_data(estimator, X, reset=False, **ROWS)
         (W, V), (b, c) = estimator.coefs_, estimator.intercepts_
         with block_threads() as executor:
