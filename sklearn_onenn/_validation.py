@@ -242,7 +242,8 @@ def warn_of_other_scale(y_val: Array, targets: TargetScale) -> None:
     shift, spread = np.abs(scaled.mean(axis=0)), scaled.std(axis=0)
     wrong = (shift > OTHER_SCALE) | (spread > OTHER_SCALE)
     wrong |= (shift > 3) & (spread < 1 / OTHER_SCALE)
-    if (wrong & ~np.broadcast_to(targets.is_constant, wrong.shape)).any():
+    wrong &= np.logical_not(targets.is_constant)
+    if wrong.any():
         output = int(np.argmax(wrong))
         warnings.warn(
             f"y_val has mean {y_val[:, output].mean():.3g} and standard deviation "
