@@ -62,6 +62,8 @@ def main():
         ["kind", "cases", "refused", "violations", "mean seconds", "most seconds"],
     )  # fmt: skip
     report.note(f"Cases {seeds[0]} to {seeds[-1]}.")
+    for line in (line for result in results for line in result[1]):
+        report.note(f"Violation: {line}.")
     kinds = sorted({kind for kind, *_ in results})
     for kind in [*kinds, "all"]:
         some = [result for result in results if kind in (result[0], "all")]
@@ -70,8 +72,6 @@ def main():
             kind, len(some), sum(result[2] for result in some), sum(bool(result[1]) for result in some),
             f"{np.mean(seconds):.2f}", f"{np.max(seconds):.1f}",
         ])  # fmt: skip
-    for line in (line for result in results for line in result[1]):
-        print(line)
 
 
 if __name__ == "__main__":
