@@ -215,7 +215,7 @@ def test_an_interrupt_at_any_call_leaves_the_estimator_and_blas_as_they_were():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X, y)
-        before, limits = dict(vars(model)), blas_threads()
+        before, limits, errors = dict(vars(model)), blas_threads(), np.geterr()
 
         def fit_until(stop):
             calls = [0]
@@ -243,6 +243,7 @@ def test_an_interrupt_at_any_call_leaves_the_estimator_and_blas_as_they_were():
                 fit_until(stop)
             assert vars(model) == before, stop
             assert blas_threads() == limits, stop
+            assert np.geterr() == errors, stop
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -34,9 +34,6 @@ FURTHER_PATHS = "residual directions", "overparameterized", "random"
 # These do not count as independent confirmations of one another.
 DEPENDENT = "tensor", "residual directions"
 
-# Share of the variance of the targets that is no miss, whatever the nearest rows leave.
-NEGLIGIBLE = 1e-5
-
 
 def search_starts(
     problem: SquaredLoss, k: int, options: FitOptions, random_state: RandomState
@@ -134,7 +131,7 @@ def with_steeper_units(
     lowest = partial(one_start, path="quasi-Newton", name="start of L-BFGS")
     starts = [*starts, lowest] if can_interpolate(problem, k) else [lowest, *starts]
     for start in starts:
-        if error_left(best, problem) <= max(reference, NEGLIGIBLE) or options.observers.stopped:
+        if error_left(best, problem) <= reference or options.observers.stopped:
             break
         tried.append(start(problem, k, options, seed=seed))
         best = min(best, tried[-1], key=lambda fit: fit.solution.data_loss)

@@ -282,6 +282,13 @@ def test_one_blas_thread_inside_and_as_many_workers(n_blas):
         assert blas_threads() == n_blas
 
 
+@pytest.fixture(autouse=True)
+def error_state():
+    """That of NumPy, which belongs to a thread: here one thread stands for several."""
+    with np.errstate():
+        yield
+
+
 def test_fits_side_by_side_share_the_limit():
     """It holds until the last of them leaves, in whatever order, and they have as many workers."""
     with threadpool_limits(2, user_api="blas"):
