@@ -144,7 +144,9 @@ for axes, data_set in zip(panels, data_sets, strict=True):
     means = np.array([R2[data_set, name].mean() for name in names])
     deviations = np.array([R2[data_set, name].std() for name in names])
     bars = axes.barh(names, 1 - means, xerr=deviations, capsize=4, color=colors[: len(names)])
-    axes.bar_label(bars, labels=[f"R2 {mean:.3f}" for mean in means], label_type="center")
+    axes.bar_label(bars, labels=[f"R2 {mean:.3f}" for mean in means], padding=4)
+    axes.margins(x=0.45)
+    axes.locator_params(axis="x", nbins=4)
     axes.invert_yaxis()
     axes.set(title=f"{data_set}, {len(data_sets[data_set][1])} rows", xlabel="1 - R2 (less is better)")
 
