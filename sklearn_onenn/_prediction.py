@@ -21,7 +21,7 @@ from ._network.network import Network, forward
 from ._network.symmetries import caller_network
 from ._search.one_start import FitOptions, StartResult
 from ._typing import Array
-from ._validation import ROWS, refuse_lazy
+from ._validation import ROWS, refuse_beside_blocks, refuse_lazy
 from .activations import Activation, get_activation
 
 
@@ -127,8 +127,7 @@ class PredictionMixin:
             Where targets are missing, or given beside RowBlocks.
         """
         if isinstance(X, RowBlocks):
-            if y is not None or sample_weight is not None:
-                raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
+            refuse_beside_blocks(y, sample_weight)
             parts = [
                 (self.predict(block), np.asarray(y), np.ones(len(y)) if weight is None else weight)
                 for block, y, weight in X

@@ -45,6 +45,7 @@ from ._validation import (
     checked_array,
     checked_blocks,
     held_out_rows,
+    refuse_beside_blocks,
     refuse_lazy,
     training_rows,
     warn_of_other_scale,
@@ -530,8 +531,7 @@ class OneHiddenLayerRegressor(
         """Checked rows with targets at unit scale, and that scale."""
         refuse_lazy(X=X, y=y, sample_weight=sample_weight)
         if isinstance(X, RowBlocks):
-            if y is not None or sample_weight is not None:
-                raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
+            refuse_beside_blocks(y, sample_weight)
             if not self.polish:
                 raise ValueError("RowBlocks need polish=True: descent alone draws its parts at random.")
             found = summarize(checked_blocks(self, X), center=self.fit_intercept)

@@ -53,6 +53,12 @@ def refuse_lazy(**arguments: Any) -> None:
             )
 
 
+def refuse_beside_blocks(y: Any, sample_weight: Any) -> None:
+    """Refuse targets and weights beside RowBlocks, which hold them."""
+    if y is not None or sample_weight is not None:
+        raise ValueError("With X as RowBlocks y and sample_weight are in the blocks: pass None.")
+
+
 def training_rows(
     estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool = True
 ) -> tuple[RowMatrix, Array, Array | None]:

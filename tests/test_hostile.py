@@ -17,7 +17,7 @@ from numpy.testing import assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
-from sklearn_onenn._data.floating_point import semidefinite_cholesky
+from sklearn_onenn._data.floating_point import jittered_cholesky
 from sklearn_onenn._data.rows import block_threads
 from sklearn_onenn.activations import ACTIVATIONS, get_activation
 
@@ -136,13 +136,14 @@ def test_cholesky_of_a_matrix_that_rounding_made_indefinite():
     rng = np.random.RandomState(0)
     A = rng.standard_normal((5, 3))
     matrix = A @ A.T - 1e-12 * np.eye(5)
-    factor = semidefinite_cholesky(matrix)
+    factor = jittered_cholesky(matrix)
     assert np.abs(factor @ factor.T - A @ A.T).max() < 1e-10
-    upper = semidefinite_cholesky(matrix, lower=False)
+    upper = jittered_cholesky(matrix, lower=False)
     assert np.abs(upper.T @ upper - A @ A.T).max() < 1e-10
-    assert np.isfinite(semidefinite_cholesky(np.zeros((2, 2)))).all()
-    with pytest.raises(np.linalg.LinAlgError, match="semidefinite"):
-        semidefinite_cholesky(np.diag([1.0, -10.0]))
+    assert np.isfinite(jittered_cholesky(np.zeros((2, 2)))).all()
+    for number in (np.nan, np.inf):
+        with pytest.raises(np.linalg.LinAlgError, match="finite"):
+            jittered_cholesky(np.diag([1.0, number]))
 
 
 # Activations that break their contract
@@ -173,17 +174,18 @@ def test_sound_activations_keep_their_contract():
 
 
 @pytest.mark.parametrize("what", ["values", "order", "targets", "weights", "NaN"])
-def test_blocks_that_change_between_passes_are_found(what):
+@pytest.mark.parametrize("size", [1.0, 1e-9])
+def test_blocks_that_change_between_passes_are_found(what, size):
     rng = np.random.RandomState(0)
-    X = rng.standard_normal((90, 3))
-    y, weight, passes = np.sin(X[:, 0]), np.ones(90), [0]
+    X = size * rng.standard_normal((90, 3))
+    y, weight, passes = size * np.sin(X[:, 0] / size), np.ones(90), [0]
 
     def factory():
         passes[0] += 1
         for number, some in enumerate(np.array_split(np.arange(90), 3)):
             block, targets, weights = X[some], y[some], weight[some]
             if passes[0] > 2 and number == 1:
-                block = {"values": block + 1e-3, "order": block[::-1]}.get(what, block)
+                block = {"values": block * 1.001, "order": block[::-1]}.get(what, block)
                 targets = {"targets": targets * 1.001, "NaN": targets * np.nan}.get(what, targets)
                 weights = 2 * weights if what == "weights" else weights
             yield block, targets, weights

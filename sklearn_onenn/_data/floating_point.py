@@ -1,28 +1,35 @@
 """Limits of double precision, and factors of matrices that are semidefinite but for rounding."""
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky
+from scipy.linalg import LinAlgError
+from scipy.linalg.lapack import dpotrf
 
 from .._typing import Array
 
 EPSILON = np.finfo(float).eps
 TINY = np.finfo(float).tiny
 
-# Ridges that are tried, as shares of the mean eigenvalue.
-RIDGES = 0.0, *10.0 ** np.arange(-16, 1)
 
+def jittered_cholesky(matrix: Array, diagonal: Array | float = 0.0, *, lower: bool = True) -> Array:
+    """Factor of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
 
-def semidefinite_cholesky(matrix: Array, *, lower: bool = True) -> Array:
-    """Cholesky factor of a positive semidefinite matrix (n, n), which rounding may have made less.
+    LAPACK is called directly: for small networks the checks around it cost more than the work.
 
-    The smallest ridge with which it has one is added.
+    Raises
+    ------
+    LinAlgError
+        The matrix is not finite.
     """
-    size = max(np.trace(matrix) / len(matrix), TINY)
-    for ridge in RIDGES:
-        try:
-            ridged = matrix + ridge * size * np.eye(len(matrix)) if ridge else matrix
-            factor: Array = cholesky(ridged, lower=lower)
+    jitter = 0.0
+    scale = EPSILON * max(matrix.trace(), TINY)
+    if not np.isfinite(scale):
+        raise LinAlgError(f"a matrix has no finite trace, but {matrix.trace()}")
+    while True:
+        lifted = matrix.copy()
+        lifted.flat[:: len(matrix) + 1] += diagonal + jitter
+        factor, failed = dpotrf(lifted, lower=lower, overwrite_a=1)
+        if not failed:
             return factor
-        except LinAlgError:
-            continue
-    raise LinAlgError(f"a matrix is far from positive semidefinite, with trace {np.trace(matrix):.3g}")
+        jitter = max(10 * jitter, scale)
+        if not np.isfinite(jitter):
+            raise LinAlgError("a matrix is not finite")

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.linalg import block_diag, cho_solve, qr, solve_triangular
 
 from .._data.blocks import Block, weighted
-from .._data.floating_point import TINY, semidefinite_cholesky
+from .._data.floating_point import TINY, jittered_cholesky
 from .._data.targets import TargetScale
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
@@ -112,12 +112,12 @@ def weight_covariance(problem: SquaredLoss, network: Network, targets: TargetSca
     matrix = gauss_newton_matrix(problem, network, free)
     prior = penalty_matrix(problem, network, free) / n
     prior.flat[:: free.size + 1] += RIDGE * max(matrix.trace() / free.size, TINY)
-    root = semidefinite_cholesky(matrix + prior)
+    root = jittered_cholesky(matrix + prior)
     inverse_root = solve_triangular(root, np.eye(free.size), lower=True).T
     left = max(n * problem.rows.n_outputs - free.size, 1.0)
     variance = 2 * problem.data_loss(network) * n / left
     scores = score_matrix(problem, network, free, inverse_root) / n**2
-    spread = semidefinite_cholesky(scores + max(variance, TINY) / n * prior)
+    spread = jittered_cholesky(scores + max(variance, TINY) / n * prior)
     return WeightCovariance(problem, network, free, inverse_root, cho_solve((root, True), spread))
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import qr, solve_triangular
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+from scipy.linalg.lapack import dpotri, dpotrs
 
 from .._data.blocks import Block, transposed_product, weighted
-from .._data.floating_point import EPSILON, TINY
+from .._data.floating_point import TINY, jittered_cholesky
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Linearization, Network, linearize
 from .._typing import Array
@@ -196,22 +196,6 @@ def trace_of_quotient(matrix: Array, ridge: Array | float) -> float:
         return 0.0
     inverse = dpotri(jittered_cholesky(matrix, 0.0), lower=1)[0]  # the lower half
     return 2 * np.vdot(np.tril(inverse, -1), ridge) + inverse.diagonal() @ ridge.diagonal()
-
-
-def jittered_cholesky(matrix: Array, diagonal: Array | float) -> Array:
-    """Lower factor of a semidefinite matrix plus a diagonal, lifted by as little as rounding demands.
-
-    LAPACK is called directly: for small networks the checks around it cost more than the work.
-    """
-    jitter = 0.0
-    scale = EPSILON * max(matrix.trace(), TINY)
-    while True:
-        lifted = matrix.copy()
-        lifted.flat[:: len(matrix) + 1] += diagonal + jitter
-        factor, failed = dpotrf(lifted, lower=1, overwrite_a=1)
-        if not failed:
-            return factor
-        jitter = max(10 * jitter, scale)
 
 
 def subspace(W: Array) -> Array:

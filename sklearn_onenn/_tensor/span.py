@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import block_diag, cho_solve, eigh, qr
 
 from .._data.blocks import Block, transposed_product, weighted
-from .._data.floating_point import TINY, semidefinite_cholesky
+from .._data.floating_point import TINY, jittered_cholesky
 from .._data.rows import ArrayRows
 from .._data.rules import DATA
 from .._data.whitening import Coordinates
@@ -47,7 +47,7 @@ class AffineFit:
         jitter = 1e-12 * np.trace(second) / len(second) + TINY
         second -= np.outer(self.first, self.first) / rows.weight_sum
         second += jitter * np.eye(len(second))
-        self._factor = semidefinite_cholesky(second, lower=False), False
+        self._factor = jittered_cholesky(second, lower=False), False
 
     def __call__(self, targets: Array) -> tuple[Array, Array]:
         """Slopes (r, m) in white coordinates, and residuals (rows, m) of targets (rows, m)."""
