@@ -18,11 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._callbacks import CallbackSupportMixin, FitObserver, FitTask
 from ._conversion import ConversionMixin
+from ._data.coordinates import Coordinates, identity_coordinates
 from ._data.rows import ArrayRows, Rows, block_threads
 from ._data.streams import RowBlocks, StreamRows
 from ._data.summary import summarize
 from ._data.targets import TargetScale, merge_equal_rows
-from ._data.whitening import Coordinates, identity_coordinates, whitening
+from ._data.whitening import whitening
 from ._inference.covariance import size_error
 from ._inference.rules import REWEIGHTING
 from ._inference.student_t import StudentNoise
@@ -282,6 +283,7 @@ class OneHiddenLayerRegressor(
 
     # The numbers that a fit goes by; a subclass may have others, to try them.
     _rules = SearchRules()
+    _common_scale = False  # of a network that was not fitted here
 
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -435,7 +437,8 @@ class OneHiddenLayerRegressor(
     ) -> Fit:
         """The fit of least squares."""
         samples = self._samples(rows, random_state)
-        moment_coordinates, coordinates = self._coordinates(rows, samples[0])
+        moment_coordinates, coordinates = self._coordinates(rows, samples[0], None)
+        self._common_scale = coordinates.has_common_scale
         problem = self._problem(rows, coordinates, 0.0 if self.alpha == "auto" else self.alpha)
         task.weights = partial(self._weights, problem=problem, targets=targets)
         printers = [Printer(self.verbose, targets.loss_unit)] if self.verbose else []
@@ -594,7 +597,7 @@ class OneHiddenLayerRegressor(
             raise TypeError("certificate needs arrays, got RowBlocks. A sample of the rows will do.")
         with block_threads() as executor:
             rows, targets = self._rows_of_certificate(X, y, sample_weight, executor)
-            moment_coordinates, coordinates = self._coordinates(rows, rows)
+            moment_coordinates, coordinates = self._coordinates(rows, rows, self._common_scale)
             problem = self._problem(rows, coordinates, self.alpha_)
             network = inner_network(self._network(), problem, targets)
             # A network of from_mlp has no record of a fit.
@@ -625,15 +628,19 @@ class OneHiddenLayerRegressor(
         tags.input_tags.sparse = True
         return tags
 
-    def _coordinates(self, rows: Rows, sample: Rows) -> tuple[Coordinates, Coordinates]:
+    def _coordinates(
+        self, rows: Rows, sample: Rows, common_scale: bool | None
+    ) -> tuple[Coordinates, Coordinates]:
         """Coordinates for the moments, which are those of the sample, and for the steps on all rows."""
         if not self.whiten:
             return (identity_coordinates(rows.n_features),) * 2
-        white = whitening(sample, rules=self._rules.data)
         # Without biases the model knows no shift: steps are taken on the rows as they are.
+        white = whitening(
+            rows, center=self.fit_intercept, rules=self._rules.data, common_scale=common_scale
+        )
         if sample is rows and self.fit_intercept:
             return white, white
-        return white, whitening(rows, center=self.fit_intercept, rules=self._rules.data)
+        return whitening(sample, rules=self._rules.data), white
 
     def _options(
         self,

@@ -4,10 +4,10 @@ import numpy as np
 
 from .._typing import Array
 from .blocks import Block, dense, weighted
+from .coordinates import Coordinates
 from .floating_point import TINY
 from .rows import Rows
 from .rules import DATA, DataRules
-from .whitening import Coordinates
 
 # A column whose variance is a smaller share of its second moment is constant: that is rounding.
 CONSTANT = 1e-12

@@ -18,11 +18,14 @@ class DataRules:
         criterion.
     merged_rows : int
         Up to this many rows equal ones are merged.
+    few_rows : float
+        Rows for each column with fewer of which columns may keep their own scales.
     """
 
     significant: float = 5.0
     small_sample: float = 3.0
     merged_rows: int = 500
+    few_rows: float = 3.0
 
 
 DATA = DataRules()

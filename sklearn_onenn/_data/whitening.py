@@ -1,104 +1,35 @@
-"""Mean, covariance and rank of the rows, and weights between coordinates.
+"""Mean, covariance, scale and rank of the rows, and the coordinates that these give."""
 
-The moments of Algorithm 1 want x ~ N(0, I), and Gauss-Newton steps want well-scaled coordinates.
-Rows are never copied to get there. White coordinates are z = T^T (x - mean), so a unit w_z . z + b_z
-is the unit w_x . x + b_x with w_x = T w_z and b_x = b_z - mean . w_x: only weights are transformed.
-"""
-
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.linalg import eigh
 from scipy.sparse import issparse
 
-from .._typing import Array, RowMatrix
+from .._typing import Array
 from .blocks import BLOCK_BYTES, MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
-from .rows import Rows
+from .coordinates import Coordinates, DiagonalCoordinates, WhiteCoordinates
+from .floating_point import EPSILON
+from .rows import ArrayRows, Rows
 from .rules import DATA, DataRules
 
-
-@dataclass(frozen=True)
-class Coordinates:
-    """Affine coordinates z = T^T (x - mean) of the rows.
-
-    Attributes
-    ----------
-    mean : array of shape (d,)
-    transform : array of shape (d, r)
-        T. Its columns span the directions in which the rows vary.
-    inverse : array of shape (r, d)
-        Left inverse of T: w_z = inverse @ w_x for w_x in the span of T.
-    scale : array of shape (d,)
-        Standard deviation of each column (1 for a constant column).
-    """
-
-    mean: Array
-    transform: Array
-    inverse: Array
-    scale: Array
-
-    @property
-    def rank(self) -> int:
-        """Dimension r of the white coordinates."""
-        return self.transform.shape[1]
-
-    @cached_property
-    def penalty(self) -> Array:
-        """P (r, r): w^T P w is the squared length of a weight vector with the columns at unit scale."""
-        scaled = self.scale[:, None] * self.transform
-        return scaled.T @ scaled
-
-    def whiten(self, X: RowMatrix) -> Array:
-        """White coordinates (m, r) of a block of rows X (m, d)."""
-        dtype = X.dtype
-        return (dense(X) - self.mean.astype(dtype)) @ self.transform.astype(dtype)
-
-    @property
-    def n_varying(self) -> int:
-        """Columns that vary: the sum of the variances of the columns at unit scale."""
-        components = self.inverse / self.scale
-        return round(np.vdot(components, components))
-
-    def project(self, X: RowMatrix, U: Array, offset: float | Array = 0.0) -> Array:
-        """White coordinates of X (m, d) times U (r, j), plus an offset: (m, j).
-
-        The white coordinates themselves are not formed.
-        """
-        W, b = self.weights_to_inputs(U, np.broadcast_to(offset, U.shape[1]))
-        return X @ W.astype(X.dtype) + b.astype(X.dtype)
-
-    def weights_to_inputs(self, W: Array, b: Array) -> tuple[Array, Array]:
-        """Weights W (r, k), biases b (k,) of the white coordinates as those of the rows."""
-        W = self.transform @ W
-        return W, b - self.mean @ W
-
-    def weights_from_inputs(self, W: Array, b: Array) -> tuple[Array, Array]:
-        """Weights W (d, k), biases b (k,) of the rows as those of the white coordinates."""
-        return self.inverse @ W, b + self.mean @ W
-
-    def of_standardized(self) -> "Coordinates":
-        """White coordinates with the values of these, for rows with centred columns of unit scale."""
-        zeros, ones, scale = np.zeros_like(self.mean), np.ones_like(self.scale), self.scale
-        return Coordinates(zeros, scale[:, None] * self.transform, self.inverse / scale, ones)
+# Penalties of ridge regression that are tried, as shares of the largest eigenvalue.
+RIDGE_PENALTIES = np.logspace(-6, 1, 15)
 
 
-def of_white_rows(coordinates: Coordinates) -> Coordinates:
-    """White coordinates with the values and the penalty of these, for rows that are white.
+def at_unit_variance(rows: Rows) -> Coordinates:
+    """White coordinates of rows whose columns have mean zero and no correlations."""
 
-    Their columns at unit scale are the principal components of the columns that they came from.
-    """
-    r = coordinates.rank
-    scale = np.sqrt(coordinates.penalty.diagonal())
-    return Coordinates(np.zeros(r), np.eye(r), np.eye(r), scale)
+    def squares(block: Block) -> Array:
+        return np.einsum("ij,ij->j", block.X, weighted(block.X, block.weight), dtype=float)
 
-
-def identity_coordinates(d: int) -> Coordinates:
-    """Coordinates that leave rows of d columns as they are."""
-    return Coordinates(np.zeros(d), np.eye(d), np.eye(d), np.ones(d))
+    scale = np.sqrt(rows.sum(squares) / rows.weight_sum)
+    return DiagonalCoordinates(1 / scale, scale)
 
 
-def whitening(rows: Rows, *, center: bool = True, rules: DataRules = DATA) -> Coordinates:
+def whitening(
+    rows: Rows, *, center: bool = True, rules: DataRules = DATA, common_scale: bool | None = False
+) -> WhiteCoordinates:
     """White coordinates of the rows.
 
     Parameters
@@ -108,19 +39,24 @@ def whitening(rows: Rows, *, center: bool = True, rules: DataRules = DATA) -> Co
         False takes the mean as zero, for networks without biases, where a shift of the rows
         would be a change of the model.
     rules : DataRules
+    common_scale : bool or None
+        Whether columns keep their scales, but for a common factor; None for the better of the two, by
+        :func:`common_scale_predicts_better`, where rows are few.
 
     Returns
     -------
-    Coordinates
+    WhiteCoordinates
         Columns are brought to unit scale; directions whose variance vanishes relative to that are
         left out (constant, duplicated and one-hot columns); the eigenvalues of the correlation
         matrix are shrunk to their mean, when rows are few, by the oracle approximating estimator
         (Y. Chen, A. Wiesel, Y. C. Eldar, A. O. Hero, 2010, doi:10.1109/TSP.2010.2053029).
     """
+    if common_scale is None:
+        common_scale = common_scale_predicts_better(rows, center, rules)
     components = few_rows_components if rows.n_rows < rows.n_features else many_rows_components
-    mean, scale, eigenvalues, vectors = components(rows, center)
+    mean, scale, eigenvalues, vectors = components(rows, center, common_scale)
     root = np.sqrt(shrunk_eigenvalues(eigenvalues, rows.weight_sum, rules))
-    return Coordinates(
+    return WhiteCoordinates(
         mean=mean,
         transform=vectors / root / scale[:, None],
         inverse=(root * vectors).T * scale,
@@ -132,10 +68,12 @@ def whitening(rows: Rows, *, center: bool = True, rules: DataRules = DATA) -> Co
 Components = tuple[Array, Array, Array, Array]
 
 
-def many_rows_components(rows: Rows, center: bool) -> Components:
+def many_rows_components(rows: Rows, center: bool, common_scale: bool) -> Components:
     """The principal components of the columns at unit scale, from their correlation matrix (d, d)."""
     mean, covariance = mean_and_covariance(rows, center=center)
     scale, constant = scales(mean, np.diag(covariance), rows)
+    if common_scale:
+        scale = common(scale, constant)
     correlation = covariance / scale / scale[:, None]
     correlation[constant] = correlation[:, constant] = 0.0
     eigenvalues, vectors = eigh(correlation)
@@ -143,45 +81,138 @@ def many_rows_components(rows: Rows, center: bool) -> Components:
     return mean, scale, eigenvalues[keep], vectors[:, keep]
 
 
-def few_rows_components(rows: Rows, center: bool) -> Components:
+def few_rows_components(rows: Rows, center: bool, common_scale: bool) -> Components:
     """The same of fewer rows than columns, from the products (n, n) of the rows with one another.
 
     With C the columns at unit scale, each row times the root of its share of the weights, C^T C is the
     matrix of the correlations, and C C^T u = lambda u makes C^T u / sqrt(lambda) an eigenvector of it.
     """
-    held = rows.in_memory()
-    X = held.X.tocsc() if issparse(held.X) else held.X
-    share = weighted(np.full((held.n_rows, 1), 1 / held.weight_sum), held.weight)
-    width = max(1, BLOCK_BYTES // (8 * held.n_rows))
-    begins = range(0, held.n_features, width)
-    blocks = [X[:, begin : begin + width] for begin in begins]
-    mean, scale = np.zeros((2, held.n_features))
-    product = np.zeros((held.n_rows,) * 2)
-    for begin, block in zip(begins, blocks, strict=True):
-        some = slice(begin, begin + width)
-        mean[some], scale[some], C = columns_at_unit_scale(block, share, rows, center)
-        product += C @ C.T
-    eigenvalues, U = eigh(product)
-    keep = vary(eigenvalues, rows)
-    eigenvalues, U = eigenvalues[keep], U[:, keep] / np.sqrt(eigenvalues[keep])
-    vectors = [columns_at_unit_scale(block, share, rows, center)[2].T @ U for block in blocks]
-    return mean, scale, eigenvalues, np.concatenate(vectors)
+    columns = FewRows(rows, center)
+    scale = common(columns.scale, columns.constant) if common_scale else columns.scale
+    eigenvalues, U = columns.components(scale)
+    vectors = [C.T @ (U / np.sqrt(eigenvalues)) for _, C in columns.at_scale(scale)]
+    return columns.mean, scale, eigenvalues, np.concatenate(vectors)
 
 
-def columns_at_unit_scale(
-    columns: RowMatrix, share: Array, rows: Rows, center: bool
-) -> tuple[Array, Array, Array]:
-    """Mean (c,) and scale (c,) of columns (n, c), and these, times the roots of the shares (n, 1)."""
-    C = dense(columns).astype(np.float64)
-    mean = C.mean(axis=0) if center else np.zeros(C.shape[1])
-    C -= mean
-    if center:  # anew, about a mean that is near: an offset would cancel digits
-        shift = share.T @ C
-        mean, C = mean + shift[0], C - shift
-    scale, constant = scales(mean, (share.T @ C**2)[0], rows)
-    C[:, constant] = 0.0
-    C *= np.sqrt(share) / scale
-    return mean, scale, C
+class FewRows:
+    """Fewer rows than columns, read by blocks of columns.
+
+    Parameters
+    ----------
+    rows : Rows
+    center : bool
+        As of :func:`whitening`.
+
+    Attributes
+    ----------
+    mean, scale : arrays of shape (d,)
+    constant : array of bool of shape (d,)
+    """
+
+    def __init__(self, rows: Rows, center: bool) -> None:
+        self.rows, held = rows, rows.in_memory()
+        self._X = held.X.tocsc() if issparse(held.X) else held.X
+        self.share = weighted(np.full((held.n_rows, 1), 1 / held.weight_sum), held.weight)
+        self.mean, variance = np.zeros((2, held.n_features))
+        for some, C in self._columns():
+            if center:
+                self.mean[some] = C.mean(axis=0)
+                C -= self.mean[some]
+                shift = (self.share.T @ C)[0]  # about a mean that is near: an offset would cancel digits
+                self.mean[some] += shift
+                C -= shift
+            variance[some] = (self.share.T @ C**2)[0]
+        self.scale, self.constant = scales(self.mean, variance, rows)
+
+    def _columns(self) -> Iterator[tuple[slice, Array]]:
+        """Columns as they are, in double precision, with their place."""
+        n, d = self._X.shape
+        width = max(1, BLOCK_BYTES // (8 * n))
+        for begin in range(0, d, width):
+            some = slice(begin, begin + width)
+            yield some, dense(self._X[:, some]).astype(np.float64)
+
+    def at_scale(self, scale: Array) -> Iterator[tuple[slice, Array]]:
+        """Centred columns over their scales (d,), each row times the root of its share."""
+        for some, C in self._columns():
+            C -= self.mean[some]
+            C[:, self.constant[some]] = 0.0
+            C *= np.sqrt(self.share) / scale[some]
+            yield some, C
+
+    def components(self, scale: Array) -> tuple[Array, Array]:
+        """Eigenvalues (r,) and eigenvectors (n, r) of the products of the rows at these scales."""
+        product = np.zeros((self.rows.n_rows,) * 2)
+        for _, C in self.at_scale(scale):
+            product += C @ C.T
+        eigenvalues, U = eigh(product)
+        keep = vary(eigenvalues, self.rows)
+        return eigenvalues[keep], U[:, keep]
+
+
+def common(scale: Array, constant: Array) -> Array:
+    """One scale (d,) in place of those of the columns, of which some are constant."""
+    varying = scale[~constant]
+    return np.full_like(scale, np.sqrt((varying**2).mean()) if len(varying) else 1.0)
+
+
+def common_scale_predicts_better(rows: Rows, center: bool, rules: DataRules = DATA) -> bool:
+    """Whether a line predicts better if columns keep their scales: where rows are few, which matters.
+
+    A penalty on columns at unit scale takes rare words or levels, which have little variance, for as
+    good as others. Which penalty is better is told by the error of ridge regression where each row is
+    left out in turn.
+    """
+    few = rows.n_rows < rules.few_rows * rows.n_features
+    if not few or not isinstance(rows, ArrayRows) or rows.n_rows < 3:
+        return False
+    if rows.n_rows < rows.n_features:
+        columns = FewRows(rows, center)
+        scales_of = columns.scale, common(columns.scale, columns.constant)
+        at_unit, at_own = (line_error(rows, *columns.components(scale), center) for scale in scales_of)
+    else:
+        at_unit, at_own = (
+            line_error(
+                rows, *left_vectors(rows, many_rows_components(rows, center, common_scale)), center
+            )
+            for common_scale in (False, True)
+        )
+    return at_own < at_unit
+
+
+def left_vectors(rows: ArrayRows, components: Components) -> tuple[Array, Array]:
+    """Eigenvalues (r,) and eigenvectors (n, r) of the products of the rows, from the components."""
+    mean, scale, eigenvalues, vectors = components
+    W = vectors / np.sqrt(eigenvalues) / scale[:, None]
+    U = np.concatenate(rows.map(lambda block: block.X @ W)) - mean @ W
+    return eigenvalues, U * np.sqrt(
+        weighted(np.full((rows.n_rows, 1), 1 / rows.weight_sum), rows.weight)
+    )
+
+
+def line_error(rows: ArrayRows, eigenvalues: Array, U: Array, center: bool) -> float:
+    """Squared error of ridge regression at the best of several penalties, each row left out in turn.
+
+    Parameters
+    ----------
+    rows : ArrayRows
+    eigenvalues, U : arrays of shapes (r,) and (n, r)
+        Of the products of the rows with one another, each times the root of its share of the weights.
+    center : bool
+        Whether the line has an intercept.
+    """
+    if len(eigenvalues) == 0:
+        return np.inf
+    root = np.sqrt(weighted(np.full((rows.n_rows, 1), 1 / rows.weight_sum), rows.weight))
+    y = root * rows.y
+    if center:
+        y = y - root * (root.T @ y)
+    along, own, errors = U.T @ y, root**2 if center else 0.0, []
+    for penalty in eigenvalues[-1] * RIDGE_PENALTIES:
+        kept = eigenvalues / (eigenvalues + penalty)
+        left = 1 - (U**2 @ kept)[:, None] - own
+        errors.append((((y - U @ (kept[:, None] * along)) / np.maximum(left, EPSILON)) ** 2).sum())
+    return float(min(errors))
 
 
 def vary(eigenvalues: Array, rows: Rows) -> Array:

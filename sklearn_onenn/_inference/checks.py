@@ -13,11 +13,11 @@ from numpy.random import RandomState
 from scipy.linalg import eigvalsh
 
 from .._data.blocks import Block, weighted
+from .._data.coordinates import Coordinates
 from .._data.floating_point import EPSILON, TINY
 from .._data.gaussianity import distance_from_normal
 from .._data.rows import ArrayRows, Rows
 from .._data.rules import DATA
-from .._data.whitening import Coordinates
 from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import Evaluation
 from .._network.symmetries import TangentBasis

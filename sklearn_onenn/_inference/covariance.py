@@ -130,7 +130,7 @@ def penalty_matrix(problem: SquaredLoss, network: Network, free: TangentBasis) -
         ratio: Array = (a**2).sum(axis=0) / np.maximum((b**2).sum(axis=0), TINY)
         return ratio
 
-    W = np.kron(problem.penalty, np.diag(squared_ratio(even.W, network.W)))
+    W = np.kron(np.diag(problem.penalty), np.diag(squared_ratio(even.W, network.W)))
     V = np.repeat(squared_ratio(even.V.T, network.V.T), free.basis.shape[2])
     parts = [W, np.diag(V)]
     if free.fit_intercept:

@@ -13,9 +13,9 @@ from scipy.linalg import eigh, pinvh
 from scipy.special import eval_hermitenorm, gammaln
 
 from .._data.blocks import Block, weighted
+from .._data.coordinates import Coordinates
 from .._data.floating_point import TINY
 from .._data.rows import ArrayRows
-from .._data.whitening import Coordinates
 from .._network.jacobian import chunks, jacobian
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network, forward

@@ -19,8 +19,8 @@ import numpy as np
 from scipy.linalg import get_blas_funcs
 
 from .._data.blocks import Block
+from .._data.coordinates import identity_coordinates
 from .._data.rows import ArrayRows
-from .._data.whitening import identity_coordinates
 from .._network.jacobian import chunks, jacobian
 from .._network.loss import SquaredLoss
 from .._network.network import Network

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from .._activation_base import Activation
 from .._data.blocks import Block, weighted
+from .._data.coordinates import Coordinates
 from .._data.rows import ArrayRows, Rows
-from .._data.whitening import Coordinates
 from .._typing import Array
 from .network import (
     Linearization,
@@ -61,10 +62,20 @@ class SquaredLoss:
         self, rows: Rows, *, alpha: float | None = None, activation: Activation | None = None
     ) -> "SquaredLoss":
         """This loss on other rows, and with another penalty or activation where one is given."""
-        return SquaredLoss(
+        other = SquaredLoss(
             rows, self.activation if activation is None else activation, self.coordinates,
             fit_intercept=self.fit_intercept, alpha=self.alpha if alpha is None else alpha,
         )  # fmt: skip
+        if rows is self.rows and "row_products" in vars(self):
+            vars(other)["row_products"] = self.row_products
+        return other
+
+    @cached_property
+    def row_products(self) -> Array:
+        """Products Z P^{-1} Z^T (n, n) of rows in memory, as the penalty measures weights."""
+        parts = self.array_rows.map(lambda block: self.coordinates.whiten(block.X).astype(float))
+        Z = np.concatenate(parts) / np.sqrt(self.penalty)
+        return Z @ Z.T
 
     @property
     def array_rows(self) -> ArrayRows:
@@ -102,30 +113,26 @@ class SquaredLoss:
     def _gradient_from_inputs(self, W: Array, b: Array, V: Array, c: Array) -> Network:
         """The gradient in white coordinates, from sums over the rows."""
         n = self.rows.weight_sum
-        W = self.coordinates.transform.T @ (W - self.coordinates.mean[:, None] * b)
+        W = self.coordinates.gradient_from_inputs(W, b)
         if not self.fit_intercept:
             b, c = np.zeros_like(b), np.zeros_like(c)
         return Network(W / n, b / n, V / n, c / n)
 
-    def _penalized_gradient(
-        self, parts: Sequence[Array], network: Network, input_weights: Network
-    ) -> Network:
-        """The gradient with the penalty in white coordinates, from sums over the rows.
-
-        The gradient of the penalty is P w = T^T (scale^2 T w), and T w are the weights ``input_weights``
-        of the rows, so that the matrix P is not needed.
-        """
+    def _penalized_gradient(self, parts: Sequence[Array], network: Network) -> Network:
+        """The gradient with the penalty in white coordinates, from sums over the rows."""
+        gradient = self._gradient_from_inputs(*parts)
         if self.alpha == 0:
-            return self._gradient_from_inputs(*parts)
-        W, b, V, c = parts
-        W = W + self.alpha * self.coordinates.scale[:, None] ** 2 * input_weights.W
-        return self._gradient_from_inputs(W, b, V + self.alpha * network.V, c)
+            return gradient
+        strength = self.alpha / self.rows.weight_sum
+        W = gradient.W + strength * self.penalty[:, None] * network.W
+        return gradient._replace(W=W, V=gradient.V + strength * network.V)
 
     def penalty_value(self, network: Network) -> float:
         """alpha / (2 n) (tr W^T P W + |V|^2)."""
         if self.alpha == 0:
             return 0.0
-        square = np.vdot(network.W, self.penalty @ network.W) + np.vdot(network.V, network.V)
+        square = self.penalty @ np.einsum("ij,ij->i", network.W, network.W)
+        square += np.vdot(network.V, network.V)
         return 0.5 * self.alpha / self.rows.weight_sum * square
 
     def data_loss(self, network: Network) -> float:
@@ -162,7 +169,7 @@ class SquaredLoss:
 
         squares, *parts = self.rows.sum(sums)
         data_loss = 0.5 * float(squares) / self.rows.weight_sum
-        gradient = self._penalized_gradient(parts, network, input_weights)
+        gradient = self._penalized_gradient(parts, network)
         return Evaluation(self, network, input_weights, linearizations, data_loss, gradient)
 
 
@@ -199,7 +206,7 @@ class Evaluation:
         problem = self.problem.replace(self.problem.rows, alpha=alpha)
         change = problem.replace(problem.rows, alpha=alpha - self.problem.alpha)
         nothing = [np.zeros_like(part) for part in self.input_weights]
-        more = change._penalized_gradient(nothing, self.network, self.input_weights)
+        more = change._penalized_gradient(nothing, self.network)
         gradient = self.gradient.unpack(self.gradient.pack() + more.pack())
         return replace(self, problem=problem, gradient=gradient)
 
@@ -227,7 +234,7 @@ class Evaluation:
             return adjoint(block, at, V, jacobian_product(block, at, V, step))
 
         parts = problem.rows.sum(product)
-        return problem._penalized_gradient(parts, direction, step)
+        return problem._penalized_gradient(parts, direction)
 
     def transposed_jacobian(self, R: Array) -> Network:
         """J^T R / n for R (rows, n_outputs) on rows in memory, in white coordinates."""

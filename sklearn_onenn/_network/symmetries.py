@@ -32,8 +32,8 @@ def with_unit_directions(network: Network) -> Network:
 
 
 def min_norm_scaling(network: Network, penalty: Array, degree: int | None) -> Network:
-    """Scale homogeneous units so that tr W^T P W + |V|^2 is smallest, with P the ``penalty`` (r, r)."""
-    w = np.einsum("ij,ij->j", network.W, penalty @ network.W)
+    """Scale homogeneous units so that tr W^T P W + |V|^2 is smallest, P of diagonal ``penalty`` (r,)."""
+    w = penalty @ network.W**2
     v = (network.V**2).sum(axis=1)
     # Units whose squares are smaller than this are dead, and quotients of these overflow.
     alive = np.minimum(w, v) > np.sqrt(TINY)

@@ -17,7 +17,9 @@ from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Member, Network
 from .._typing import Array
 from .conjugate_gradients import conjugate_gradients
-from .preconditioner import SOLVE_STEPS, Preconditioner
+from .curvature import Curvature
+from .dual import curvature_at
+from .preconditioner import SOLVE_STEPS
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Solution:
 # Called with an evaluation; a true answer ends the steps.
 Callback = Callable[[Evaluation], bool | None]
 # Called with a preconditioner; returns alpha, and whether it has settled.
-PenaltyUpdate = Callable[[Preconditioner], tuple[float, bool]]
+PenaltyUpdate = Callable[[Curvature], tuple[float, bool]]
 
 
 def gauss_newton(
@@ -164,7 +166,7 @@ def gauss_newton(
         Called with the :class:`Evaluation` at the start and after every accepted step; a true answer
         stops.
     penalty : callable or None
-        Called with the :class:`Preconditioner` of every linearization; returns alpha for the step from
+        Called with the :class:`Curvature` of every linearization; returns alpha for the step from
         there, and whether that has settled, without which no step is the last.
 
     Returns
@@ -208,9 +210,9 @@ def gauss_newton(
 
 def linearized_at(
     evaluation: Evaluation, penalty: PenaltyUpdate | None
-) -> tuple[Evaluation, Preconditioner, bool]:
+) -> tuple[Evaluation, Curvature, bool]:
     """Evaluation and preconditioner under the penalty of the next step, and whether it has settled."""
-    preconditioner = Preconditioner(evaluation)
+    preconditioner = curvature_at(evaluation)
     if penalty is None:
         return evaluation, preconditioner, True
     alpha, settled = penalty(preconditioner)
@@ -240,7 +242,7 @@ def next_decrease(decrease: float, previous: float, ratio: float) -> float:
 
 
 def damped_step(
-    evaluation: Evaluation, preconditioner: Preconditioner, damping: float, solve_tol: float
+    evaluation: Evaluation, preconditioner: Curvature, damping: float, solve_tol: float
 ) -> tuple[Array, float]:
     """Solve (J^T J / n + damping D) s = -gradient, to a tolerance where the matrix is not at hand.
 

@@ -4,22 +4,24 @@ Let u be the coordinates of a row on a subspace that contains span(W). Then the 
 alone, the rest of the row is independent of it, and J^T J / n is exactly
     E[q q^T] on the weights along the subspace, biases and output weights,
     C (x) I  on the weights across it, C = E[(D V)^T (D V)],
-with q the derivative of F by the former. With the whole space for the subspace it is the
-matrix itself, for any rows.
+with q the derivative of F by the former. The penalty is diagonal: with the eigenvectors of C it is a
+number on each weight across, as C is. With the whole space for the subspace it is the matrix itself, for
+any rows.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import DTypeLike
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import eigh, eigvalsh, qr, solve_triangular
 from scipy.linalg.lapack import dpotri, dpotrs
 
 from .._data.blocks import Block, transposed_product, weighted
-from .._data.floating_point import TINY, jittered_cholesky
+from .._data.floating_point import EPSILON, TINY, jittered_cholesky
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Linearization, Network, linearize
 from .._typing import Array
+from .curvature import Curvature
 
 # Up to this many weights along span(W) the matrix is exact there, beyond that on biases and output
 # weights alone.
@@ -39,7 +41,7 @@ ROWS_PER_COLUMN = 8
 SINGLE_STRENGTH = 1e-5
 
 
-class Preconditioner:
+class Preconditioner(Curvature):
     """The Gauss-Newton matrix of Gaussian rows at a network; see the head of this file.
 
     Parameters
@@ -53,10 +55,14 @@ class Preconditioner:
     ----------
     basis : array of shape (r, s)
         Orthonormal basis of the subspace on which the matrix is exact.
-    C, M : arrays of shapes (k, k) and (p, p)
-        The matrices of the head of this file with the penalty; p = (s + 1) k + (k + 1) n_outputs.
-    ridge_C, ridge_M : arrays of these shapes, or 0.0
-        The shares of the penalty in them.
+    data_C : array of shape (k, k)
+        C of the head of this file.
+    ridges : array of shape (r,)
+        The penalty of the weights along each coordinate.
+    M : array of shape (p, p)
+        That of the head of this file with the penalty; p = (s + 1) k + (k + 1) n_outputs.
+    ridge_M : array of this shape, or 0.0
+        The share of the penalty in it.
     exact : bool
         Whether it is the Gauss-Newton matrix itself.
     diagonal : array
@@ -70,11 +76,13 @@ class Preconditioner:
         r, k = network.W.shape
         self.evaluation, self.shape = evaluation, network
         self._matrices = self._data_matrices() if matrices is None else matrices
-        self.basis, C, M, self.exact = self._matrices
+        self.basis, self.data_C, M, self.exact = self._matrices
         s = self.basis.shape[1]
-        self.ridge_C, self.ridge_M = self._ridges(problem)
-        self.C, self.M = C + self.ridge_C, M + self.ridge_M
-        self.units = with_floor(self.C.diagonal())
+        self.strength = problem.alpha / problem.rows.weight_sum
+        self.ridges = self.strength * problem.penalty
+        self.ridge_M = self._ridge_along()
+        self.M = M + self.ridge_M
+        self.units = with_floor(self.data_C.diagonal() + self.ridges.sum() / max(r, 1))
         self.inside = Network(np.zeros((s, k)), network.b, network.V, network.c)
         self.outputs = with_floor(self.inside.unpack(self.M.diagonal()).V)
         self._ones = np.ones_like(network.c)
@@ -86,24 +94,24 @@ class Preconditioner:
         return basis, *normal_matrices(self.evaluation, basis)
 
     def under(self, evaluation: Evaluation) -> "Preconditioner":
-        """The preconditioner under the penalty of another evaluation, which is at the same weights."""
         return Preconditioner(evaluation, self._matrices)
 
-    def _ridges(self, problem: SquaredLoss) -> tuple[Array | float, Array | float]:
-        """Shares of the penalty in C and M; across the subspace its mean eigenvalue stands for it."""
+    def _ridge_along(self) -> Array | float:
+        """The share of the penalty in M."""
         k, m = self.shape.V.shape
-        strength = problem.alpha / problem.rows.weight_sum
-        if strength == 0:
-            return 0.0, 0.0
+        if not self.ridges.any():
+            return 0.0
         s = self.basis.shape[1]
-        along = strength * self.basis.T @ problem.penalty @ self.basis
-        across = strength * np.trace(problem.penalty) / max(len(problem.penalty), 1)
         ridge = np.zeros(((s + 1) * k + (k + 1) * m,) * 2)
         units = ridge[: s * k, : s * k].reshape(s, k, s, k)
-        np.einsum("aibi->abi", units)[...] = along[:, :, None]
+        np.einsum("aibi->abi", units)[...] = ((self.basis.T * self.ridges) @ self.basis)[:, :, None]
         outputs = slice((s + 1) * k, (s + 1) * k + k * m)
-        np.einsum("ii->i", ridge)[outputs] = strength
-        return across * np.eye(k), ridge
+        np.einsum("ii->i", ridge)[outputs] = self.strength
+        return ridge
+
+    @property
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.M).all())
 
     @property
     def covers_units(self) -> bool:
@@ -111,30 +119,17 @@ class Preconditioner:
         return self.basis.shape[1] > 0 or len(self.basis) == 0
 
     def effective_dof(self) -> float:
-        """Weights that Gaussian rows determine, against the penalty: tr (1 - M^{-1} ridge)."""
+        """That of Gaussian rows; across the subspace by each direction's own penalty."""
         (r, k), s = self.shape.W.shape, self.basis.shape[1]
         fixed = 0 if self.evaluation.problem.fit_intercept else k + len(self.shape.c)
         along = len(self.M) - fixed - trace_of_quotient(self.M, self.ridge_M)
-        return along + (r - s) * (k - trace_of_quotient(self.C, self.ridge_C))
+        if s == r or not np.isfinite(self.data_C).all():
+            return along
+        determined = np.maximum(eigvalsh(self.data_C), TINY)
+        shares = determined / (determined + self.ridges[:, None])
+        return along + (1 - (self.basis**2).sum(axis=1)) @ shares.sum(axis=1)
 
     def left_out_error(self, counts: float, least_left: float) -> float:
-        """Mean squared residual of an output, each as if its own target had been left out.
-
-        To first order that divides a residual by one minus the leverage of its target, the share that
-        the target has in its own prediction: h = q^T M^{-1} q / n. It needs an exact matrix.
-
-        Parameters
-        ----------
-        counts : float
-            How often a leverage counts.
-        least_left : float
-            The residual is divided by no less.
-
-        Returns
-        -------
-        float
-            In units of the squares of scaled targets.
-        """
         evaluation, rows = self.evaluation, self.evaluation.problem.rows
         dtype = type_of_sums(evaluation.problem)
         factor = jittered_cholesky(self.M, 0.0).astype(dtype)
@@ -159,22 +154,35 @@ class Preconditioner:
         return Network(W, units, self.outputs, self._ones).pack()
 
     def solver(self, damping: float) -> Callable[[Array], Array]:
-        """Factorize for one value of the damping; returns r -> M^{-1} r on packed vectors."""
         basis, shape, inside = self.basis, self.shape, self.inside
         r, s = basis.shape
         along = jittered_solver(self.M, damping * self._levenberg(s))
         if s == r:  # the basis is the identity
             return along
-        across = jittered_solver(self.C, damping * self.units)
+        across = self._solver_across(damping)
 
         def solve(vector: Array) -> Array:
             right = shape.unpack(vector)
             W = basis.T @ right.W
             solved = inside.unpack(along(right._replace(W=W).pack()))
-            outside = across((right.W - basis @ W).T).T
-            return solved._replace(W=basis @ solved.W + outside).pack()
+            outside = across(right.W - basis @ W)
+            outside += basis @ (solved.W - basis.T @ outside)
+            return solved._replace(W=outside).pack()
 
         return solve
+
+    def _solver_across(self, damping: float) -> Callable[[Array], Array]:
+        """Solver of C and the damping on weights (r, k), each direction with its own penalty."""
+        if not self.ridges.any():
+            solve = jittered_solver(self.data_C, damping * self.units)
+            return lambda right: solve(right.T).T
+        matrix = self.data_C + np.diag(damping * self.units)
+        if not np.isfinite(matrix).all():
+            return lambda right: np.full_like(right, np.nan)
+        values, vectors = eigh(matrix)
+        values = np.maximum(values, EPSILON * values[-1] + TINY)
+        inverse = 1 / (values + self.ridges[:, None])
+        return lambda right: ((right @ vectors) * inverse) @ vectors.T
 
 
 def with_floor(scale: Array) -> Array:

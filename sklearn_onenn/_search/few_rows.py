@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from .._data.coordinates import of_white_rows
 from .._data.rows import ArrayRows
-from .._data.whitening import of_white_rows, whitening
+from .._data.whitening import at_unit_variance, whitening
 from .._network.loss import SquaredLoss
 from .one_start import FitOptions
 
@@ -38,7 +39,10 @@ def on_white_rows(problem: SquaredLoss, options: FitOptions) -> tuple[SquaredLos
     problem = SquaredLoss(
         rows, problem.activation, coordinates, fit_intercept=problem.fit_intercept, alpha=problem.alpha
     )
-    moment_coordinates = whitening(rows, rules=options.rules.data)
+    if problem.fit_intercept:  # rows are white about their mean
+        moment_coordinates = at_unit_variance(rows)
+    else:
+        moment_coordinates = whitening(rows, rules=options.rules.data)
     return problem, replace(options, held_out=held_out, moment_coordinates=moment_coordinates)
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
+from .._data.coordinates import Coordinates
 from .._data.gaussianity import rows_are_normal
 from .._data.rows import Rows
-from .._data.whitening import Coordinates
 from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._network.output_layer import with_fitted_outputs

@@ -137,7 +137,7 @@ def random_units(
     coordinates, m = problem.coordinates, problem.rows.n_outputs
     W = random_state.standard_normal((len(coordinates.scale), k)) * slope
     W = W / np.sqrt(max(coordinates.n_varying, 1))
-    W = coordinates.inverse @ (W / coordinates.scale[:, None])
+    W = coordinates.weights_from_inputs(W / coordinates.scale[:, None], np.zeros(k))[0]
     b = random_state.standard_normal(k) if problem.fit_intercept else np.zeros(k)
     V = random_state.standard_normal((k, m)) / np.sqrt(k)
     if slope > RANDOM_SLOPE and problem.fit_intercept:

@@ -13,7 +13,8 @@ from .._data.floating_point import TINY
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Network
 from .._optimization.conjugate_gradients import conjugate_gradients
-from .._optimization.preconditioner import Preconditioner
+from .._optimization.curvature import Curvature
+from .._optimization.dual import curvature_at
 from .._typing import Array
 
 
@@ -82,9 +83,7 @@ def bic_prefers(loss: float, other: float, problem: SquaredLoss, k: int) -> bool
     return bool(n * np.log(other / loss) > n_weights * np.log(n) * n / (n - n_weights))
 
 
-def noise_variance(
-    preconditioner: Preconditioner, gamma: float, rules: CriteriaRules = CRITERIA
-) -> float:
+def noise_variance(preconditioner: Curvature, gamma: float, rules: CriteriaRules = CRITERIA) -> float:
     """Estimate the variance of the noise of an output, by a fit of gamma degrees of freedom."""
     evaluation = preconditioner.evaluation
     share = residual_dof_share(evaluation.problem, gamma, rules)
@@ -92,7 +91,7 @@ def noise_variance(
 
 
 def squared_error_of_prediction(
-    preconditioner: Preconditioner, gamma: float, rules: CriteriaRules = CRITERIA
+    preconditioner: Curvature, gamma: float, rules: CriteriaRules = CRITERIA
 ) -> float:
     """Estimate the mean squared error of an output on other rows.
 
@@ -100,7 +99,7 @@ def squared_error_of_prediction(
     cross-validation, whose divisor has a floor. (:func:`predicted_error` has none: it compares fits, and
     is infinite where nothing can be said.)
     """
-    if preconditioner.exact and np.isfinite(preconditioner.M).all():
+    if preconditioner.exact and preconditioner.is_finite:
         return preconditioner.left_out_error(rules.dof_cost, rules.min_one_minus_leverage)
     evaluation = preconditioner.evaluation
     share = residual_dof_share(evaluation.problem, gamma, rules)
@@ -122,12 +121,12 @@ def predicted_error(evaluation: Evaluation, rules: CriteriaRules = CRITERIA) -> 
 
     It is in units of the scaled targets, and infinite where too few targets are left to tell.
     """
-    gamma = effective_dof(Preconditioner(evaluation), rules)
+    gamma = effective_dof(curvature_at(evaluation), rules)
     left = residual_dof_share(evaluation.problem, gamma, rules)
     return mean_square(evaluation) / left**2 if left > rules.min_residual_dof else np.inf
 
 
-def effective_dof(preconditioner: Preconditioner, rules: CriteriaRules = CRITERIA) -> float:
+def effective_dof(preconditioner: Curvature, rules: CriteriaRules = CRITERIA) -> float:
     """Weights that the rows determine, against the penalty: gamma = tr H^{-1} J^T J.
 
     Where the preconditioner does not stand for H gamma is the mean of |J^T e|^2 in the norm of H^{-1}
@@ -157,7 +156,7 @@ def effective_dof(preconditioner: Preconditioner, rules: CriteriaRules = CRITERI
     return float(np.mean(gammas))
 
 
-def trace_is_exact(preconditioner: Preconditioner, rules: CriteriaRules = CRITERIA) -> bool:
+def trace_is_exact(preconditioner: Curvature, rules: CriteriaRules = CRITERIA) -> bool:
     """Whether the preconditioner stands for H: it is H, or there are many rows, or no penalty."""
     problem, k = preconditioner.evaluation.problem, len(preconditioner.evaluation.network.b)
     if preconditioner.exact or problem.alpha == 0:
@@ -174,5 +173,5 @@ def effective_dof_share(
     """
     if problem.alpha == 0:
         return 1.0
-    gamma = effective_dof(Preconditioner(problem.evaluate(network)), rules)
+    gamma = effective_dof(curvature_at(problem.evaluate(network)), rules)
     return gamma / problem.n_identifiable_weights(len(network.b))

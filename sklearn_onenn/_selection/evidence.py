@@ -32,8 +32,9 @@ from .._data.floating_point import EPSILON
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Network
 from .._network.symmetries import min_norm_scaling
+from .._optimization.curvature import Curvature
+from .._optimization.dual import curvature_at
 from .._optimization.gauss_newton import Callback, Solution, Stopping, gauss_newton
-from .._optimization.preconditioner import Preconditioner
 from .criteria import (
     CriteriaRules,
     effective_dof,
@@ -127,7 +128,7 @@ class EvidenceUpdate:
         self.rules = rules
         self.gamma, self.alpha, self.steps = 0.0, 0.0, 0
 
-    def __call__(self, preconditioner: Preconditioner) -> tuple[float, bool]:
+    def __call__(self, preconditioner: Curvature) -> tuple[float, bool]:
         """The penalty of the next step, half way on a logarithmic scale; and whether it has settled."""
         previous, max_change = preconditioner.evaluation.problem.alpha, self.rules.max_change
         alpha = alpha_from(preconditioner, self._dof(preconditioner), self.rules)
@@ -141,7 +142,7 @@ class EvidenceUpdate:
         """Whether two penalties are as good as the same."""
         return max(alpha, other) <= self.rules.settled * min(alpha, other)
 
-    def _dof(self, preconditioner: Preconditioner) -> float:
+    def _dof(self, preconditioner: Curvature) -> float:
         """The effective degrees of freedom gamma, or their last estimate."""
         criteria = self.rules.criteria
         if trace_is_exact(preconditioner, criteria):
@@ -157,16 +158,16 @@ def alpha_from_fit(evaluation: Evaluation, rules: EvidenceRules = EVIDENCE) -> f
     """The penalty alpha that the residuals and weights of a fit without one call for."""
     problem, network = evaluation.problem, evaluation.network
     network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
-    preconditioner = Preconditioner(problem.evaluate(network))
+    preconditioner = curvature_at(problem.evaluate(network))
     return alpha_from(preconditioner, effective_dof(preconditioner, rules.criteria), rules)
 
 
-def alpha_from(preconditioner: Preconditioner, gamma: float, rules: EvidenceRules) -> float:
+def alpha_from(preconditioner: Curvature, gamma: float, rules: EvidenceRules) -> float:
     """alpha = s^2 / t^2 from the residuals and weights of a fit of gamma degrees of freedom."""
     problem, network = preconditioner.evaluation.problem, preconditioner.evaluation.network
     variance_of = squared_error_of_prediction if rules.by_prediction else noise_variance
     variance = variance_of(preconditioner, gamma, rules.criteria)
-    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
+    square = problem.penalty @ (network.W**2).sum(axis=1) + np.vdot(network.V, network.V)
     alpha = float(variance * gamma / square) if square > EPSILON else np.nan
     # Weights that vanished are penalized enough, and a matrix that is singular tells nothing.
     return alpha if np.isfinite(alpha) else problem.alpha

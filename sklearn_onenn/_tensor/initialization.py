@@ -12,8 +12,9 @@ from sklearn.utils.validation import _check_sample_weight, check_X_y
 
 from .._activation_base import Activation
 from .._data.blocks import weighted
+from .._data.coordinates import Coordinates, identity_coordinates
 from .._data.rows import ArrayRows, block_threads
-from .._data.whitening import Coordinates, identity_coordinates, whitening
+from .._data.whitening import whitening
 from .._network.loss import SquaredLoss
 from .._network.network import Network
 from .._network.output_layer import with_fitted_outputs

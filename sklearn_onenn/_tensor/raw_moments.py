@@ -17,9 +17,9 @@ from scipy.linalg import eigh, lstsq, qr
 
 from .._activation_base import Activation
 from .._data.blocks import Block
+from .._data.coordinates import Coordinates
 from .._data.floating_point import TINY
 from .._data.rows import ArrayRows
-from .._data.whitening import Coordinates
 from .._network.network import Network
 from .._typing import Array
 from . import hermite as moments

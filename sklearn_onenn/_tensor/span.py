@@ -10,10 +10,10 @@ import numpy as np
 from scipy.linalg import block_diag, cho_solve, eigh, qr
 
 from .._data.blocks import Block, transposed_product, weighted
+from .._data.coordinates import Coordinates
 from .._data.floating_point import TINY, jittered_cholesky
 from .._data.rows import ArrayRows
 from .._data.rules import DATA
-from .._data.whitening import Coordinates
 from .._typing import Array
 from . import hermite as moments
 
@@ -59,7 +59,7 @@ class AffineFit:
 
         with_targets = self.rows.with_targets(targets)
         total, product = with_targets.sum(cross)
-        product = coordinates.transform.T @ (product - np.outer(coordinates.mean, total))
+        product = coordinates.gradient_from_inputs(product, total)
         slopes = cho_solve(self._factor, product - np.outer(self.first, total / n))
         offset = (total - self.first @ slopes) / n
         residuals = with_targets.map(
@@ -229,8 +229,7 @@ def quadratic_gradient(affine: AffineFit, residual: Array, U: Array) -> Array:
         return transposed_product(along, block.X), along.sum(axis=0)
 
     product, total = rows.with_targets(residual).sum(of_block)
-    centered = product - total[:, None] * coordinates.mean
-    return (centered @ coordinates.transform).T / (2 * rows.weight_sum)
+    return coordinates.gradient_from_inputs(product.T, total) / (2 * rows.weight_sum)
 
 
 def cubic_span(

@@ -12,10 +12,10 @@ import numpy as np
 from scipy.linalg import qr
 
 from .._data.blocks import weighted
+from .._data.coordinates import Coordinates
 from .._data.floating_point import TINY
 from .._data.rows import ArrayRows
 from .._data.rules import DATA
-from .._data.whitening import Coordinates
 from .._typing import Array
 from .span import AffineFit, second_moment, third_moment_slices
 

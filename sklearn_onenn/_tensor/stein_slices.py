@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._data.blocks import Block, weighted
+from .._data.coordinates import Coordinates
 from .._data.rows import ArrayRows
-from .._data.whitening import Coordinates
 from .._typing import Array
 from ..scores import ScoreFunction
 from .hermite import symmetric_matrices, symmetric_pairs

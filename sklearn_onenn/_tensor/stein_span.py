@@ -4,8 +4,8 @@ import numpy as np
 from scipy.linalg import eigh, qr
 
 from .._data.blocks import Block, weighted
+from .._data.coordinates import Coordinates
 from .._data.rows import ArrayRows
-from .._data.whitening import Coordinates
 from .._typing import Array
 from ..scores import ScoreFunction
 from .hermite import symmetric_matrices

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .._activation_base import Activation
+from .._data.coordinates import Coordinates, identity_coordinates
 from .._data.floating_point import TINY
 from .._data.gaussianity import rows_are_normal
 from .._data.rows import ArrayRows
-from .._data.whitening import Coordinates, identity_coordinates
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._network.output_layer import CONDITION, output_equations, solve_outputs

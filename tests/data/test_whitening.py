@@ -5,11 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.rules import DataRules
 from sklearn_onenn._data.whitening import (
+    RIDGE_PENALTIES,
+    common_scale_predicts_better,
     few_rows_components,
-    identity_coordinates,
+    line_error,
     many_rows_components,
     mean_and_covariance,
     shrunk_eigenvalues,
@@ -53,13 +56,17 @@ DEFICIENT = ["duplicated", "constant", "one-hot", "sum of columns", "n < d", "tw
 @pytest.mark.parametrize("kind", ["plain", "n < d", "two rows", "constant", "one-hot", "offset"])
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
-def test_components_of_few_rows_are_those_of_many(kind, center, container):
+@pytest.mark.parametrize("common_scale", [True, False])
+def test_components_of_few_rows_are_those_of_many(kind, center, container, common_scale):
     """Eigenvalues, and what does not hang on signs: the matrix of the correlations that they make."""
     rng = np.random.default_rng(0)
     X = deficient(kind)[0] if kind in DEFICIENT else correlated(9, 14)
     X = X + 1e6 if kind == "offset" and center else X
     rows = rows_of(container(X), rng.uniform(0.5, 2, len(X)))
-    one, other = (components(rows, center) for components in (many_rows_components, few_rows_components))
+    one, other = (
+        components(rows, center, common_scale)
+        for components in (many_rows_components, few_rows_components)
+    )
     tolerance = 1e-6 if kind == "offset" else 1e-9
     for few, many in zip(other[:3], one[:3], strict=True):
         assert_allclose(few, many, rtol=tolerance, atol=1e-12)
@@ -256,3 +263,74 @@ def test_few_rows_with_no_correlation_are_only_scaled():
         found.append(np.linalg.cond(coordinates.transform * coordinates.scale[:, None]))
         unshrunk.append(np.sqrt(np.linalg.cond(np.corrcoef(X.T))))
     assert np.median(found) < 1.5 < 3 < np.median(unshrunk)
+
+
+# The scale of columns
+
+
+def rare_words(n, d, seed=0):
+    """Rows of a few words out of many, as shares, most of them rare; targets go by the frequent ones."""
+    rng = np.random.default_rng(seed)
+    words = rng.zipf(1.3, (n, 40)) % d
+    X = np.zeros((n, d))
+    np.add.at(X, (np.arange(n)[:, None], words), 1 / 40)
+    w = np.where(X.var(axis=0) > np.quantile(X.var(axis=0), 0.9), rng.standard_normal(d), 0)
+    return X, X @ w / np.std(X @ w) + 0.1 * rng.standard_normal(n)
+
+
+def mixed_units(n, d, seed=0):
+    """Columns of units from micrometres to kilometres that count alike."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) @ rng.standard_normal((d, d))
+    y = X @ rng.standard_normal(d)
+    return X * 10.0 ** rng.integers(-6, 4, d), y / np.std(y) + 0.1 * rng.standard_normal(n)
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 200), (90, 50)])
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_columns_keep_their_scales_where_these_say_something(n, d, center, container):
+    for make, is_common in ((rare_words, True), (mixed_units, False)):
+        X, y = make(n, d)
+        rows = ArrayRows(container(X), y[:, None])
+        assert common_scale_predicts_better(rows, center) == is_common
+        white = whitening(rows, center=center, common_scale=None)
+        chosen = whitening(rows, center=center, common_scale=is_common)
+        assert_array_equal(white.transform, chosen.transform)
+        assert white.has_common_scale == is_common
+        # The penalty measures weights of columns over their common scale.
+        T = white.transform * white.scale[:, None]
+        assert_allclose(T.T @ T, np.diag(white.penalty), atol=1e-8 * white.penalty.max())
+
+
+def test_columns_have_unit_scale_where_rows_are_many():
+    X, y = rare_words(200, 50)
+    assert not common_scale_predicts_better(ArrayRows(X, y[:, None]), True)
+    assert common_scale_predicts_better(ArrayRows(X[:140], y[:140, None]), True)
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("n", [7, 14])
+def test_error_of_a_line_is_that_of_rows_left_out(n, center):
+    """Ridge regression that is fitted anew without each row, at the best of the same penalties."""
+    rng = np.random.default_rng(1)
+    X, y, weight = rng.standard_normal((n, 9)) + 1, rng.standard_normal((n, 2)), rng.uniform(0.5, 2, n)
+    rows = ArrayRows(X, y, weight)
+    share = weight / weight.sum()
+    mean = share @ X if center else np.zeros(9)
+    C = np.sqrt(share)[:, None] * (X - mean)
+    eigenvalues, U = np.linalg.eigh(C @ C.T)
+    keep = eigenvalues > 1e-12
+    found = line_error(rows, eigenvalues[keep], U[:, keep], center)
+    errors = []
+    for penalty in eigenvalues[-1] * RIDGE_PENALTIES:
+        error = 0.0
+        for i in range(n):
+            others = np.arange(n) != i
+            A = np.column_stack([X - mean, np.ones(n)])[:, : 10 if center else 9]
+            P = penalty * np.diag(np.append(np.ones(9), 0)[: A.shape[1]])
+            weighted = A[others].T * share[others]
+            w = np.linalg.solve(weighted @ A[others] + P, weighted @ y[others])
+            error += share[i] * ((y[i] - A[i] @ w) ** 2).sum()
+        errors.append(error)
+    assert found == pytest.approx(min(errors), rel=1e-8)

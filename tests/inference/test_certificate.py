@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.targets import TargetScale
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._inference import refits as refits_module
 from sklearn_onenn._inference.checks import bending_units, contraction
 from sklearn_onenn._inference.refits import CertificateContext, with_a_further_unit

@@ -8,9 +8,9 @@ from _planted import differences, gaussian_problem, random_network
 from numpy.testing import assert_allclose
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.targets import TargetScale
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._inference.covariance import weight_covariance
 from sklearn_onenn._inference.rules import PredictiveRules
 from sklearn_onenn._inference.values import of_members, values_left_out, values_on

@@ -8,8 +8,9 @@ from _planted import INSTANCES, differences, random_network, uneven_problem
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows, block_threads
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss, residuals
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._network.symmetries import TangentBasis
@@ -57,7 +58,11 @@ def loss(problem, network):
 
 def unit_scale(problem):
     """Matrix that takes weights of the coordinates to those of columns at unit scale."""
-    return problem.coordinates.scale[:, None] * problem.coordinates.transform
+    r = problem.coordinates.rank
+    return (
+        problem.coordinates.scale[:, None]
+        * problem.coordinates.weights_to_inputs(np.eye(r), np.zeros(r))[0]
+    )
 
 
 def penalty_curvature(problem, network):

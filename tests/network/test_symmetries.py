@@ -69,12 +69,12 @@ def test_with_unit_directions(m):
 @outputs
 def test_min_norm_scaling_is_the_smallest_of_the_scaled(activation, m):
     """By a search along every unit's scale, and by the derivative there."""
-    before, P, degree = with_dead_units(m), spd(5), activation.degree
+    before, P, degree = with_dead_units(m), spd(5).diagonal(), activation.degree
 
     def penalty(log_scale, network):
         s = np.exp(log_scale)
         W, V = network.W * s, network.V / (s**degree)[:, None]
-        return np.vdot(W, P @ W) + np.vdot(V, V)
+        return np.vdot(W, np.diag(P) @ W) + np.vdot(V, V)
 
     after = min_norm_scaling(before, P, degree)
     assert_same_function(before, after, activation)

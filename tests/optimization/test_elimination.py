@@ -18,8 +18,8 @@ from _planted import (
 )
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.output_layer import with_fitted_outputs
 from sklearn_onenn._optimization import elimination as elimination_module

@@ -13,8 +13,8 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import eigvals
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization import preconditioner as preconditioner_module
@@ -165,6 +165,29 @@ def test_safe_factor_solves_and_lifts_the_semidefinite():
     solution = jittered_solver(singular, 0.0)(A[:, 0])
     assert_array_equal(singular, before)
     assert_allclose(singular @ solution, A[:, 0], rtol=1e-4, atol=1e-4)
+
+
+@every_activation
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_penalty_across_the_subspace_is_that_of_each_direction(monkeypatch, activation, fit_intercept):
+    """Against the dense matrix of Gaussian rows, which is C in each direction, and the penalty there."""
+    use_preconditioner(monkeypatch, "Kronecker")
+    problem, network = uneven_problem(activation, fit_intercept=fit_intercept, alpha=3.0)
+    here = problem.evaluate(network)
+    preconditioner, (r, k), damping = Preconditioner(here), network.W.shape, 0.1
+    strength = problem.alpha / problem.rows.weight_sum
+    assert np.ptp(problem.penalty) > 0.1
+    C, ridge = preconditioner.data_C, strength * np.kron(np.diag(problem.penalty), np.eye(k))
+    matrix = np.kron(np.eye(r), C + damping * np.diag(preconditioner.units)) + ridge
+    rights = np.random.RandomState(1).standard_normal((5, r * k))
+    solve, rest = preconditioner.solver(damping), np.zeros(len(network.pack()) - r * k)
+    found = [solve(np.append(right, rest))[: r * k] for right in rights]
+    assert_allclose(found, np.linalg.solve(matrix, rights.T).T, rtol=1e-8, atol=1e-10)
+    data, (M, ridge_M) = np.kron(np.eye(r), C), (preconditioner.M, preconditioner.ridge_M)
+    across = np.trace(np.linalg.solve(data + ridge, data))
+    fixed = 0 if fit_intercept else k + len(network.c)
+    rest = len(M) - fixed - np.trace(np.linalg.pinv(M, hermitian=True) @ ridge_M)
+    assert preconditioner.effective_dof() == pytest.approx(across + rest, rel=1e-6)
 
 
 # Steps

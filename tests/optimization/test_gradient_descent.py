@@ -14,8 +14,8 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import tensor_initialization
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn._optimization import gradient_descent as gradient_descent_module

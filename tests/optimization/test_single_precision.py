@@ -6,8 +6,9 @@ from numpy.testing import assert_allclose
 from scipy.sparse import csr_array
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization import single_precision as single_precision_module

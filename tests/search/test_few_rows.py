@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._search.few_rows import has_few_rows, on_white_rows
 from sklearn_onenn._search.one_start import FitOptions
@@ -101,3 +105,23 @@ def test_memory_is_linear_in_the_number_of_columns(container):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 32e6
+
+
+def test_rare_words_do_not_drown_the_others():
+    """Shares of words, most of them rare: columns at unit scale predict worse, by lines and by units."""
+    rng = np.random.default_rng(0)
+    n, d = 260, 600
+    words = rng.zipf(1.3, (n, 40)) % d
+    X = sparse.csr_array((np.full(n * 40, 1 / 40), (np.repeat(np.arange(n), 40), words.ravel())), (n, d))
+    spread = np.asarray(X.multiply(X).mean(axis=0)).ravel()
+    z = X @ np.where(spread > np.quantile(spread, 0.95), rng.standard_normal(d), 0)
+    z = (z - z.mean()) / z.std()
+    y = z + np.tanh(3 * z) + 0.1 * rng.standard_normal(n)
+    train, test = slice(0, 200), slice(200, None)
+    net = OneHiddenLayerRegressor(random_state=0).fit(X[train], y[train])
+    plain = RidgeCV(np.logspace(-6, 3, 19)).fit(X[train].toarray(), y[train])
+    scaled = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 6, 19)))
+    scaled.fit(X[train].toarray(), y[train])
+    ours, own, unit = (model.score(X[test].toarray(), y[test]) for model in (net, plain, scaled))
+    assert own > unit + 0.2
+    assert ours > own - 0.02

@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows, block_threads
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network import loss as loss_module
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, forward, linearize

@@ -5,8 +5,8 @@ import pytest
 from _planted import INSTANCES, gaussian_problem, random_network, whitened, without_intercepts
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network, jacobian_product, linearize
 from sklearn_onenn._network.symmetries import min_norm_scaling
@@ -67,7 +67,7 @@ def update(problem, network):
     ])[np.ix_(free, free)] * n  # fmt: skip
     P = np.zeros((len(network.pack()),) * 2)
     size = network.W.size
-    P[:size, :size] = np.kron(problem.penalty, np.eye(len(network.b)))
+    P[:size, :size] = np.kron(np.diag(problem.penalty), np.eye(len(network.b)))
     output = kinds.V.ravel().astype(int)
     P[output, output] = 1.0
     P = P[np.ix_(free, free)]
@@ -294,7 +294,7 @@ def test_the_penalty_of_a_fit_without_one():
     here = problem.evaluate(network)
     p = network.pack().size
     even = min_norm_scaling(network, problem.penalty, 1)
-    square = np.vdot(even.W, problem.penalty @ even.W) + np.vdot(even.V, even.V)
+    square = problem.penalty @ (even.W**2).sum(axis=1) + np.vdot(even.V, even.V)
     expected = 2 * here.data_loss / (1 - 1.4 * p / 200) ** 2 * p / square
     assert_allclose(alpha_from_fit(here), expected, rtol=1e-6)
     other = network._replace(W=network.W * [4, 1], b=network.b * [4, 1], V=network.V / [[4], [1]])
@@ -465,7 +465,7 @@ def test_a_member_has_the_penalty_of_the_noise(by_prediction):
     preconditioner = Preconditioner(problem.evaluate(network))
     gamma = effective_dof(preconditioner)
     variance = (squared_error_of_prediction if by_prediction else noise_variance)(preconditioner, gamma)
-    square = np.vdot(network.W, problem.penalty @ network.W) + np.vdot(network.V, network.V)
+    square = problem.penalty @ (network.W**2).sum(axis=1) + np.vdot(network.V, network.V)
     alpha = alpha_from(preconditioner, gamma, EvidenceRules(by_prediction=by_prediction))
     assert alpha == pytest.approx(variance * gamma / square, rel=1e-9)
 

@@ -13,8 +13,8 @@ from _planted import (
 )
 from numpy.testing import assert_allclose
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._selection.missing_units import null_edges, residual_is_noise, second_moments

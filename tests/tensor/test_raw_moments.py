@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import eigh, subspace_angles
 
 from sklearn_onenn import tensor_initialization
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates
 from sklearn_onenn._tensor import raw_moments as raw_moments_module
 from sklearn_onenn._tensor.raw_moments import (
     check_activation,

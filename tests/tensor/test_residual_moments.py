@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from _planted import USABLE, gaussian_problem, separated_network
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._tensor.initialization import residual_moment_start
 from sklearn_onenn.activations import ReLU, SquaredReLU, Tanh
 from sklearn_onenn.metrics import recovery_error

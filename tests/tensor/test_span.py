@@ -13,9 +13,10 @@ from _planted import (
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.linalg import subspace_angles
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.rules import DATA
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._tensor.span import (
     AffineFit,
     cubic_span,

@@ -12,8 +12,9 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from sklearn_onenn import OneHiddenLayerRegressor, tensor_initialization
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._tensor.span import AffineFit, unit_span
 from sklearn_onenn._tensor.stein_span import narrow, score_span

@@ -14,8 +14,9 @@ from _planted import (
 )
 from numpy.testing import assert_allclose
 
+from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows
-from sklearn_onenn._data.whitening import identity_coordinates, whitening
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.network import forward
 from sklearn_onenn._tensor import hermite as hermite_module
 from sklearn_onenn._tensor.hermite import symmetric_matrices, symmetric_pairs
