@@ -171,7 +171,7 @@ class DiagonalCoordinates(Coordinates):
 
     @property
     def n_varying(self) -> int:
-        return len(self.factor)
+        return round(float((1 / self.penalty).sum()))
 
     def of_standardized(self) -> Coordinates:
         return DiagonalCoordinates(self.scale * self.factor, np.ones_like(self.scale))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .._data.floating_point import EPSILON
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Member, Network
 from .._typing import Array
@@ -194,6 +195,8 @@ def gauss_newton(
             if is_last or damping.value > damping.largest:
                 reason = "converged" if is_last else "no descent"
                 break
+            if not settled and decrease <= EPSILON * evaluation.loss:
+                preconditioner = None  # all that is left to change is the penalty
             continue
         ratio = (evaluation.loss - trial.loss) / decrease
         if settled and decrease <= stopping.near * evaluation.loss:

@@ -283,7 +283,11 @@ def skips_moments(problem: SquaredLoss, k: int, options: FitOptions) -> bool:
     """
     if problem.coordinates.rank == 0:
         return True
-    if not options.polish or options.alpha == 0 or options.score_function is not None:
+    if options.score_function is not None:
+        return False
+    if problem.rows.n_rows < problem.coordinates.rank:  # as they are not when they are white
+        return True
+    if not options.polish or options.alpha == 0:
         return False
     return moments_are_uninformative(problem, k, options.rules)
 

@@ -171,7 +171,7 @@ def effective_dof_share(
 
     The scale that a homogeneous unit shares with its output weights is no weight to determine.
     """
-    if problem.alpha == 0:
+    n_weights = problem.n_identifiable_weights(len(network.b))
+    if problem.alpha == 0 or n_weights == 0:
         return 1.0
-    gamma = effective_dof(curvature_at(problem.evaluate(network)), rules)
-    return gamma / problem.n_identifiable_weights(len(network.b))
+    return effective_dof(curvature_at(problem.evaluate(network)), rules) / n_weights
