@@ -15,10 +15,10 @@ from ._data.rows import ArrayRows, Rows, block_threads
 from ._data.streams import RowBlocks
 from ._data.targets import TargetScale
 from ._inference.covariance import size_error, standard_errors, weight_covariance
-from ._inference.predictive import Predictive, fit_predictive
+from ._inference.predictive import Predictive, fit_predictive, reported_members
 from ._network.loss import SquaredLoss
 from ._network.network import Network, forward
-from ._network.symmetries import caller_network
+from ._network.symmetries import of_inputs
 from ._search.one_start import FitOptions, StartResult
 from ._typing import Array
 from ._validation import ROWS, refuse_beside_blocks, refuse_lazy
@@ -326,18 +326,19 @@ class PredictionMixin:
         solution, targets = fit.result.solution, fit.targets
         problem = fit.problem.replace(fit.problem.rows, alpha=solution.alpha or 0.0)
         network = self._network()
-        members, shares = [network], np.ones(1)
-        if solution.members:
-            members = [caller_network(member.network, problem, targets) for member in solution.members]
-            shares = np.array([member.share for member in solution.members])
-        widths = [len(member.b) for member in members]
-        if too_large := size_error(problem.rows.n_features, widths, problem.rows.n_outputs):
+        members, shares = reported_members(solution, network, problem, targets)
+        sizes = problem.rows.n_features, [len(member.b) for member in members], len(network.c)
+        if too_large := size_error(*sizes):
             # A single network where a mean was expected: the fit is not lost.
             warnings.warn(too_large, UserWarning, stacklevel=5)
             return
+        line = solution.line
+        if line is not None:  # members were fitted to what it left
+            problem = problem.replace(line.left_out(problem.array_rows))
         covariances = [weight_covariance(problem, member, targets) for member in members]
         predictive = fit_predictive(
             fit.counted, covariances, members, shares, network, targets,
+            line=None if line is None else of_inputs(line.network, problem, targets),
             held_out=None if fit.held_out is None else fit.held_out.in_memory(),
         )  # fmt: skip
         self._predictive = predictive.state()

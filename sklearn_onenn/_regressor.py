@@ -32,9 +32,9 @@ from ._network.network import Network
 from ._network.symmetries import caller_network, inner_network
 from ._persistence import VersionStampMixin
 from ._prediction import Fit, PredictionMixin
-from ._search.ensemble import member_widths
 from ._search.few_rows import has_few_rows, on_white_rows
 from ._search.growing_samples import fit_on_nested_samples, growing_samples, refine_on
+from ._search.members import member_widths
 from ._search.one_start import FitOptions
 from ._search.progress import Observer, Observers, Printer
 from ._search.rules import SearchRules

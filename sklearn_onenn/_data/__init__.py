@@ -4,6 +4,6 @@ All that the method needs from the data are sums over rows. ``rows`` cuts an arr
 adds what a function returns for each of them; ``streams`` does so for rows that are read from files,
 of which a first pass makes a ``summary``.
 ``targets`` brings targets to unit scale, ``whitening`` finds ``coordinates`` in which the rows have unit
-covariance, and ``gaussianity`` says whether rows pass for normal ones there. ``rules`` has the numbers
-that they go by.
+covariance, and where rows are few, by ``ridge`` regression, the scale of their columns; ``gaussianity``
+says whether rows pass for normal ones there. ``rules`` has the numbers that they go by.
 """

@@ -9,12 +9,9 @@ from scipy.sparse import issparse
 from .._typing import Array
 from .blocks import BLOCK_BYTES, MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
 from .coordinates import Coordinates, DiagonalCoordinates, WhiteCoordinates
-from .floating_point import EPSILON
+from .ridge import ridge, root_shares
 from .rows import ArrayRows, Rows
 from .rules import DATA, DataRules
-
-# Penalties of ridge regression that are tried, as shares of the largest eigenvalue.
-RIDGE_PENALTIES = np.logspace(-6, 1, 15)
 
 
 def at_unit_variance(rows: Rows) -> Coordinates:
@@ -185,34 +182,12 @@ def left_vectors(rows: ArrayRows, components: Components) -> tuple[Array, Array]
     mean, scale, eigenvalues, vectors = components
     W = vectors / np.sqrt(eigenvalues) / scale[:, None]
     U = np.concatenate(rows.map(lambda block: block.X @ W)) - mean @ W
-    return eigenvalues, U * np.sqrt(
-        weighted(np.full((rows.n_rows, 1), 1 / rows.weight_sum), rows.weight)
-    )
+    return eigenvalues, root_shares(rows) * U
 
 
 def line_error(rows: ArrayRows, eigenvalues: Array, U: Array, center: bool) -> float:
-    """Squared error of ridge regression at the best of several penalties, each row left out in turn.
-
-    Parameters
-    ----------
-    rows : ArrayRows
-    eigenvalues, U : arrays of shapes (r,) and (n, r)
-        Of the products of the rows with one another, each times the root of its share of the weights.
-    center : bool
-        Whether the line has an intercept.
-    """
-    if len(eigenvalues) == 0:
-        return np.inf
-    root = np.sqrt(weighted(np.full((rows.n_rows, 1), 1 / rows.weight_sum), rows.weight))
-    y = root * rows.y
-    if center:
-        y = y - root * (root.T @ y)
-    along, own, errors = U.T @ y, root**2 if center else 0.0, []
-    for penalty in eigenvalues[-1] * RIDGE_PENALTIES:
-        kept = eigenvalues / (eigenvalues + penalty)
-        left = 1 - (U**2 @ kept)[:, None] - own
-        errors.append((((y - U @ (kept[:, None] * along)) / np.maximum(left, EPSILON)) ** 2).sum())
-    return float(min(errors))
+    """Squared error of a line on the rows, each left out in turn: see :func:`ridge`."""
+    return ridge(rows, eigenvalues, U, center=center).error
 
 
 def vary(eigenvalues: Array, rows: Rows) -> Array:

@@ -17,7 +17,11 @@ import numpy as np
 from .._data.blocks import Block
 from .._data.rows import ArrayRows, Rows
 from .._data.targets import TargetScale
+from .._network.line import joined
+from .._network.loss import SquaredLoss
 from .._network.network import Network
+from .._network.symmetries import caller_network
+from .._optimization.gauss_newton import Solution
 from .._typing import Array
 from ..activations import Activation
 from .covariance import WeightCovariance
@@ -162,6 +166,16 @@ def log_factors(
     return np.concatenate(rows.map(of_block))
 
 
+def reported_members(
+    solution: Solution, network: Network, problem: SquaredLoss, targets: TargetScale
+) -> tuple[list[Network], Array]:
+    """The members of a mean as they are reported, or the network alone, and their shares."""
+    if not solution.members:
+        return [network], np.ones(1)
+    members = [caller_network(member.network, problem, targets) for member in solution.members]
+    return members, np.array([member.share for member in solution.members])
+
+
 def fit_predictive(
     rows: Rows,
     covariances: Sequence[WeightCovariance],
@@ -170,6 +184,7 @@ def fit_predictive(
     network: Network,
     targets: TargetScale,
     *,
+    line: Network | None = None,
     held_out: ArrayRows | None,
     rules: PredictiveRules = PREDICTIVE,
 ) -> Predictive:
@@ -188,6 +203,8 @@ def fit_predictive(
     network : Network
         The mean of the members, as reported.
     targets : TargetScale
+    line : Network or None
+        What the network has beside the members, whose problem has errors of rows left out of the line.
     held_out : ArrayRows or None
         Rows with scaled targets that took no part in the fit: their errors count for the scores.
     rules : PredictiveRules
@@ -210,8 +227,15 @@ def fit_predictive(
     noise, scores = [model for model, _ in fits], [found for _, found in fits]
     factors = [covariance.of_all_weights(targets) for covariance in covariances]
     noise_variance = np.average(errors**2 - variances, axis=0, weights=weight)
+    networks = list(members)
+    if line is not None:
+        factors = [
+            beside_units(factor, member, len(line.b))
+            for factor, member in zip(factors, members, strict=True)
+        ]
+        networks = [joined(line, member) for member in members]
     bare = Predictive(
-        list(members), factors, shares, noise, scores, [], *np.ones((4, len(noise)))
+        networks, factors, shares, noise, scores, [], *np.ones((4, len(noise)))
     )  # fmt: skip
     if held_out is not None:
         y = held_out.y * targets.scale + targets.mean
@@ -220,6 +244,19 @@ def fit_predictive(
         weight = np.ones(held_out.n_rows) if held_out.weight is None else held_out.weight[:, 0]
     found = with_scores(bare, scores, weight)
     return replace(found, noise_std=np.sqrt(np.maximum(noise_variance, 0.0)))
+
+
+def beside_units(factor: Array, network: Network, n_units: int) -> Array:
+    """The factor F of a network that so many units, which do not vary, are put before."""
+    ends = np.cumsum([part.size for part in network])[:-1]
+    parts = np.split(factor, ends)
+    (d, k), m, size = network.W.shape, len(network.c), factor.shape[1]
+    W = np.pad(parts[0].reshape(d, k, size), ((0, 0), (n_units, 0), (0, 0)))
+    b, V = (
+        np.pad(part, ((n_units * width, 0), (0, 0)))
+        for part, width in zip(parts[1:3], (1, m), strict=True)
+    )
+    return np.concatenate([W.reshape(-1, size), b, V, parts[3]])
 
 
 def with_scores(bare: Predictive, scores: Sequence[Array], weight: Array) -> Predictive:

@@ -59,12 +59,17 @@ def caller_network(network: Network, problem: SquaredLoss, targets: TargetScale)
     Network
         In the form of :func:`canonical`.
     """
-    W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
-    scale = np.where(targets.is_constant, 0.0, targets.scale)
-    V, c = network.V * scale, network.c * scale + targets.mean
-    network = Network(W, b, V, c)
+    network = of_inputs(network, problem, targets)
+    network = network._replace(c=network.c + targets.mean)
     network = canonical(network, problem.activation, problem.fit_intercept)
     return network.astype(problem.rows.dtype)
+
+
+def of_inputs(network: Network, problem: SquaredLoss, targets: TargetScale) -> Network:
+    """The network of the rows as they were given, and of targets about their mean."""
+    W, b = problem.coordinates.weights_to_inputs(network.W, network.b)
+    scale = np.where(targets.is_constant, 0.0, targets.scale)
+    return Network(W, b, network.V * scale, network.c * scale)
 
 
 def canonical(network: Network, activation: Activation, fit_intercept: bool) -> Network:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .._data.floating_point import EPSILON
+from .._network.line import Line
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Member, Network
 from .._typing import Array
@@ -113,6 +114,8 @@ class Solution:
         The loss and its derivatives there, where they are at hand.
     members : tuple of Member
         Those whose mean the network is; none of a single network.
+    line : Line or None
+        The line that the network has beside them.
     """
 
     network: Network
@@ -125,6 +128,7 @@ class Solution:
     losses: list[float] = field(default_factory=list)
     evaluation: Evaluation | None = None
     members: tuple[Member, ...] = ()
+    line: Line | None = None
 
     @classmethod
     def at(cls, evaluation: Evaluation, reason: str, n_iter: int, losses: list[float]) -> "Solution":

@@ -73,7 +73,12 @@ def no_worse_than_constant(problem: SquaredLoss, fit: StartResult) -> StartResul
         objective = trace.held_out.data_loss(constant)
         trace.held_out_losses.append(objective)
     solution = replace(
-        fit.solution, network=constant, data_loss=evaluation.data_loss, objective=objective, members=()
+        fit.solution,
+        network=constant,
+        data_loss=evaluation.data_loss,
+        objective=objective,
+        members=(),
+        line=None,
     )
     return replace(fit, solution=solution)
 

@@ -19,7 +19,7 @@ from .._optimization.gauss_newton import Solution, Stopping
 from .._optimization.gradient_descent import DescentResult, gradient_descent
 from .._selection.criteria import CriteriaRules
 from .._tensor.initialization import tensor_start
-from .ensemble import fit_from_start
+from .members import fit_from_start
 from .polish import polish_start, run_observed
 from .progress import Observers, Trace
 from .regimes import moments_are_uninformative

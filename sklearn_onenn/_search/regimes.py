@@ -37,7 +37,8 @@ from .._selection.criteria import (
 )
 from .._selection.evidence import alpha_from_fit, maximize_evidence
 from .._tensor.units import may_be_identified
-from .ensemble import after_quasi_newton, fit_anew, fit_ensemble, member_widths
+from .ensemble import fit_ensemble
+from .members import after_quasi_newton, fit_anew, member_widths
 from .rules import PolishRules, SearchRules
 from .stages import (
     PenalizedFit,

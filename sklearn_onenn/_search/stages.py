@@ -214,11 +214,12 @@ def best_on_validation(solution: Solution, problem: SquaredLoss, trace: Trace) -
     if trace.best is None:
         return solution
     objective, network = trace.best
-    members = solution.members if network is solution.network else ()
+    is_same = network is solution.network
     reason = "held-out loss rises" if solution.reason == "callback" else solution.reason
     return replace(
         solution, network=network, data_loss=problem.data_loss(network), objective=objective,
-        reason=reason, members=members,
+        reason=reason, members=solution.members if is_same else (),
+        line=solution.line if is_same else None,
     )  # fmt: skip
 
 

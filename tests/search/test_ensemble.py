@@ -17,14 +17,14 @@ from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Member, forward
 from sklearn_onenn._optimization.gauss_newton import Solution, Stopping
-from sklearn_onenn._search.ensemble import (
-    cross_validated_penalty,
+from sklearn_onenn._search.ensemble import fit_ensemble, member_shares
+from sklearn_onenn._search.few_targets import cross_validated_course
+from sklearn_onenn._search.members import (
     ensemble_mean,
-    fit_ensemble,
     fit_first_member,
     fit_member,
+    has_few_targets,
     last_gain,
-    member_shares,
     member_widths,
 )
 from sklearn_onenn._search.progress import Trace
@@ -285,18 +285,48 @@ def test_units_of_a_member_by_the_rules(units, members):
             assert len(member_widths(problem, k, rules)) == max(1, int(k / width))
 
 
-def test_of_few_targets_the_penalty_is_the_one_that_predicts():
-    """30 rows of a plane with noise: no evidence of many weights; with 200 rows it is not asked."""
+def few_rows_of(function, n=30, d=10, noise=1.0):
+    """The problem of noisy targets of normal rows."""
     rng = np.random.default_rng(0)
-    for n, is_known in ((30, True), (200, False)):
-        X = rng.standard_normal((n, 10))
-        y = X[:, :3].sum(axis=1) + rng.standard_normal(n)
-        rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
-        problem = SquaredLoss(rows, Tanh(), whitening(rows))
-        trace = Trace()
-        found = cross_validated_penalty(task_of(problem, 75, trace=trace), 25, 3)
-        assert trace.losses == []  # folds are no steps of the fit
-        assert found == (pytest.approx(3 * reference_error(problem)) if is_known else None)
+    X = rng.standard_normal((n, d))
+    y = function(X) + noise * rng.standard_normal(n)
+    rows = ArrayRows(X, ((y - y.mean()) / y.std())[:, None])
+    return SquaredLoss(rows, Tanh(), whitening(rows))
+
+
+def test_few_targets_of_a_plane_are_fitted_beside_a_line():
+    """What it leaves is noise, whose penalty is ten times that of noise alone; kinks have no line."""
+    problem, trace = few_rows_of(lambda X: X[:, :3].sum(axis=1)), Trace()
+    course = cross_validated_course(task_of(problem, 75, trace=trace), [25, 25, 25])
+    assert trace.losses == []  # folds are no steps of the fit
+    assert course.alpha == pytest.approx(30)
+    assert sum(course.widths) == 75 - 2
+    problem = few_rows_of(lambda X: 3 * np.abs(X[:, 0]), 40, 6, 0.1)
+    course = cross_validated_course(task_of(problem, 75), [25, 25, 25])
+    assert course.line is None
+    assert course.widths == [25, 25, 25]
+    assert course.alpha is None or course.alpha == pytest.approx(3 * reference_error(problem))
+
+
+def test_few_targets_are_those_that_no_evidence_weighs():
+    for n, are_few in ((30, True), (200, False)):
+        assert has_few_targets(few_rows_of(lambda X: X[:, 0], n), 25, RULES) == are_few
+
+
+def test_the_mean_beside_a_line_is_their_sum():
+    """Members were fitted to the errors of rows left out of the line; the network has k units."""
+    problem = few_rows_of(lambda X: X @ np.arange(10.0), noise=3.0)
+    mean = fit_ensemble(task_of(problem, 75))
+    line, X = mean.line, problem.array_rows.X
+    assert line is not None
+    assert len(mean.network.b) == 75
+    inputs = problem.to_inputs(mean.network)
+    parts = [forward(X, problem.to_inputs(member.network), Tanh()) for member in mean.members]
+    shares = [member.share for member in mean.members]
+    expected = forward(X, problem.to_inputs(line.network), Tanh()) + np.tensordot(shares, parts, 1)
+    assert_allclose(forward(X, inputs, Tanh()), expected, atol=1e-8)
+    left = line.rest.array_rows.y
+    assert 2 * line.rest.data_loss(mean.members[0].network) <= np.mean(left**2) * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("fewest_targets", [0.0, 0.5])

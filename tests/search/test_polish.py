@@ -16,7 +16,7 @@ from sklearn_onenn._network.symmetries import min_norm_scaling
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.smoothing import Smoothing, minimize_smoothed
 from sklearn_onenn._search import regimes as regimes_module
-from sklearn_onenn._search.ensemble import fit_anew
+from sklearn_onenn._search.members import fit_anew
 from sklearn_onenn._search.polish import minimize_to_tol, polish_start
 from sklearn_onenn._search.progress import Trace
 from sklearn_onenn._search.regimes import (
