@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import sys
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -88,11 +89,18 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "write_computation_times": False,  # these pages would load scripts from elsewhere
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn_onenn"
-html_static_path = ["_static"]
+# Nothing on a page is fetched from elsewhere. One file of the site draws formulas. It is of the Python
+# package django-static-mathjax, which has no dependencies, and draws curves, so no fonts go with it. Its
+# menu is off, since that would load further files.
+MATHJAX = files("mathjax") / "static/mathjax/es5/tex-svg-full.js"
+mathjax_path = MATHJAX.name
+mathjax3_config = {"options": {"enableMenu": False}}
+html_static_path = ["_static", str(MATHJAX)]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {

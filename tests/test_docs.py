@@ -130,6 +130,55 @@ def test_api_page_lists_every_public_object():
     assert set(listed) - {"activations.ACTIVATIONS"} == public
 
 
+def remote_scripts(text):
+    """Addresses in a configuration of sphinx, and defaults that would load something from elsewhere."""
+    assigned = {
+        target.id: node.value
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for name, value in assigned.items():
+        strings = [
+            n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
+        if name != "intersphinx_mapping":  # of links, from which nothing is loaded with a page
+            yield from (string for string in strings if re.match(r"(https?:)?//", string))
+    if "sphinx.ext.mathjax" in text and "mathjax_path" not in assigned:
+        yield "MathJax"
+    if not re.search(r'"write_computation_times": False', text):
+        yield "tables of computation times"
+
+
+def test_pages_load_nothing_from_elsewhere():
+    assert list(remote_scripts((DOC / "conf.py").read_text())) == []
+    assert [path for path in DOC.glob("_static/*") if re.search(r"(https?:)?//", path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (
+            "mathjax_path = MATHJAX.name",
+            'mathjax_path = "https://example.org/m.js"',
+            "https://example.org/m.js",
+        ),
+        ("mathjax_path = MATHJAX.name", "", "MathJax"),
+        ('"site.css"', '"//example.org/site.css"', "//example.org/site.css"),
+        (
+            '"write_computation_times": False',
+            '"write_computation_times": True',
+            "tables of computation times",
+        ),
+    ],
+)
+def test_a_remote_script_is_seen(old, new, found):
+    text = (DOC / "conf.py").read_text()
+    assert old in text
+    assert list(remote_scripts(text.replace(old, new))) == [found]
+
+
 def test_notation_names_what_the_files_have():
     rows = re.findall(
         r"^     - (``.*``)\n     - ``([\w/]+\.py)``", PAGES["notation"].read_text(), re.MULTILINE
