@@ -2,6 +2,8 @@
 
 import ast
 import doctest
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -177,6 +179,31 @@ def test_a_remote_script_is_seen(old, new, found):
     text = (DOC / "conf.py").read_text()
     assert old in text
     assert list(remote_scripts(text.replace(old, new))) == [found]
+
+
+def linked():
+    """Names of scikit-learn that have a link, with their kinds and addresses."""
+    lines = (DOC / "sklearn_names.txt").read_text().splitlines()[3:]
+    return {name: (kind, address) for name, kind, address in map(str.split, lines)}
+
+
+def test_names_of_scikit_learn_have_their_links():
+    sources = [*PAGES.values(), *PACKAGE.rglob("*.py"), *(ROOT / "examples").glob("*.py")]
+    text = "".join(path.read_text() for path in sources)
+    mentioned = set(re.findall(r":(class|func|meth):`(?:[^`<]*<)?~?(sklearn\.[\w.]+)>?`", text))
+    assert mentioned <= {
+        ({"class": "class", "function": "func"}[k], n) for n, (k, _) in linked().items()
+    }
+
+
+@pytest.mark.parametrize("name", linked())
+def test_linked_names_are_those_of_scikit_learn(name):
+    kind, address = linked()[name]
+    assert address == f"modules/generated/{name}.html"
+    module, _, short = name.rpartition(".")
+    if module == "sklearn.callback":
+        pytest.importorskip(module, reason="came with scikit-learn 1.9")
+    assert inspect.isclass(getattr(importlib.import_module(module), short)) == (kind == "class")
 
 
 def test_notation_names_what_the_files_have():
