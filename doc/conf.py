@@ -50,7 +50,6 @@ autodoc_default_options = {
     "exclude-members": "get_metadata_routing, set_fit_request, set_score_request, set_predict_request",
 }
 autodoc_typehints = "none"  # docstrings name the types, in words
-autodoc_typehints = "none"  # docstrings name the types, in words
 autosummary_generate = True
 numpydoc_show_class_members = False
 plot_formats = [("svg", 100)]
