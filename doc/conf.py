@@ -1,9 +1,9 @@
 """How sphinx builds the site: python -m sphinx -W -b html doc doc/_build"""
 
 import ast
-import os
 import re
 import sys
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import sklearn_onenn  # noqa: E402
 
 project = "sklearn_onenn"
 author = "The sklearn_onenn developers"
-copyright = f"2026, {author}. BSD 3-clause license"
+copyright = f"2026, {author}"
 version = release = sklearn_onenn.__version__
 
 extensions = [
@@ -25,6 +25,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -40,20 +41,15 @@ nitpick_ignore_regex = [
     (r"std:ref", r"r2_score|metadata_routing"),  # of scikit-learn, in methods that it documents
 ]
 
-# Links to other projects take their lists of names from the network.
-intersphinx_mapping = {}
-if os.environ.get("CI"):
-    intersphinx_mapping = {
-        "numpy": ("https://numpy.org/doc/stable", None),
-        "python": ("https://docs.python.org/3", None),
-        "scipy": ("https://docs.scipy.org/doc/scipy", None),
-        "sklearn": ("https://scikit-learn.org/stable", None),
-    }
+# Names of scikit-learn that the pages mention, in a file beside this one: a build needs no network, and
+# the same sources give the same site.
+intersphinx_mapping = {"sklearn": ("https://scikit-learn.org/stable", "sklearn_names.txt")}
 
 autodoc_default_options = {
     "members": True,
     "exclude-members": "get_metadata_routing, set_fit_request, set_score_request, set_predict_request",
 }
+autodoc_typehints = "none"  # docstrings name the types, in words
 autosummary_generate = True
 numpydoc_show_class_members = False
 plot_formats = [("svg", 100)]
@@ -88,19 +84,27 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
+    "write_computation_times": False,  # these pages would load scripts from elsewhere
 }
 
 html_theme = "pydata_sphinx_theme"
-html_title = "sklearn_onenn"
-html_static_path = ["_static"]
+html_title = f"{project} {version}"
+# Nothing on a page is fetched from elsewhere. One file of the site draws formulas. It is of the Python
+# package django-static-mathjax, which has no dependencies, and draws curves, so no fonts go with it. Its
+# menu is off, since that would load further files.
+MATHJAX = files("mathjax") / "static/mathjax/es5/tex-svg-full.js"
+mathjax_path = MATHJAX.name
+mathjax3_config = {"options": {"enableMenu": False}}
+html_static_path = ["_static", str(MATHJAX)]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
+    "logo": {"text": f"{project} {version}"},
     "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
-    "footer_start": ["copyright"],
+    "footer_start": ["rights"],  # in _templates
     "footer_end": [],
     "pygments_light_style": "tango",
 }
@@ -110,6 +114,7 @@ html_sidebars = {
     "theory": [],
     "notation": [],
     "scale": [],
+    "citing": [],
     "contributing": [],
     "changelog": [],
 }

@@ -69,23 +69,20 @@ class OneHiddenLayerRegressor(
     RegressorMixin,
     BaseEstimator,
 ):
-    """One-hidden-layer network, recovered by tensor initialization and descent.
+    """Regressor with one hidden layer whose settings choose themselves.
 
-    The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. ``fit`` starts it from a symmetric tensor
-    decomposition of the data's moments (Algorithm 1 of [1]_), descends on fresh parts of the rows
-    (Algorithm 2), and polishes it by Gauss-Newton steps on all rows. On data from such a
-    network this recovers the network itself; on other data it is a regressor like any other.
+    The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. The defaults are meant for any table of
+    numbers. Where such a network generated the rows, the fit recovers it, by tensor initialization,
+    descent and Gauss-Newton steps [1]_.
 
-    Where rows are many for the number of weights, more than 128 for each and more than 40 000, all of
-    this but the last steps of the polish takes place on a random sample of them.
+    Most users need ``k``, ``activation``, ``keep_covariance`` and ``random_state`` alone. The rest is
+    for experts; the user guide has the details.
 
     Parameters
     ----------
     k : int or "auto", default=100
-        Number of hidden units. Rows of no network are fitted by several networks of 25 units or more,
-        whose mean this one is: the default, on any table. A network that generated the rows is recovered
-        with its own number of units. "auto" is the number that the rows support: on data from a network
-        of this kind its own; on other data one that predicts best in cross-validation.
+        Number of hidden units. To recover a network, give the number of its units. "auto" looks for the
+        number that the rows support, and takes longer.
 
     activation : str or Activation, default="tanh"
         phi: "tanh", "relu", "leaky_relu", "squared_relu", "sigmoid" (or "logistic"), "erf", "gelu",
@@ -93,89 +90,68 @@ class OneHiddenLayerRegressor(
         :class:`sklearn_onenn.activations.Activation`.
 
     loss : {"squared_error", "student_t"}, default="squared_error"
-        "student_t" is for targets of which a few are grossly wrong: rows are weighted by the precision
-        that an error of a t distribution lets expect, whose degrees of freedom and scale are those of
-        largest likelihood [5]_. It takes three fits, and X as an array.
+        "student_t", in three fits, is for targets of which a few are grossly wrong [5]_.
 
     fit_intercept : bool, default=True
-        Whether units have biases b and the output has an intercept c. False is the model of the paper.
+        Whether there are biases b and c. The model of the paper has none.
 
     init : {"tensor", "random"} or tuple of arrays, default="tensor"
-        Where to start: tensor initialization, random directions, or arrays (W, b, v) of shapes
-        (n_features, k), (k,), (k,) or (k, n_outputs).
+        The start, or arrays (W, b, v) of shapes (n_features, k), (k,), (k,) or (k, n_outputs).
 
     moments : {"residual", "raw"}, default="residual"
-        Moments for the tensor initialization: those of the residual of a fit of lower degree, which
-        have the same expectation and far less noise, or those of y itself, as in the paper.
+        Whether the tensor is that of a residual, with less noise, or of y as in the paper.
 
     score_function : object or None, default=None
-        Score of the density that the rows of X have, such as a
-        :class:`sklearn_onenn.scores.GaussianMixtureScore`, for the moments of the tensor
-        initialization; None takes whitened rows for normal ones. See :func:`tensor_initialization`.
+        Score of the density of the rows, such as a :class:`sklearn_onenn.scores.GaussianMixtureScore`;
+        None: whitened rows are taken for normal.
 
     resample : bool, default=True
-        Take each row at most once in descent, in disjoint random parts of at least five rows per
-        weight; with too few rows for two parts, and with False, every step takes all rows. With raw
-        moments the initialization is split in three as well.
+        Whether descent takes each row at most once, where rows suffice, or all at every step.
 
     polish : bool, default=True
-        Finish with Gauss-Newton steps on all rows, output weights included. Without, descent goes on
-        until ``tol``, ``max_iter`` or the end of the rows, with the start's output weights.
+        Whether Gauss-Newton steps on all rows follow descent.
 
     learning_rate : "auto" or float, default="auto"
-        Step of the descent, in units of ``y`` as given. "auto" is the inverse of the largest curvature
-        at the start.
+        Step of descent, in units of y; "auto" follows from the curvature at the start.
 
     max_iter : int, default=100
-        Bound on the iterations of each stage.
+        Most iterations of a stage. Raise it where a fit warns.
 
     tol : float, default=1e-6
-        A stage on all rows stops when a further step would lower the loss by less than this share of it.
-        A fit that cannot be a recovered network, as under ``n_init``, stops at a hundredth of the share
-        p / n that its p weights take from the noise of n rows, if that is more.
+        A stage ends when a further step would lower the loss by less than this share of it, or, where
+        there is no network to recover, by much less than the noise.
 
     n_init : "auto" or int, default="auto"
-        Number of starts. "auto" goes on only while there may be a network to recover and the fit does
-        not look recovered: until the loss vanishes or the residual is mere noise, or two starts end
-        in the same optimum, or six were tried. Where the residual cannot tell (odd units, much noise)
-        the second start is that of half of the rows. Where the rows determine less than two thirds of
-        the weights, or a fit on rows that are not normal leaves much, the first start is the only one;
-        on such rows a further start must halve the loss to be followed to its end.
+        Number of starts; "auto": up to six, while there may be a network to recover.
 
     alpha : "auto" or float, default="auto"
-        Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights and the columns of X
-        and y at unit scale. "auto" is the variance of the noise over the mean squared weight, both
-        estimated from the fit: the second by its evidence [2]_, the first by generalized
-        cross-validation [3]_. Zero where the fit without penalty is exact and the rows say something by
-        that, as more targets than weights do.
+        Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights of the rows, and columns
+        and y at unit scale. "auto" is estimated [2]_, [3]_, and zero where the fit is exact.
 
     whiten : bool, default=True
-        Center and whiten the rows inside; weights are reported for the rows as given.
+        Center and whiten the rows inside. Weights are those for the rows as given.
 
     warm_start : bool, default=False
         Start from the weights of the last fit.
 
     keep_covariance : bool, default=False
-        Keep what intervals need: the covariance of the weights, a square matrix for each network that
-        is averaged, of at most 5000 weights in one, and the errors of the rows when left out. With it
-        there are :meth:`predict_interval`, :meth:`predict_quantiles`, :meth:`predict_distribution` and
-        ``return_std`` of :meth:`predict`.
+        Keep what :meth:`predict_interval`, :meth:`predict_quantiles`, :meth:`predict_distribution` and
+        ``return_std`` of :meth:`predict` need: a square matrix for each averaged network, of at most
+        5000 weights.
 
     n_jobs : int or None, default=None
-        Starts that run side by side, as threads; see Notes. The result does not depend on it.
+        Starts side by side, as threads. The result does not depend on it.
 
     verbose : int, default=0
         1 prints a line for every stage and start, 2 for every step.
 
     random_state : int, RandomState instance or None, default=None
-        Random projections, random starts and parts of the rows.
+        An integer makes a fit repeatable.
 
     Attributes
     ----------
     coefs_ : list of 2 ndarrays
-        W of shape (n_features, k) and V of shape (k, n_outputs). Rows v_i of V of homogeneous units
-        have length one, those of odd units a positive first entry; units are in decreasing order of
-        the norm of w_i.
+        W of shape (n_features, k) and V of shape (k, n_outputs), in decreasing order of the norm of w_i.
     intercepts_ : list of 2 ndarrays
         b of shape (k,) and c of shape (n_outputs,).
     k_ : int
@@ -183,49 +159,34 @@ class OneHiddenLayerRegressor(
     init_coefs_, init_intercepts_ : list of 2 ndarrays
         The start that led to them.
     loss_ : float
-        Half the mean squared residual, without the penalty. Of several outputs it is the sum, with
-        each at the same scale. With ``loss="student_t"`` rows have the weights of their residuals.
+        Half the mean squared residual, without the penalty, summed over outputs at the same scale; with
+        ``loss="student_t"`` weighted by row.
     loss_curve_ : list of float
-        Loss at every iteration of the start that won: in descent that on the rows of the step, in the
-        stage "smoothed" that of smoothed units.
+        Loss at every iteration, on the rows that it took, of the start that won.
     stages_ : list of tuple of str and int
-        Stages of the loss curve and their numbers of iterations: "descent", "unpenalized" (steps without
-        a penalty) or "penalized" (where the weights can interpolate any targets), "L-BFGS" (from random
-        units, where that ended lower), "evidence" (the penalty is looked for), "smoothed" (units with a
-        kink), "polish", "ensemble mean" (see Notes), "larger sample", "reweighted"
-        (``loss="student_t"``), and "constant" (where the mean of y is nearer to it than all of that led
-        to).
+        Stages and their numbers of iterations.
     validation_loss_, validation_loss_curve_ : float, list of float
-        Loss on the held-out rows, and that at every iteration but those of descent; with ``X_val`` only.
+        The same on held-out rows, but for descent; with ``X_val`` only.
     coefs_std_, intercepts_std_ : list of 2 ndarrays
-        Standard errors of ``coefs_`` and ``intercepts_`` (HC3), with ``keep_covariance`` only, of a
-        single network, not of a mean (see Notes); those of V of homogeneous units hold ``|v_i| = 1``.
-        Noise may depend on the row.
+        Standard errors (HC3), with ``keep_covariance``, of a single network and not of a mean.
     covariance_factor_ : ndarray of shape (n_weights, n_free_weights)
         F, with F F^T the covariance of all weights in the order W, b, V, c; likewise.
     noise_df_, noise_scale_ : float, ndarray of shape (n_outputs,)
         Degrees of freedom and scale of the errors, with ``loss="student_t"`` only.
     noise_std_ : ndarray of shape (n_outputs,)
-        Standard deviation of the noise, the root of its mean over the rows; with ``keep_covariance``.
+        Standard deviation of the noise, with ``keep_covariance``.
     noise_p_value_ : ndarray of shape (n_outputs,)
-        Probability of so large a dependence of the noise on the row, if there is none: below .05
-        intervals follow it; likewise.
+        Below .05 the noise depends on the row, and intervals follow it; likewise.
     n_iter_ : int
-        Iterations of all stages: the length of the loss curve.
+        Length of the loss curve.
     n_passes_ : float
-        Rows read, as a multiple of the rows there are, over all starts.
+        Rows read by all starts, as a multiple of the rows there are.
     n_starts_ : int
         Starts that were tried.
     init_path_ : str
-        Kind of the start that won: "tensor", "half sample" (a tensor start from half of the rows),
-        "random" (also where moments say nothing), "steep" and "quasi-Newton" (random units, the latter
-        after steps of L-BFGS), "given", "residual directions" (the first fit, with units along the
-        directions of its residual in place of others), or
-        "overparameterized" (twice the width, from which units were eliminated).
+        Kind of the start that won.
     stop_reason_ : str
-        Why the last stage ended: "exact fit", "converged" (of a mean also where its members had steps
-        enough to settle), "no descent", "max_iter", "held-out loss rises", "rows used up" and "diverged"
-        (without polish), or "callback".
+        Why the last stage ended.
     alpha_ : float
         Penalty that was used.
     n_outputs_ : int
@@ -237,20 +198,16 @@ class OneHiddenLayerRegressor(
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had any.
 
+    Raises
+    ------
+    ValueError
+        By ``fit``, of a parameter or data that it cannot use.
+
     Notes
     -----
-    Of 50 units or more, where these outnumber the columns or rows have no network to recover, the
-    network is an ensemble: members of 25 units or more are fitted, each from random units of its own,
-    and the network predicts their mean [4]_. The first member is fitted with and without steps of L-BFGS
-    before those of Gauss-Newton, and the others as promised less error on other rows. A fit that leaves
-    more than a straight line or the nearest rows do is begun anew from steeper units, and from where
-    L-BFGS leads; if that does not help a warning says so.
-
-    Sums over rows run in blocks on as many threads as BLAS may use when a method is called
-    (``OPENBLAS_NUM_THREADS`` or ``MKL_NUM_THREADS`` in the environment, or
-    :func:`threadpoolctl.threadpool_limits`), and BLAS itself on one thread in each. With ``n_jobs``
-    starts share these threads, or have one each where BLAS has one. No bit of a result depends on either
-    number.
+    From 50 units on, without a network to recover, the network is the mean of several [4]_. With more
+    than 128 rows to a weight, and more than 40 000, all but the last steps take a random sample. Sums
+    over rows run on as many threads as BLAS may use; no bit of a result depends on it.
 
     References
     ----------

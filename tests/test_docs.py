@@ -2,6 +2,8 @@
 
 import ast
 import doctest
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -128,6 +130,80 @@ def test_api_page_lists_every_public_object():
     listed = re.findall(r"^   ([\w.]+)$", PAGES["api"].read_text(), flags=re.MULTILINE)
     public = {name.removeprefix("sklearn_onenn.") for name in public_objects()}
     assert set(listed) - {"activations.ACTIVATIONS"} == public
+
+
+def remote_scripts(text):
+    """Addresses in a configuration of sphinx, and defaults that would load something from elsewhere."""
+    assigned = {
+        target.id: node.value
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for name, value in assigned.items():
+        strings = [
+            n.value for n in ast.walk(value) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+        ]
+        if name != "intersphinx_mapping":  # of links, from which nothing is loaded with a page
+            yield from (string for string in strings if re.match(r"(https?:)?//", string))
+    if "sphinx.ext.mathjax" in text and "mathjax_path" not in assigned:
+        yield "MathJax"
+    if not re.search(r'"write_computation_times": False', text):
+        yield "tables of computation times"
+
+
+def test_pages_load_nothing_from_elsewhere():
+    assert list(remote_scripts((DOC / "conf.py").read_text())) == []
+    assert [path for path in DOC.glob("_static/*") if re.search(r"(https?:)?//", path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        (
+            "mathjax_path = MATHJAX.name",
+            'mathjax_path = "https://example.org/m.js"',
+            "https://example.org/m.js",
+        ),
+        ("mathjax_path = MATHJAX.name", "", "MathJax"),
+        ('"site.css"', '"//example.org/site.css"', "//example.org/site.css"),
+        (
+            '"write_computation_times": False',
+            '"write_computation_times": True',
+            "tables of computation times",
+        ),
+    ],
+)
+def test_a_remote_script_is_seen(old, new, found):
+    text = (DOC / "conf.py").read_text()
+    assert old in text
+    assert list(remote_scripts(text.replace(old, new))) == [found]
+
+
+def linked():
+    """Names of scikit-learn that have a link, with their kinds and addresses."""
+    lines = (DOC / "sklearn_names.txt").read_text().splitlines()[3:]
+    return {name: (kind, address) for name, kind, address in map(str.split, lines)}
+
+
+def test_names_of_scikit_learn_have_their_links():
+    sources = [*PAGES.values(), *PACKAGE.rglob("*.py"), *(ROOT / "examples").glob("*.py")]
+    text = "".join(path.read_text() for path in sources)
+    mentioned = set(re.findall(r":(class|func|meth):`(?:[^`<]*<)?~?(sklearn\.[\w.]+)>?`", text))
+    assert mentioned <= {
+        ({"class": "class", "function": "func"}[k], n) for n, (k, _) in linked().items()
+    }
+
+
+@pytest.mark.parametrize("name", linked())
+def test_linked_names_are_those_of_scikit_learn(name):
+    kind, address = linked()[name]
+    assert address == f"modules/generated/{name}.html"
+    module, _, short = name.rpartition(".")
+    if module == "sklearn.callback":
+        pytest.importorskip(module, reason="came with scikit-learn 1.9")
+    assert inspect.isclass(getattr(importlib.import_module(module), short)) == (kind == "class")
 
 
 def test_notation_names_what_the_files_have():

@@ -153,7 +153,7 @@ def main():
     report = Report(
         path, "Certificates", __doc__,
         ["stratum", "fits", "recovered", "called recovered", "doubtful", "not recovered", "right",
-         "target", "found", "target", "seconds of a fit", "of a certificate"],
+         "found", "seconds of a fit", "of a certificate"],
     )  # fmt: skip
     every = []
     for stratum in dict(chosen):
@@ -174,12 +174,11 @@ def row(stratum, results):
     verdicts, right, *seconds = (np.array(column) for column in zip(*results, strict=True))
     called = verdicts == "recovered"
     both = np.count_nonzero(called & right)
-    total = stratum == "all"
     return [
         stratum, len(results), np.count_nonzero(right),
         *[np.count_nonzero(verdicts == name) for name in ("recovered", "doubtful", "not recovered")],
-        f"{both / called.sum():.3f}" if called.any() else "none called", 0.99 if total else 0.95,
-        f"{both / right.sum():.3f}" if right.any() else "none recovered", 0.9 if total else "",
+        f"{both / called.sum():.3f}" if called.any() else "none called",
+        f"{both / right.sum():.3f}" if right.any() else "none recovered",
         *[f"{np.mean(column):.2f}" for column in seconds],
     ]  # fmt: skip
 

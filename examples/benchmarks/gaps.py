@@ -3,9 +3,8 @@
 For every column of four UCI tables the rows are sorted by it. "gap": the middle third is left out, the
 fit sees the others; "tail": the lowest and the highest sixth are. Coverage: share of the rows that were
 left out within ``predict_interval`` at .95, of the default call with keep_covariance=True, columns
-standardized by the rows of the fit; mean and lowest over the columns. Targets: a mean of .85, none
-below .7. Width: mean, over the standard deviation of y. Nothing promises coverage there: rows are not
-exchangeable.
+standardized by the rows of the fit; mean and lowest over the columns. Width: mean, over the
+standard deviation of y. Nothing promises coverage there: rows are not exchangeable.
 
     python examples/benchmarks/gaps.py --data FOLDER            on all cores, a minute or two
 """

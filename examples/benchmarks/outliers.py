@@ -2,7 +2,7 @@
 
 Fits to targets with normal noise, of which one in a hundred is moved up or down by so many standard
 deviations of y. Error: of new rows, against the targets without noise, root mean square over the seeds,
-as a multiple of that of the fit by squared errors to the targets before any was moved. Target: 1.1.
+as a multiple of that of the fit by squared errors to the targets before any was moved.
 
 - planted: 1500 normal rows of 6 columns, three orthogonal ReLU units with their number known, noise of
   .1 of the standard deviation; with "t(3)" noise of that distribution in place of normal noise;

@@ -97,9 +97,8 @@ def same_bits(one, other):
 
 def memmap_part(divisor):
     """Fits on a file of rows."""
-    columns = ["rows", "load before", "read", "product", "seconds", "over read + product", "target",
-               "us a row", "passes", "memory, GB", "target", "error", "from the truth", "ratio",
-               "target"]  # fmt: skip
+    columns = ["rows", "load before", "read", "product", "seconds", "over read + product",
+               "us a row", "passes", "memory, GB", "error", "from the truth", "ratio"]  # fmt: skip
     report = Report(PAGES / "scale_memmap.md", "Scale: rows in a file", TEXT, columns)
     for n_rows in (1_000_000 // divisor, 20_000_000 // divisor):
         with tempfile.TemporaryDirectory() as folder:
@@ -135,9 +134,9 @@ def fit_on_file(X, y, teacher):
     ]
     return [
         len(X), f"{load:.1f}", f"{read:.2f}", f"{product:.2f}", f"{seconds:.1f}",
-        f"{seconds / (read + product):.1f}", 15, f"{1e6 * seconds / len(X):.2f}",
-        f"{model.n_passes_:.1f}", f"{memory.peak / 1e9:.2f}", 1, f"{errors[0]:.5f}",
-        f"{errors[1]:.5f}", f"{errors[0] / errors[1]:.3f}", 1.1,
+        f"{seconds / (read + product):.1f}", f"{1e6 * seconds / len(X):.2f}",
+        f"{model.n_passes_:.1f}", f"{memory.peak / 1e9:.2f}", f"{errors[0]:.5f}",
+        f"{errors[1]:.5f}", f"{errors[0] / errors[1]:.3f}",
     ]  # fmt: skip
 
 
@@ -156,7 +155,7 @@ def polished_from_truth(X, y, teacher, alpha):
 def dask_part(divisor):
     """Rows of the table for 1 and 2 workers."""
     columns = ["rows", "workers", "load before", "seconds", "median", "search", "CPU", "speed-up",
-               "target", "overhead, ms", "target", "same bits"]  # fmt: skip
+               "overhead, ms", "same bits"]  # fmt: skip
     report = Report(PAGES / "scale.md", "Scale: a Dask cluster", TEXT, columns)
     n_rows = 2_000_000 // divisor
     size = n_rows // N_BLOCKS
@@ -173,7 +172,7 @@ def dask_part(divisor):
             n_rows, n_workers, f"{load:.1f}", " ".join(f"{fit['seconds']:.2f}" for fit in fits),
             f"{median['seconds']:.2f}", f"{median['search']:.2f}",
             f"{median['client']:.1f} + {median['workers']:.1f}", f"{alone / median['seconds']:.2f}",
-            1.6 if n_workers > 1 else "", f"{np.median([overhead for _, overhead in runs]):.0f}", 30,
+            f"{np.median([overhead for _, overhead in runs]):.0f}",
             all(fit["same bits"] for fit in fits),
         ])  # fmt: skip
 

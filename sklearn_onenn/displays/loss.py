@@ -40,8 +40,16 @@ def start_plot(display: Display, ax: "Axes | None") -> "Axes":
     return ax
 
 
+# What the losses of a stage are of, where that is not the network on all rows that the stage takes.
+MEASURED_ON = {"descent": "rows of the step", "smoothed": "units without kinks"}
+
+
 class LossCurveDisplay(Display):
     """Loss at every iteration of a fit, stage by stage.
+
+    Only losses of one stage compare, so stages are not joined: the next one may take other rows, as
+    every step of descent does, another penalty, or begin anew from other weights. A jump between them
+    is no loss of what was reached.
 
     Parameters
     ----------
@@ -56,7 +64,7 @@ class LossCurveDisplay(Display):
     boundaries_ : list of int
         Iterations at which stages begin, without the first.
     lines_ : list of matplotlib Line2D
-        One for each stage.
+        One for each stage; that of descent is of points alone.
     validation_line_ : matplotlib Line2D or None
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
@@ -127,23 +135,26 @@ class LossCurveDisplay(Display):
         self.lines_ = []
         seen: set[str] = set()
         for (name, _), start, end in zip(self.stages, starts, ends, strict=True):
-            # A line reaches to the next stage, so that the curve has no gaps.
-            part = slice(start, end + 1)
-            label = None if name in seen else name
-            seen.add(name)
-            iterations = np.arange(len(losses))[part]
-            marker = "." if len(iterations) == 1 else None
-            self.lines_ += ax.plot(
-                iterations, losses[part], color=colors[name], label=label, marker=marker
+            label = f"{name} ({MEASURED_ON[name]})" if name in MEASURED_ON else name
+            (line,) = ax.plot(
+                np.arange(start, end),
+                losses[start:end],
+                color=colors[name],
+                label=None if name in seen else label,
+                marker="o" if name == "descent" or end - start == 1 else None,
+                markersize=4,
+                linestyle="none" if name == "descent" else "-",
             )
+            self.lines_.append(line)
+            seen.add(name)
         self.boundaries_ = starts[1:]
-        for boundary in self.boundaries_:
-            ax.axvline(boundary, color="0.85", linewidth=1, zorder=0)
+        for start, end in zip(starts[1::2], ends[1::2], strict=False):
+            ax.axvspan(start - 0.5, end - 0.5, color="0.94", zorder=0)
         self.validation_line_ = None
         if self.validation_loss_curve is not None:
             held_out = np.asarray(self.validation_loss_curve)
             iterations = np.arange(len(losses) - len(held_out), len(losses))
             (self.validation_line_,) = ax.plot(iterations, held_out, "k:", label="held-out rows")
         ax.set(xlabel="iteration", ylabel="half mean squared residual", yscale="log")
-        ax.legend()
+        ax.legend(title="losses of one stage compare", alignment="left", fontsize="small")
         return self

@@ -66,14 +66,29 @@ def test_loss_curve_has_all_stages_and_their_boundaries():
     for line, start, end in zip(display.lines_, starts, ends, strict=True):
         iterations, losses = line.get_data()
         assert iterations[0] == start
-        assert iterations[-1] == min(end, ends[-1] - 1)
+        assert iterations[-1] == end - 1  # no line leads from stage to stage
         assert_array_equal(losses, np.take(model.loss_curve_, iterations))
     iterations, losses = display.validation_line_.get_data()
     assert iterations[0] == dict(model.stages_)["descent"]
     assert iterations[-1] == ends[-1] - 1
     assert losses.min() == model.validation_loss_
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
-    assert labels == [*dict.fromkeys(name for name, _ in model.stages_), "held-out rows"]
+    names = [label.split(" (")[0] for label in labels]
+    assert names == [*dict.fromkeys(name for name, _ in model.stages_), "held-out rows"]
+    assert labels[0] == "descent (rows of the step)"
+    assert display.lines_[0].get_linestyle() == "None"  # of steps that each saw other rows
+    assert display.ax_.get_legend().get_title().get_text() == "losses of one stage compare"
+
+
+def test_a_stage_that_begins_anew_is_not_joined_to_the_one_before():
+    """The first loss of a stage may be tenfold the last of the one before, which took fewer rows."""
+    stages = [("descent", 2), ("evidence", 3), ("polish", 1), ("polish", 2)]
+    curve = [2.0, 1.0, 20.0, 4.0, 0.9, 8.0, 3.0, 0.8]
+    display = LossCurveDisplay(loss_curve=curve, stages=stages).plot()
+    assert [len(line.get_xdata()) for line in display.lines_] == [2, 3, 1, 2]
+    assert np.concatenate([line.get_ydata() for line in display.lines_]).tolist() == curve
+    assert display.boundaries_ == [2, 5, 6]
+    assert len({line.get_color() for line in display.lines_}) == 3
 
 
 def test_loss_curve_of_stages_that_do_not_add_up():
