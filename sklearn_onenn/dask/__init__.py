@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn.metrics import r2_score
 from sklearn.utils.validation import validate_data
 
 from .._data.rows import ArrayRows, Rows
@@ -17,7 +18,7 @@ from .._tensor.initialization import check_score_function
 from .._validation import is_dask_collection
 from ..activations import Activation
 from ..certificate import Certificate
-from .arrays import columns_of, imported
+from .arrays import as_array, columns_of, imported, in_memory
 from .rows import cluster_rows, cluster_summary, on_block, stacked
 from .workers import ClusterBlocks
 
@@ -162,7 +163,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         ----------
         X : dask array or dask dataframe of shape (n_samples, n_features)
             Several blocks of columns are joined. Blocks that are not in the workers' memory yet are kept
-            there during the fit. Their lengths must be known.
+            there during the fit. Lengths that are not known, as those of dataframes, are counted.
         y : dask array, series or dataframe of shape (n_samples,) or (n_samples, n_outputs)
             With the row blocks of X.
         sample_weight : dask array or series of shape (n_samples,), default=None
@@ -220,8 +221,7 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         if not is_dask_collection(X):
             return super()._by_blocks(X, function)
         validate_data(self, columns_of(X), reset=False, skip_check_array=True)
-        X = X.to_dask_array() if hasattr(X, "to_dask_array") else X
-        X = X.rechunk({1: -1})
+        X = as_array(X)
         dtype = X.dtype if X.dtype == np.float32 else np.dtype(np.float64)
         local = self.to_local()
         if hasattr(local, "feature_names_in_"):
@@ -237,6 +237,32 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         if not isinstance(found, tuple):
             return results
         return tuple(results[..., part] for part in range(len(found)))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Coefficient of determination R2 of the predictions.
+
+        Parameters
+        ----------
+        X : dask array or dataframe, or array-like, of shape (n_samples, n_features), or RowBlocks
+        y : the same of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Its blocks may be others than those of X. None with :class:`~sklearn_onenn.RowBlocks`.
+        sample_weight : the same of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            As of :meth:`~sklearn_onenn.OneHiddenLayerRegressor.score`. Predictions, targets and weights
+            of all rows come to the client, rows of X do not.
+
+        Raises
+        ------
+        ValueError
+            Where targets are missing, or their number is not that of the rows.
+        """
+        if not is_dask_collection(X) or y is None:
+            return super().score(X, *in_memory(self.client, y, sample_weight))
+        y, predicted, sample_weight = in_memory(self.client, y, self.predict(X), sample_weight)
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def certificate(self, X: Any, y: Any, sample_weight: Any = None) -> Certificate:
         """Say whether the network that generated the rows was recovered, and why.

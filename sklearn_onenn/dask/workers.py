@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any, Self, TypeVar
 
 from .._data.rows import block_threads
-from .arrays import block_futures, columns_of, imported, row_blocks
+from .arrays import block_futures, columns_of, imported, row_blocks, wait_on_workers
 
 T = TypeVar("T")
 
@@ -160,7 +160,7 @@ class ClusterBlocks:
         """By worker the numbers of the blocks that it is to hold, once all are there."""
         blocks = list(chain(*self.futures))
         while True:
-            imported("distributed").wait(blocks)
+            wait_on_workers(self.client, blocks)
             for future in blocks:
                 if future.status == "error":
                     future.result()  # raises what went wrong

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from contextvars import Context
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.activations import ReLU
 from sklearn_onenn.dask import DaskOneHiddenLayerRegressor
+from sklearn_onenn.dask import arrays as arrays_module
 from sklearn_onenn.dask import workers as workers_module
 from sklearn_onenn.dask.rows import ClusterRows
 from sklearn_onenn.dask.workers import MAX_LOSSES, ClusterBlocks
@@ -164,6 +166,43 @@ def test_the_client_need_not_be_the_one_made_last(client):
         assert distributed.default_client() is newest
         with ClusterBlocks(client, *arrays(*data()[:2])) as blocks:
             assert {actor.client for actor in blocks.actors} == {client}
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
+def test_frames_whose_client_is_not_the_one_made_last(client, plain, tmp_path):
+    """Nothing is asked of the other, which knows none of the blocks."""
+    pytest.importorskip("pyarrow", exc_type=ImportError)  # it may want another NumPy
+    X, y, _ = data()
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
+    dd.from_pandas(frame, npartitions=N_BLOCKS).to_parquet(tmp_path)
+    frame = dd.read_parquet(tmp_path)
+    with (
+        distributed.LocalCluster(n_workers=1, dashboard_address=":0") as other,
+        distributed.Client(other) as newest,
+    ):
+        assert distributed.default_client() is newest
+        model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client)
+        model.fit(frame[["a", "b", "c"]], frame["y"])
+        assert_same_fit(model, plain)
+        assert model.score(frame[["a", "b", "c"]], frame["y"]) == plain.score(X, y)
+
+
+def test_no_client_need_be_the_default(client, plain, monkeypatch):
+    X, y, _ = data()
+    frame = dd.from_pandas(pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y), npartitions=N_BLOCKS)
+    columns = frame[["a", "b", "c"]]
+
+    def without_default():
+        with pytest.raises(ValueError, match="No clients found"):
+            distributed.default_client()
+        model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client).fit(columns, frame["y"])
+        return model, model.score(columns, frame["y"]), fitted(client)
+
+    monkeypatch.setattr(distributed.client, "_global_clients", {})  # as of set_as_default=False
+    model, score, of_arrays = Context().run(without_default)  # a context in which none is current
+    assert score == plain.score(X, y)
+    assert_same_fit(model, plain)
+    assert_same_fit(of_arrays, plain)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -368,7 +407,7 @@ def test_an_interrupted_fit_changes_nothing_and_leaves_nothing(client, monkeypat
 
 
 def test_a_fit_interrupted_while_blocks_are_made_leaves_nothing(client, monkeypatch):
-    def interrupted(futures):
+    def interrupted(futures, timeout):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(distributed, "wait", interrupted)
@@ -415,6 +454,35 @@ def test_predictions_are_lazy_and_those_of_the_plain_estimator(client, n_outputs
     assert local.get_params() == {**PARAMETERS, **local.get_params()}
     with pytest.raises(ValueError, match="expecting 3 features"):
         model.predict(dX[:, :2])
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_scores_of_frames_are_those_of_the_plain_estimator(client, n_outputs):
+    """Of unknown lengths, with targets in other blocks, and beside what is in memory."""
+    X, y, weight = data(n_outputs)
+    frame, outputs = pd.DataFrame(X, columns=["a", "b", "c"]), pd.DataFrame(y)
+    outputs = outputs[0] if n_outputs == 1 else outputs
+    lazy = [dd.from_pandas(part, npartitions=n) for part, n in ((frame, 5), (outputs, 3))]
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client)
+    model.fit(lazy[0], dd.from_pandas(outputs, npartitions=5))
+    local = model.to_local()
+    expected, weighted = local.score(frame, y), local.score(frame, y, weight)
+    assert weighted != expected
+    client.run(warnings.simplefilter, "error")  # on the workers, which predict
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert model.score(*lazy) == pytest.approx(expected, rel=1e-12)
+            assert model.score(lazy[0], y) == pytest.approx(expected, rel=1e-12)
+            assert model.score(frame, lazy[1]) == pytest.approx(expected, rel=1e-12)
+            lazy_weight = arrays(X, y, weight)[2]
+            assert model.score(*lazy, lazy_weight) == pytest.approx(weighted, rel=1e-12)
+    finally:
+        client.run(warnings.resetwarnings)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        model.score(lazy[0], y[:-1])
+    with pytest.raises(ValueError, match="y must be given"):
+        model.score(lazy[0])
 
 
 @pytest.mark.parametrize("n_outputs", [1, 2])
@@ -505,6 +573,31 @@ def test_files_of_which_x_and_y_are_columns(client, plain, tmp_path):
     assert_same_fit(model, plain)
 
 
+def test_blocks_of_unknown_lengths_are_counted(client):
+    X, y, _ = data()
+    dX, dy = arrays(X, y)
+    model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client).fit(dX[dy > 0], dy[dy > 0])
+    parts = [(A[b > 0], b[b > 0]) for A, b in source(X, y).factory()]
+    assert_same_fit(model, OneHiddenLayerRegressor(**PARAMETERS).fit(RowBlocks(lambda: parts)))
+
+
+@pytest.mark.parametrize("lengths_known", [True, False])
+def test_a_cluster_without_workers_is_waited_for_and_named(monkeypatch, lengths_known):
+    monkeypatch.setattr(arrays_module, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(arrays_module, "NO_WORKERS", 0.2)
+    X, y = arrays(*data()[:2])
+    X, y = (X, y) if lengths_known else (X[y > 0], y[y > 0])
+    for client in started(0):
+        model = DaskOneHiddenLayerRegressor(**PARAMETERS, client=client)
+        with pytest.raises(RuntimeError, match=r"(?s)must have workers.*cluster.scale\(2\)"):
+            model.fit(X, y)
+        monkeypatch.setattr(arrays_module, "NO_WORKERS", 300.0)
+        thread = threading.Timer(1, partial(client.cluster.scale, 1))  # in the middle of the fit
+        thread.start()
+        assert model.fit(X, y).n_features_in_ == 3
+        thread.join()
+
+
 def test_pickled_without_the_client(client):
     model = fitted(client)
     again = pickle.loads(pickle.dumps(model))
@@ -543,11 +636,6 @@ def other_width_than_said(X, y):
     return da.concatenate(blocks), arrays(X, y)[1]
 
 
-def unknown_lengths(X, y):
-    X, y = arrays(X, y)
-    return X[y > 0], y[y > 0]
-
-
 def other_blocks(X, y):
     X, y = arrays(X, y)
     return X, y.rechunk(2 * SIZE)
@@ -570,7 +658,6 @@ def target_of_text(X, y):
     [
         (nan_in_block_17, "Block 17: Input X contains NaN"),
         (other_width_than_said, r"Block 3: X must have the shape \(150, 3\).*got \(150, 2\)"),
-        (unknown_lengths, "X has blocks of unknown length.*X.compute_chunk_sizes()"),
         (other_blocks, r"y must have the row blocks of X, .*got .*y.rechunk\(\{0: X.chunks\[0\]\}\)"),
         (empty_block, "Block 20 of X has no rows.*rechunk"),
         (empty_block_of_X_alone, "Block 20 of X has no rows.*rechunk"),
