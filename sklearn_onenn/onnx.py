@@ -39,9 +39,10 @@ def register() -> None:
     """Tell skl2onnx how to convert an OneHiddenLayerRegressor, alone or in a Pipeline.
 
     Once it has been called, ``skl2onnx.to_onnx`` and ``skl2onnx.convert_sklearn`` take fitted
-    estimators with any activation of this package. Inputs may be float, double or integer; the
-    output is of shape (n_samples, n_outputs), with one output too, in double where the input
-    is and in float otherwise. It needs the extra ``onnx``.
+    estimators with any activation of this package. Inputs may be float, double or integer; several,
+    as of a dataframe whose columns are inputs of their own, are joined. The output is of shape
+    (n_samples, n_outputs), with one output too, in double where an input is and in float otherwise.
+    It needs the extra ``onnx``.
 
     Returns
     -------
@@ -80,27 +81,27 @@ def register() -> None:
 
 
 def _output_type(operator: Any) -> None:
-    """Shape calculator of skl2onnx: one output (n_samples, n_outputs), of a type by the input's."""
+    """Shape calculator of skl2onnx: one output (n_samples, n_outputs), of a type by the inputs'."""
     from skl2onnx.common import data_types
     from skl2onnx.common.utils import check_input_and_output_numbers, check_input_and_output_types
 
-    check_input_and_output_numbers(operator, input_count_range=1, output_count_range=1)
+    check_input_and_output_numbers(operator, input_count_range=[1, None], output_count_range=1)
     kinds = ("Float", "Double", "Int64", "Int32")
     good = [getattr(data_types, f"{kind}TensorType") for kind in kinds]
     check_input_and_output_types(operator, good_input_types=good)
-    rows = operator.inputs[0]
-    kind = data_types.guess_tensor_type(rows.type)
-    kind.shape = [rows.get_first_dimension(), operator.raw_operator.n_outputs_]
+    found = [data_types.guess_tensor_type(rows.type) for rows in operator.inputs]
+    doubles = [kind for kind in found if isinstance(kind, data_types.DoubleTensorType)]
+    kind = (doubles or found)[0]
+    kind.shape = [operator.inputs[0].get_first_dimension(), operator.raw_operator.n_outputs_]
     operator.outputs[0].type = kind
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Converter of skl2onnx: adds the nodes of V^T phi(W^T x + b) + c."""
-    model, rows, outputs = operator.raw_operator, operator.inputs[0], operator.outputs[0]
+    model, outputs = operator.raw_operator, operator.outputs[0]
     (W, V), (b, c) = model.coefs_, model.intercepts_
     graph = _Graph(scope, container, outputs.type)
-    X = graph("Cast", rows.full_name, to=graph.proto)
-    P = graph("Add", graph("MatMul", X, W), b)
+    P = graph("Add", graph("MatMul", graph.joined(operator.inputs), W), b)
     units = graph.activation(get_activation(model.activation), P)
     graph("Add", graph("MatMul", units, V), c, output=outputs.full_name)
 
@@ -121,6 +122,18 @@ class _Graph:
         label = self.scope.get_unique_operator_name(operator)
         self.container.add_node(operator, names, node, name=label, **attributes)
         return node
+
+    def joined(self, inputs: Any) -> str:
+        """The columns of all inputs, in the type of the graph."""
+        from skl2onnx.common.data_types import guess_proto_type
+
+        columns = [
+            rows.full_name
+            if guess_proto_type(rows.type) == self.proto
+            else self("Cast", rows.full_name, to=self.proto)
+            for rows in inputs
+        ]
+        return columns[0] if len(columns) == 1 else self("Concat", *columns, axis=1)
 
     def constant(self, values: Any) -> str:
         """Add a constant and return its name."""

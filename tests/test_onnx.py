@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from _planted import INSTANCES, fitted_by_hand
 from numpy.testing import assert_allclose
@@ -28,10 +29,17 @@ def registered():
 
 
 def run(onnx_model, X):
-    """Output of an ONNX model in onnxruntime."""
+    """Output of an ONNX model in onnxruntime; X is one input, or one for each column of a frame."""
     session = InferenceSession(onnx_model.SerializeToString(), providers=["CPUExecutionProvider"])
-    (output,) = session.run(None, {"X": X})
+    frame = isinstance(X, pd.DataFrame)
+    inputs = {name: X[[name]].to_numpy() for name in X.columns} if frame else {"X": X}
+    (output,) = session.run(None, inputs)
     return output
+
+
+def operators(onnx_model):
+    """Names of the operators, in their order."""
+    return [node.op_type for node in onnx_model.graph.node]
 
 
 def rows(dtype, n=200):
@@ -106,6 +114,36 @@ def test_integers_are_taken_as_floats():
     model, X = fitted_by_hand("tanh"), np.arange(-4, 4).reshape(2, 4)
     onnx_model = convert_sklearn(model, initial_types=[("X", Int64TensorType([None, 4]))])
     assert_allclose(run(onnx_model, X)[:, 0], model.predict(X), rtol=1e-5)
+
+
+@both_types
+def test_no_cast_to_the_type_that_the_input_has(dtype):
+    onnx_model = to_onnx(fitted_by_hand("tanh", dtype=dtype), rows(dtype))
+    assert operators(onnx_model) == ["MatMul", "Add", "Tanh", "MatMul", "Add"]
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        (["float64"] * 4, "float64"),
+        (["float32"] * 4, "float32"),
+        (["float32", "float64", "int64", "int32"], "float64"),
+        (["int64", "float32", "int64", "float32"], "float32"),
+        (["int64"] * 4, "float32"),
+    ],
+)
+def test_columns_of_a_frame_are_joined(types, expected):
+    model = fitted_by_hand("tanh", m=2)
+    frame = pd.DataFrame(rows(np.float64).round(), columns=list("abcd"))
+    frame = frame.astype(dict(zip("abcd", types, strict=True)))
+    onnx_model = to_onnx(model, frame[:1])
+    assert operators(onnx_model).count("Cast") == sum(name != expected for name in types)
+    output = run(onnx_model, frame)
+    assert output.dtype == expected
+    predicted = model.predict(frame.to_numpy(np.float64))
+    assert_allclose(
+        output, predicted, rtol=0, atol=TOLERANCE[output.dtype.type] * np.abs(predicted).max()
+    )
 
 
 def test_strings_are_refused():
