@@ -92,6 +92,8 @@ class Trace:
         Names of the stages, and their numbers of losses.
     stage_name : str
         Present stage; empty before the first.
+    part : str
+        What the present stages are steps of, such as one member of several; empty for the whole.
     n_steps : int
         Steps of the present stage.
     network : Network or None
@@ -120,7 +122,7 @@ class Trace:
         self.losses: list[float] = list(before.losses) if before else []
         self.held_out_losses: list[float] = list(before.held_out_losses) if before else []
         self.stages: list[tuple[str, int]] = list(before.stages) if before else []
-        self.stage_name, self.n_steps = "", 0
+        self.stage_name, self.part, self.n_steps = "", "", 0
         self.network: Network | None = None
         self.last_of_problem: Network | None = None
         self.best: tuple[float, Network] | None = None
@@ -134,6 +136,22 @@ class Trace:
             yield
         finally:
             self.best = before
+
+    @contextmanager
+    def within(self, part: str) -> Iterator[None]:
+        """Inside, stages are steps of a part of the start, which is named with them."""
+        self._end_stage()
+        before, self.part = self.part, part
+        try:
+            yield
+        finally:
+            self._end_stage()
+            self.part = before
+
+    @property
+    def place(self) -> str:
+        """The present stage, and the part that it belongs to."""
+        return f"{self.part}, {self.stage_name}" if self.part else self.stage_name
 
     @property
     def passes(self) -> float:
@@ -259,4 +277,4 @@ class Printer:
     def _line(self, trace: Trace, steps: str) -> str:
         """One line on the present stage, with its number of steps in words."""
         loss = self.unit * trace.losses[-1]
-        return f"{trace.name}, {trace.stage_name}: {steps}, {trace.passes:.1f} passes, loss {loss:.3e}"
+        return f"{trace.name}, {trace.place}: {steps}, {trace.passes:.1f} passes, loss {loss:.3e}"

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._optimization.gauss_newton import Solution
-from sklearn_onenn._search.progress import Observers, StopFit, Trace
+from sklearn_onenn._search.progress import Observers, Printer, StopFit, Trace
 from sklearn_onenn._search.stages import better_course
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -35,6 +35,48 @@ def test_lines_of_every_step(capsys):
     few = capsys.readouterr().out.splitlines()
     assert few == [line for line in lines if ": step " not in line]
     assert len(few) == len(model.stages_) + 1
+
+
+def test_lines_name_the_part_of_a_start(capsys):
+    trace = Trace("start 1", SimpleNamespace(rows=SimpleNamespace(rows_read=0)), Observers([Printer(1)]))
+
+    def steps(name, n):
+        stage = trace.stage(name)
+        for _ in range(n):
+            stage(SimpleNamespace(data_loss=0.5, network=None))
+
+    steps("descent", 2)
+    for number in (1, 2):
+        with trace.within(f"member {number} of 2"):
+            steps("evidence", 3)
+            steps("polish", number)
+            assert trace.place == f"member {number} of 2, polish"
+    steps("ensemble mean", 1)
+    trace.end(SimpleNamespace(data_loss=0.5, reason="converged"))
+    assert [line.split(", 0.0 passes")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "start 1, descent: 2 steps",
+        "start 1, member 1 of 2, evidence: 3 steps",
+        "start 1, member 1 of 2, polish: 1 steps",
+        "start 1, member 2 of 2, evidence: 3 steps",
+        "start 1, member 2 of 2, polish: 2 steps",
+        "start 1, ensemble mean: 1 steps",
+        "start 1: loss 5.000e-01, converged",
+    ]
+    assert trace.stages[1:3] == [("evidence", 3), ("polish", 1)]  # where the record is, names alone
+
+
+def test_a_part_that_was_stopped_is_left(capsys):
+    trace = Trace("start 1", SimpleNamespace(rows=SimpleNamespace(rows_read=0)), Observers([Printer(1)]))
+
+    def stopped():
+        with trace.within("member 1 of 2"):
+            trace.stage("evidence")(SimpleNamespace(data_loss=0.5, network=None))
+            raise StopFit
+
+    with pytest.raises(StopFit):
+        stopped()
+    assert (trace.part, trace.place) == ("", "evidence")
+    assert capsys.readouterr().out.startswith("start 1, member 1 of 2, evidence: 1 steps")
 
 
 # Stages and courses
