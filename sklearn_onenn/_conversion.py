@@ -101,7 +101,9 @@ class ConversionMixin:
 
         Weights are brought to the form of `coefs_`: units are scaled, flipped and reordered where
         that leaves the function as it is. Attributes that record a fit, such as `loss_`, are
-        missing until ``fit``, which with ``warm_start=True`` starts from these weights. `alpha_` is
+        missing until ``fit``, which with ``warm_start=True`` starts from these weights; intervals and
+        standard deviations need that fit, with ``keep_covariance=True``. `init` is "random" where a
+        tensor start cannot tell units of the activation apart (identity). `alpha_` is
         zero: the penalty of MLPRegressor is none of this package, since it is on weights of columns
         that are not brought to unit scale.
 
@@ -147,10 +149,13 @@ class ConversionMixin:
                 f"Fit it with loss='squared_error'."
             )
         estimator: Callable[..., Self] = cls  # whose parameters are those of the estimator
-        model = estimator(mlp.coefs_[0].shape[1], activation=mlp.activation)
+        activation = get_activation(mlp.activation)
+        # A start that the activation has, for what needs one: a new fit, the certificate.
+        init = "tensor" if activation.properties().rho_positive else "random"
+        model = estimator(mlp.coefs_[0].shape[1], activation=mlp.activation, init=init)
         (W, V), (b, c) = mlp.coefs_, mlp.intercepts_
         network = Network(W, b, V, c.copy())  # of the others the new order makes copies
-        network = canonical(network, get_activation(mlp.activation), fit_intercept=True)
+        network = canonical(network, activation, fit_intercept=True)
         network = network.astype(W.dtype)
         model.coefs_, model.intercepts_ = [network.W, network.V], [network.b, network.c]
         model.k_, model.alpha_ = W.shape[1], 0.0
