@@ -266,10 +266,7 @@ class PredictionMixin:
     def _quantiles(self, X: Any, levels: Sequence[float], asked: str) -> Array:
         """Quantiles of new targets, the last axis along the levels."""
         check_is_fitted(self)
-        predictive, activation = (
-            self._predictive_or_error("an interval"),
-            get_activation(self.activation),
-        )
+        predictive, activation = self._predictive_or_error("intervals"), get_activation(self.activation)
         scores = predictive.quantiles_of_scores(levels)
         if not np.isfinite(scores).all():
             n = predictive.n_scores

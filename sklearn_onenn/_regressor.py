@@ -335,8 +335,10 @@ class OneHiddenLayerRegressor(
             A row of weight w counts as w rows. Rows of weight zero are left out.
         X_val : array-like or CSR array of shape (n_val, n_features), default=None
             Held-out rows. Every stage of the polish ends when the loss there has not fallen for ten
-            steps, and the weights with the lowest loss there are kept.
+            steps, and the weights with the lowest loss there are kept. A Pipeline transforms them
+            where its ``transform_input`` names X_val, else they are taken as they are.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            On the scale of y. TransformedTargetRegressor transforms y alone: give y_val transformed.
         sample_weight_val : array-like of shape (n_val,), default=None
 
         Returns

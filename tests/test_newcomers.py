@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -67,6 +68,25 @@ def test_blocks_are_scored_as_arrays_are(data, model, weighted):
         model.score(blocks, y)
     with pytest.raises(ValueError, match="y must be given"):
         model.score(X)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, blocks: make_pipeline(StandardScaler(), model).fit(blocks),
+        lambda model, blocks: GridSearchCV(model, {"k": [1, 2]}).fit(blocks),
+        lambda model, blocks: cross_val_score(model, blocks),
+        lambda model, blocks: train_test_split(blocks),
+        lambda model, blocks: np.asarray(blocks),
+    ],
+    ids=["pipeline", "search", "cross-validation", "split", "array"],
+)
+def test_blocks_where_arrays_are_needed_are_refused_with_the_remedy(data, model, use):
+    X, y = data
+    with pytest.raises(TypeError, match="X must be an array here, got RowBlocks.*partial_fit.*sample"):
+        use(model, RowBlocks(lambda: [(X, y)]))
+    alone = make_pipeline("passthrough", model).fit(RowBlocks(lambda: [(X, y)]))
+    assert alone.score(RowBlocks(lambda: [(X, y)])) == pytest.approx(model.score(X, y), abs=0.01)
 
 
 def test_displays_name_the_step_of_a_pipeline(data, model):

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -70,6 +70,15 @@ class RowBlocks:
                 )
             X, y, *weight = block
             yield X, y, weight[0] if weight else None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        """Refuse to be an array, as which all but the estimator of this package would read it."""
+        raise TypeError(
+            "X must be an array here, got RowBlocks, which OneHiddenLayerRegressor alone reads, without "
+            "steps before it in a pipeline and without splits. Transform rows where factory makes them, "
+            "by a transformer fitted with partial_fit; for a search over parameters or cross-validation "
+            "take a sample of the rows in memory."
+        )
 
 
 def arrays_of(block: tuple[Any, Any, Any], dtype: DTypeLike) -> tuple[RowMatrix, Array, Array | None]:
