@@ -23,6 +23,15 @@ OF_PARAMETERS = {"set_callbacks", "set_fit_request", "set_predict_request", "set
 OF_DATA = {"MomentSpectrumDisplay", "PhaseTransitionDisplay"}
 
 
+@pytest.fixture(autouse=True)
+def no_figures():
+    """Figures are drawn to no screen, and closed."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("Agg")
+    yield
+    pyplot.close("all")
+
+
 @pytest.fixture(params=["relu", "tanh", "logistic", "identity"])
 def activation(request):
     return request.param
@@ -79,7 +88,6 @@ def test_no_method_and_no_display_is_forgotten(case):
 
 def test_every_method(case):
     mlp, model, X, y = case
-    pytest.importorskip("matplotlib").use("Agg")
     for name, call in {**methods(model, X, y), **drawn(model, X, y)}.items():
         if name == "to_torch" and find_spec("torch") is None:
             with pytest.raises(ImportError, match="pip install torch"):
@@ -124,7 +132,6 @@ def test_fits_from_its_weights_on_have_all_that_was_missing(case):
     lower, upper = model.predict_interval(X)
     assert lower.shape == upper.shape == y.shape
     assert 0.8 < np.mean((lower <= y) & (y <= upper)) <= 1
-    pytest.importorskip("matplotlib").use("Agg")
     displays.LossCurveDisplay.from_estimator(model)
 
 
