@@ -59,13 +59,15 @@ def fit_ensemble(task: PolishTask, *, rival: float = np.inf) -> Solution | None:
                 course = cross_validated_course(task, widths)
                 line, widths = course.line, course.widths
                 task = replace(task, alpha=course.alpha, problem=problem if line is None else line.rest)
-            first, descent_alpha = fit_first_member(task, widths[0], len(widths))
+            with trace.within(f"member 1 of {len(widths)}"):
+                first, descent_alpha = fit_first_member(task, widths[0], len(widths))
             if np.isfinite(rival) and not promised_error(first, task) < rival:
                 return None
             members, task = [replace(first, evaluation=None)], replace(task, alpha=first.alpha)
-            for width in widths[1:]:
+            for number, width in enumerate(widths[1:], 2):
                 trace.best = None  # the best network on held-out rows is one of each member
-                member = fit_member(task, width, len(widths), descent_alpha=descent_alpha)
+                with trace.within(f"member {number} of {len(widths)}"):
+                    member = fit_member(task, width, len(widths), descent_alpha=descent_alpha)
                 members.append(replace(member, evaluation=None))
             ends = [(member.network, member.data_loss) for member in members]
         except StopFit:  # raised again by the next step, which is the mean of what there is

@@ -357,3 +357,12 @@ def test_the_last_gain_is_that_of_ten_steps():
     end = Solution(random_network(2, 1), losses[-1], losses[-1], 0.0, "max_iter", losses=losses)
     assert last_gain(end) == pytest.approx(0.1)
     assert last_gain(replace(end, losses=losses[:3])) == np.inf
+
+
+def test_lines_name_the_members(capsys):
+    X = np.random.default_rng(0).uniform(-1, 1, (60, 3))
+    OneHiddenLayerRegressor(k=50, verbose=1, random_state=0).fit(X, np.abs(X[:, 0]))
+    printed = capsys.readouterr().out
+    assert "member 1 of 2, " in printed
+    assert "member 2 of 2, polish: " in printed
+    assert ", ensemble mean: " in printed
