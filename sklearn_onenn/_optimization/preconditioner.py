@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike
 from scipy.linalg import eigh, eigvalsh, qr, solve_triangular
 from scipy.linalg.lapack import dpotri, dpotrs
 
-from .._data.blocks import Block, transposed_product, weighted
+from .._data.blocks import Block, by_columns, transposed_product, weighted
 from .._data.floating_point import EPSILON, TINY, jittered_cholesky
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Linearization, Network, linearize
@@ -132,15 +132,17 @@ class Preconditioner(Curvature):
     def left_out_error(self, counts: float, least_left: float) -> float:
         evaluation, rows = self.evaluation, self.evaluation.problem.rows
         dtype = type_of_sums(evaluation.problem)
-        factor = jittered_cholesky(self.M, 0.0).astype(dtype)
-        n, m = rows.weight_sum, rows.n_outputs
+        factor = jittered_cholesky(self.M, 0.0)
+        inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
+        inverse, n, m = inverse.astype(dtype), rows.weight_sum, rows.n_outputs
 
         def squares(block: Block) -> np.float64:
             linearization = linearized(evaluation, block, True)
             z, total = evaluation.problem.coordinates.whiten(block.X).astype(dtype), 0.0
             for output in range(m):
                 q = jacobian_rows(evaluation, linearization, z, output)[0]
-                share = (solve_triangular(factor, q.T, lower=True, check_finite=False) ** 2).sum(axis=0)
+                own = inverse[:, own_columns(self.shape, z.shape[1], output)]
+                share = (by_columns(q, own.T) ** 2).sum(axis=1)
                 left = np.maximum(1 - counts * weighted(share[:, None], block.weight) / n, least_left)
                 total = total + weighted((linearization.R[:, [output]] / left) ** 2, block.weight).sum()
             return np.float64(total)
@@ -247,23 +249,24 @@ def normal_matrices(evaluation: Evaluation, basis: Array) -> tuple[Array, Array,
     # Single precision is enough for conjugate gradients, and half the work.
     dtype = type_of_sums(problem) if exact else np.float32
 
-    def sums(block: Block) -> tuple[Array | float, Array | float]:
+    def sums(block: Block) -> tuple[Array, Array]:
         linearization = linearized(evaluation, block, all_rows)
         u = (block.X @ project + shift).astype(dtype)
-        C: Array | float = 0.0
-        M: Array | float = 0.0
+        C, M = np.zeros((k, k), dtype), np.zeros((n_columns, n_columns), dtype)
         for output in range(m):
             q, slopes = (
                 sqrt_weighted(part, block.weight)
                 for part in jacobian_rows(evaluation, linearization, u, output)
             )
-            M, C = M + transposed_product(q, q), C + transposed_product(slopes, slopes)
+            own = own_columns(network, s, output)
+            M[np.ix_(own, own)] += transposed_product(q, q)
+            C += transposed_product(slopes, slopes)
         return C, M
 
     C, M = rows.sum(sums)
     if not exact:
         M.flat[:: n_columns + 1] *= 1 + SINGLE_JITTER
-    return C / rows.weight_sum, M / rows.weight_sum, exact
+    return C.astype(float) / rows.weight_sum, M / rows.weight_sum, exact
 
 
 def sqrt_weighted(array: Array, weight: Array | None) -> Array:
@@ -290,18 +293,26 @@ def linearized(evaluation: Evaluation, block: Block, is_of_problem: bool) -> Lin
 def jacobian_rows(
     evaluation: Evaluation, linearization: Linearization, u: Array, output: int
 ) -> tuple[Array, Array]:
-    """q of an output (m, p) and its slopes (m, k), from coordinates u (m, s) on the subspace.
+    """q of an output (m, p) by its own weights and its slopes (m, k), from coordinates u (m, s).
 
-    The m rows are those of a block.
+    The m rows are those of a block, the weights those of :func:`own_columns`.
     """
-    (k, m), (n, s) = evaluation.network.V.shape, u.shape
-    W_end, V_start, V_end = s * k, (s + 1) * k, (s + 1) * k + k * m
+    k, (n, s) = len(evaluation.network.b), u.shape
+    W_end, V_start, V_end = s * k, (s + 1) * k, (s + 2) * k
     free = float(evaluation.problem.fit_intercept)
     slopes = linearization.D * evaluation.input_weights.V[:, output]
     slopes = slopes.astype(u.dtype, order="C")  # as q is
-    q = np.zeros((n, V_end + m), u.dtype)
+    q = np.empty((n, V_end + 1), u.dtype)
     np.multiply(u[:, :, None], slopes[:, None, :], out=q[:, :W_end].reshape(n, s, k))
     q[:, W_end:V_start] = free * slopes
-    q[:, V_start + output : V_end : m] = linearization.Phi
-    q[:, V_end + output] = free
+    q[:, V_start:V_end] = linearization.Phi
+    q[:, V_end] = free
     return q, slopes
+
+
+def own_columns(network: Network, s: int, output: int) -> Array:
+    """Places of the weights that an output depends on: W with s rows, b, and its column of V and c."""
+    k, m = network.V.shape
+    shared = (s + 1) * k
+    own = shared + output + m * np.arange(k + 1)
+    return np.concatenate([np.arange(shared), own])
