@@ -187,7 +187,8 @@ def test_penalty_across_the_subspace_is_that_of_each_direction(monkeypatch, acti
     across = np.trace(np.linalg.solve(data + ridge, data))
     fixed = 0 if fit_intercept else k + len(network.c)
     rest = len(M) - fixed - np.trace(np.linalg.pinv(M, hermitian=True) @ ridge_M)
-    assert preconditioner.effective_dof() == pytest.approx(across + rest, rel=1e-6)
+    # M is summed in single precision: a pseudoinverse sees rounding as rank.
+    assert preconditioner.effective_dof() == pytest.approx(across + rest, rel=1e-5)
 
 
 # Steps
