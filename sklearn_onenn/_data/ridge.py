@@ -10,7 +10,7 @@ from .floating_point import EPSILON
 from .rows import ArrayRows
 
 # Penalties that are tried, as shares of the largest eigenvalue.
-PENALTIES = np.logspace(-9, 1, 21)
+PENALTIES = np.logspace(-9, 3, 25)
 
 
 @dataclass(frozen=True)

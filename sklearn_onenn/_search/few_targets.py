@@ -17,6 +17,10 @@ from .stages import PolishTask
 # fit more of the noise than of what bends (``doc/benchmarks/few_rows.md``).
 LINE_FACTOR = 10.0
 
+# Units without a line must promise an error of less than this share of that beside one: folds of so few
+# rows say no more.
+PLAIN = 0.9
+
 
 @dataclass(frozen=True)
 class Course:
@@ -87,4 +91,5 @@ def cross_validated_course(task: PolishTask, widths: list[int]) -> Course:
         line = fit_line(problem)
         if line is not None:
             courses.append(Course(LINE_FACTOR * factor, line, beside_line))
-    return min(courses, key=lambda course: course.error(task, folds))
+    errors = [course.error(task, folds) * (PLAIN if course.line else 1.0) for course in courses]
+    return courses[int(np.argmin(errors))]
