@@ -49,6 +49,7 @@ autodoc_default_options = {
     "members": True,
     "exclude-members": "get_metadata_routing, set_fit_request, set_score_request, set_predict_request",
 }
+toc_object_entries_show_parents = "hide"  # short names in "On this page"
 autodoc_typehints = "none"  # docstrings name the types, in words
 autosummary_generate = True
 numpydoc_show_class_members = False
