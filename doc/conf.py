@@ -119,3 +119,15 @@ html_sidebars = {
     "contributing": [],
     "changelog": [],
 }
+
+
+def defined_in(app, module, name):
+    """Where a name stands that is known by the path of the package, for the link to its source."""
+    member = getattr(sklearn_onenn, name, None)
+    if module == "sklearn_onenn" and member is not None:
+        return getattr(member, "__globals__", member.__init__.__globals__)["__name__"]
+    return None
+
+
+def setup(app):
+    app.connect("viewcode-follow-imported", defined_in)
