@@ -49,6 +49,7 @@ autodoc_default_options = {
     "members": True,
     "exclude-members": "get_metadata_routing, set_fit_request, set_score_request, set_predict_request",
 }
+toc_object_entries_show_parents = "hide"  # short names in "On this page"
 autodoc_typehints = "none"  # docstrings name the types, in words
 autosummary_generate = True
 numpydoc_show_class_members = False
@@ -118,3 +119,15 @@ html_sidebars = {
     "contributing": [],
     "changelog": [],
 }
+
+
+def defined_in(app, module, name):
+    """Where a name stands that is known by the path of the package, for the link to its source."""
+    member = getattr(sklearn_onenn, name, None)
+    if module == "sklearn_onenn" and member is not None:
+        return getattr(member, "__globals__", member.__init__.__globals__)["__name__"]
+    return None
+
+
+def setup(app):
+    app.connect("viewcode-follow-imported", defined_in)

@@ -47,9 +47,9 @@ for k, model, certificate in zip(widths, models, certificates, strict=True):
 # its weights, which should be below its dashed line, and that of the unit which matters least, which
 # should be above its own. Both hold for the planted width alone.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained")
 left.plot(widths, [model.score(X, y) for model in models], "o-")
-left.set(xlabel="units k", ylabel="R2", title="The fit alone", xticks=widths)
+left.set(xlabel="units k", ylabel="R2", title="R2 rises with every unit", xticks=widths)
 right.axvspan(K_PLANTED - 0.25, K_PLANTED + 0.25, color="tab:green", alpha=0.15, label="planted")
 for name, label in (
     ("no further unit", "a further unit"),
@@ -59,8 +59,8 @@ for name, label in (
     (curve,) = right.plot(widths, [check.value for check in checks], "o-", label=label)
     right.axhline(checks[0].limit, color=curve.get_color(), linestyle="--", linewidth=1)
 right.set(
-    xlabel="units k", ylabel="2 log-likelihood / weights", title="What its certificate tests",
-    xticks=widths, yscale="log",
+    xlabel="units k", ylabel="2 log-likelihood / weights", title="The certificate singles out three",
+    xticks=widths, yscale="log", ylim=(1, 2000),
 )  # fmt: skip
 right.legend()
 

@@ -132,6 +132,7 @@ for (name, runs), (color, line, width) in zip(arms.items(), styles, strict=True)
         label = name if number == 0 else None
         axes.semilogy(losses, line, color=color, linewidth=width, alpha=0.8, label=label)
 axes.set(xlabel="iteration", ylabel="objective (half mean squared residual)", ylim=(1e-16, 1e3))
+axes.set_title("Random signs of v: descent gets stuck. Tensor start: it arrives")
 axes.legend(loc="lower left")
 
 plt.show()

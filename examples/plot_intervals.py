@@ -74,10 +74,10 @@ for name, intervals in (("one fit", model.predict_interval), ("held out", of_spl
 
 # %%
 
-figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(7.5, 3.8), sharey=True, layout="constrained")
 for axis, title, predict, intervals in (
-    (axes[0], "One fit: predict_interval", model.predict, model.predict_interval),
-    (axes[1], "A quarter held out: split conformal", split.predict_interval, of_split),
+    (axes[0], "One fit: widths follow the noise", model.predict, model.predict_interval),
+    (axes[1], "Split conformal: one width for all", split.predict_interval, of_split),
 ):
     lower, upper = intervals(grid)
     middle = predict(grid)
@@ -86,7 +86,8 @@ for axis, title, predict, intervals in (
     axis.plot(grid[:, 0], middle, color="tab:blue", label="fit")
     axis.fill_between(grid[:, 0], lower, upper, color="tab:blue", alpha=0.2, label="90 % of new points")
     axis.axvspan(0, 1, color="0.95", zorder=0)
-    axis.set(xlabel="x", title=title, ylim=(-3.2, 3.2))
+    axis.set(xlabel="x", ylim=(-3.2, 3.2))
+    axis.set_title(title, fontsize=11)
 axes[0].set_ylabel("y")
 axes[0].legend(loc="lower left")
 

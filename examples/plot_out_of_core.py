@@ -60,13 +60,13 @@ folder.cleanup()
 # The error falls with the root of the number of rows. The memory is that of the largest sample, which is
 # bounded (256 MiB), and of one block.
 rows = np.array(used) * rows_per_file
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained")
 left.loglog(rows, errors, "o-", label="fit")
 left.loglog(rows, errors[-1] * np.sqrt(rows[-1] / rows), "k--", label="1 / root of the rows")
 left.set(xlabel="rows", ylabel="error of the weights", title="More rows, smaller error")
 left.legend()
 right.semilogx(rows, peaks, "o-", label="peak memory of the fit")
 right.semilogx(rows, rows * d * 4 / 1e6, color="0.6", label="X as an array")
-right.set(xlabel="rows", ylabel="MB", title="Memory", ylim=(0, None))
+right.set(xlabel="rows", ylabel="MB", title="Memory stays bounded", ylim=(0, None))
 right.legend()
 plt.show()

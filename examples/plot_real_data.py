@@ -138,7 +138,7 @@ print("\n".join(lines))
 # standard deviation over the folds, much of which is common to the models.
 
 colors = ["0.75", "0.55", "tab:orange", "tab:blue", "tab:green"]
-figure, panels = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+figure, panels = plt.subplots(3, 1, figsize=(7, 7.5), layout="constrained")
 for axes, data_set in zip(panels, data_sets, strict=True):
     names = [name for key, name in R2 if key == data_set]
     means = np.array([R2[data_set, name].mean() for name in names])

@@ -4,7 +4,7 @@ Gradient descent on fresh rows
 
 The theorem of the paper (arXiv:1706.03175, Theorem 4.4) is about descent that sees every row once: each
 step takes a new part of the data, and the error falls by the same factor at every step, down to
-nothing. Here 2000 steps take 200 fresh rows each, and you will see the line that the theorem
+nothing. Here 1600 steps take 250 fresh rows each, and you will see the line that the theorem
 promises, with the slope that the curvature of the loss at the truth predicts.
 """
 
@@ -16,9 +16,9 @@ from sklearn_onenn.datasets import make_one_hidden_layer
 from sklearn_onenn.metrics import recovery_error
 
 # %%
-# Rows for 2000 parts of 200 (four rows for each of the 50 weights, the size that the estimator takes),
+# Rows for 1600 parts of 250 (five rows for each of the 50 weights, the size that the estimator takes),
 # and a part of their own for the initialization, which is split in three.
-d, k, step, part, n_parts = 10, 5, 0.02, 200, 2000
+d, k, step, part, n_parts = 10, 5, 0.02, 250, 1600
 activation = "squared_relu"
 n_init = 30000
 X, y, teacher = make_one_hidden_layer(
@@ -82,9 +82,9 @@ axis.semilogy(
     label="predicted rate",
 )
 axis.set(
-    xlabel="step, each on 200 fresh rows",
+    xlabel="step, each on 250 fresh rows",
     ylabel="error",
-    title="Resampled descent: the error falls on a line",
+    title="The error falls on a line, about as fast as predicted",
 )
 axis.legend()
 plt.show()

@@ -11,8 +11,27 @@ What to take away: training from the tensor start ends at the planted network to
 float32 has. From random starts it mostly ends in a poor optimum, and where it does not, it is far from
 done after as many steps. The start costs a small part of the time of one training.
 
-This example needs PyTorch: ``pip install torch``.
+This example needs PyTorch: ``pip install torch``. This site is built without it, so here is what the
+script printed and drew with torch 2.13.0 on two cores that did other work as well:
+
+.. code-block:: none
+
+   tensor initialization: 0.04 s
+   one training of 1000 steps: 17.94 s
+   start     at step 0 at the end
+   tensor      6.7e-03    1.6e-14
+   random      2.2e+00    5.9e-02
+   random      3.0e+00    2.7e-02
+   random      1.4e+00    2.4e-02
+   random      1.7e+00    1.3e-05
+
+.. image:: /figures/start_torch.png
+   :alt: Variance left on fresh rows by steps of Adam: from the tensor start it falls to 1e-14 within 300
+         steps, from four random starts it stays above 1e-5.
+
 """
+
+# sphinx_gallery_thumbnail_path = 'figures/start_torch.png'
 
 import time
 
@@ -107,7 +126,11 @@ for number, curve in enumerate(random_curves):
     label = "PyTorch's random start, four seeds" if number == 0 else None
     axes.semilogy(curve, color="tab:red", alpha=0.7, label=label)
 axes.semilogy(tensor_curve, color="tab:blue", linewidth=2, label="tensor initialization")
-axes.set(xlabel="step of Adam", ylabel="share of variance left on fresh rows")
+axes.set(
+    xlabel="step of Adam",
+    ylabel="share of variance left on fresh rows",
+    title="From the tensor start Adam finds the planted network",
+)
 axes.legend()
 
 plt.show()

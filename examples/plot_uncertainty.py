@@ -64,7 +64,7 @@ print(f"{inside.sum()} of {inside.size} intervals at 95 % hold the planted weigh
 
 # %%
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 4), layout="constrained")
 left.plot(x, y, ".", color="0.75", markersize=4, label="rows")
 left.plot(grid, curve(grid), "k--", linewidth=1, label="planted")
 left.plot(grid, mean, color="tab:blue", label="fit")

@@ -15,7 +15,7 @@ DOC = ROOT / "doc"
 PACKAGE = ROOT / "sklearn_onenn"
 PAGES = {
     path.relative_to(DOC).with_suffix("").as_posix(): path
-    for folder in (DOC, DOC / "user_guide")
+    for folder in (DOC, DOC / "user_guide", DOC / "api")
     for path in sorted(folder.glob("*.rst"))
 }
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -126,9 +126,14 @@ def test_benchmarks_page_lists_every_benchmark():
     assert sorted(listed) == sorted(path.stem for path in (DOC / "benchmarks").glob("*.md"))
 
 
-def test_api_page_lists_every_public_object():
-    listed = re.findall(r"^   ([\w.]+)$", PAGES["api"].read_text(), flags=re.MULTILINE)
+def test_api_pages_list_every_public_object():
+    pages = {name: path.read_text() for name, path in PAGES.items() if name.startswith("api/")}
+    assert set(re.findall(r"^   (api/\w+)$", PAGES["api"].read_text(), flags=re.MULTILINE)) == set(pages)
+    listed = [
+        name for text in pages.values() for name in re.findall(r"^   (\w[\w.]+)$", text, re.MULTILINE)
+    ]
     public = {name.removeprefix("sklearn_onenn.") for name in public_objects()}
+    assert len(listed) == len(set(listed))
     assert set(listed) - {"activations.ACTIVATIONS"} == public
 
 
