@@ -123,10 +123,9 @@ html_sidebars = {
 
 def defined_in(app, module, name):
     """Where a name stands that is known by the path of the package, for the link to its source."""
-    member = getattr(sklearn_onenn, name, None)
-    if module == "sklearn_onenn" and member is not None:
-        return getattr(member, "__globals__", member.__init__.__globals__)["__name__"]
-    return None
+    member = getattr(sklearn_onenn, name.split(".")[0], None)
+    function = member.__init__ if isinstance(member, type) else member
+    return getattr(function, "__globals__", {}).get("__name__") if module == "sklearn_onenn" else None
 
 
 def setup(app):
