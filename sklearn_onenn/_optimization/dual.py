@@ -32,10 +32,10 @@ from .preconditioner import SOLVE_STEPS, Preconditioner
 
 def curvature_at(evaluation: Evaluation) -> Curvature:
     """The matrix of a step: by targets where these are few, by weights otherwise."""
-    return DualMatrix(evaluation) if has_few_targets(evaluation) else Preconditioner(evaluation)
+    return DualMatrix(evaluation) if pays_by_targets(evaluation) else Preconditioner(evaluation)
 
 
-def has_few_targets(evaluation: Evaluation) -> bool:
+def pays_by_targets(evaluation: Evaluation) -> bool:
     """Whether the matrix by targets costs less than the conjugate gradients that it replaces."""
     problem, W = evaluation.problem, evaluation.network.W
     if problem.alpha == 0 or not isinstance(problem.rows, ArrayRows):

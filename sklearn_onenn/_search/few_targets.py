@@ -92,4 +92,4 @@ def cross_validated_course(task: PolishTask, widths: list[int]) -> Course:
         if line is not None:
             courses.append(Course(LINE_FACTOR * factor, line, beside_line))
     errors = [course.error(task, folds) * (PLAIN if course.line else 1.0) for course in courses]
-    return courses[int(np.argmin(errors))]
+    return courses[int(np.argmin(np.nan_to_num(errors, nan=np.inf)))]

@@ -447,7 +447,7 @@ def test_starts_are_compared_at_the_screening_tolerance(tol):
 
 def test_equations_that_are_solved_roughly_take_fewer_products(monkeypatch):
     """One step of each stage, where the preconditioner is not the matrix itself."""
-    monkeypatch.setattr("sklearn_onenn._optimization.dual.has_few_targets", lambda evaluation: False)
+    monkeypatch.setattr("sklearn_onenn._optimization.dual.pays_by_targets", lambda evaluation: False)
     problem = gaussian_problem(random_network(80, 9), 200, Tanh(), noise=0.3)
     rows_read = []
     for solve_tol in (0.9, 0.1, 1e-3):
