@@ -84,7 +84,7 @@ class FitTask:
         """One step was taken; returns whether a callback asks for the end."""
         if not self._observes:
             return False
-        task = self._starts[trace].subcontext(task_name=trace.place)
+        task = self._starts[trace].subcontext(task_name=trace.stage_name)
         # Steps are heard of when they are over.
         task.call_on_fit_task_begin(**self._about)
         assert trace.network is not None

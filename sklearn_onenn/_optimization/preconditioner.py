@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.linalg import eigh, eigvalsh, qr, solve_triangular
-from scipy.linalg.lapack import dpotri, dpotrs
+from scipy.linalg.lapack import dpotri, dpotrs, dtrtri
 
-from .._data.blocks import Block, by_columns, transposed_product, weighted
+from .._data.blocks import Block, transposed_product, weighted
 from .._data.floating_point import EPSILON, TINY, jittered_cholesky
 from .._network.loss import Evaluation, SquaredLoss
 from .._network.network import Linearization, Network, linearize
@@ -132,17 +132,21 @@ class Preconditioner(Curvature):
     def left_out_error(self, counts: float, least_left: float) -> float:
         evaluation, rows = self.evaluation, self.evaluation.problem.rows
         dtype = type_of_sums(evaluation.problem)
-        factor = jittered_cholesky(self.M, 0.0)
-        inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
-        inverse, n, m = inverse.astype(dtype), rows.weight_sum, rows.n_outputs
+        factor = jittered_cholesky(self.M, 0.0).astype(dtype)
+        n, m = rows.weight_sum, rows.n_outputs
+        # Of several outputs each has some of the weights: the inverse of the factor, once, is less work.
+        inverse = np.tril(dtrtri(factor, lower=1)[0]) if m > 1 else None
 
         def squares(block: Block) -> np.float64:
             linearization = linearized(evaluation, block, True)
             z, total = evaluation.problem.coordinates.whiten(block.X).astype(dtype), 0.0
             for output in range(m):
                 q = jacobian_rows(evaluation, linearization, z, output)[0]
-                own = inverse[:, own_columns(self.shape, z.shape[1], output)]
-                share = (by_columns(q, own.T) ** 2).sum(axis=1)
+                if inverse is None:
+                    root = solve_triangular(factor, q.T, lower=True, check_finite=False)
+                else:
+                    root = inverse[:, own_columns(self.shape, z.shape[1], output)] @ q.T
+                share = (root**2).sum(axis=0)
                 left = np.maximum(1 - counts * weighted(share[:, None], block.weight) / n, least_left)
                 total = total + weighted((linearization.R[:, [output]] / left) ** 2, block.weight).sum()
             return np.float64(total)
@@ -252,7 +256,8 @@ def normal_matrices(evaluation: Evaluation, basis: Array) -> tuple[Array, Array,
     def sums(block: Block) -> tuple[Array, Array]:
         linearization = linearized(evaluation, block, all_rows)
         u = (block.X @ project + shift).astype(dtype)
-        C, M = np.zeros((k, k), dtype), np.zeros((n_columns, n_columns), dtype)
+        of_sums = np.result_type(dtype, *([] if block.weight is None else [block.weight]))
+        C, M = np.zeros((k, k), of_sums), np.zeros((n_columns, n_columns), of_sums)
         for output in range(m):
             q, slopes = (
                 sqrt_weighted(part, block.weight)
