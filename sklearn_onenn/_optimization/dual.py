@@ -214,7 +214,8 @@ class TargetFactor:
         if U.shape[1] == 0:
             return cls(factor, U, U, np.zeros((0, 0)))
         solved = dpotrs(factor, U, lower=1)[0]
-        return cls(factor, U, solved, jittered_cholesky(U.T @ solved, damping))
+        # Biases of dead units have no derivatives: a pivot that is not zero, and moves no other.
+        return cls(factor, U, solved, jittered_cholesky(U.T @ solved, damping + np.sqrt(TINY)))
 
     def solve(self, targets: Array, intercepts: Array) -> tuple[Array, Array]:
         """K^{-1} (J B^{-1} g + U t) and t, from J B^{-1} g and h of the head of this file."""

@@ -132,7 +132,9 @@ class Preconditioner(Curvature):
     def left_out_error(self, counts: float, least_left: float) -> float:
         evaluation, rows = self.evaluation, self.evaluation.problem.rows
         dtype = type_of_sums(evaluation.problem)
-        factor = jittered_cholesky(self.M, 0.0).astype(dtype)
+        factor = jittered_cholesky(self.M, 0.0)
+        if factor.diagonal().min() > np.finfo(dtype).tiny:  # as it is not where units are dead
+            factor = factor.astype(dtype)
         n, m = rows.weight_sum, rows.n_outputs
         # Of several outputs each has some of the weights: the inverse of the factor, once, is less work.
         inverse = np.tril(dtrtri(factor, lower=1)[0]) if m > 1 else None

@@ -10,10 +10,11 @@ from test_gauss_newton import dense, free, use_preconditioner
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
+from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization.dual import DualMatrix, curvature_at, root_weights
 from sklearn_onenn._optimization.gauss_newton import Stopping, gauss_newton
 from sklearn_onenn._optimization.preconditioner import Preconditioner
-from sklearn_onenn.activations import Identity, Tanh
+from sklearn_onenn.activations import Identity, ReLU, Tanh
 
 CASES = {
     "plain": {},
@@ -127,6 +128,19 @@ def test_both_lead_to_the_same_minimum(monkeypatch, case):
     assert end.reason == "converged"
     assert problem.evaluate(near).loss > 1.001 * least.objective
     assert end.objective == pytest.approx(least.objective, rel=1e-8)
+
+
+@pytest.mark.parametrize("n_dead", [1, 3])
+def test_dead_units_have_no_leverage(n_dead):
+    """Units that no row wakes."""
+    problem, network = wide_problem(ReLU(), alpha=0.5)
+    b = network.b.copy()
+    b[:n_dead] = -1e3
+    dual = DualMatrix(problem.evaluate(network._replace(b=b)))
+    others = Network(network.W[:, n_dead:], b[n_dead:], network.V[n_dead:], network.c)
+    expected = DualMatrix(problem.evaluate(others)).leverages
+    assert_allclose(dual.leverages, expected, atol=1e-10)
+    assert np.isfinite(dual.solver(0.1)(np.ones(len(network.pack())))).all()
 
 
 def test_numbers_beyond_range_give_no_step():

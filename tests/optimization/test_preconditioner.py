@@ -9,7 +9,20 @@ from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization.gauss_newton import gauss_newton
 from sklearn_onenn._optimization.preconditioner import Preconditioner
-from sklearn_onenn.activations import Square
+from sklearn_onenn.activations import ReLU, Square
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dead_units_have_no_leverage(dtype):
+    """Their biases have no curvature: a pivot that is smaller than a number in single precision."""
+    X = np.random.RandomState(0).standard_normal((30, 2)).astype(dtype)
+    y = X[:, :1] ** 2
+    network = Network(np.ones((2, 1)), np.full(1, -1e3), np.ones((1, 1)), np.zeros(1))
+    problem = SquaredLoss(ArrayRows(X, y), ReLU(), identity_coordinates(2), alpha=1.0)
+    preconditioner = Preconditioner(problem.evaluate(network))
+    assert preconditioner.exact
+    expected = np.mean(y**2) / (1 - 1.4 / 30) ** 2  # the intercept alone has a share
+    assert preconditioner.left_out_error(1.4, 0.3) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
