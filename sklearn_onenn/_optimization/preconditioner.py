@@ -99,7 +99,7 @@ class Preconditioner(Curvature):
     def _ridge_along(self) -> Array | float:
         """The share of the penalty in M."""
         k, m = self.shape.V.shape
-        if not self.ridges.any():
+        if self.strength == 0:
             return 0.0
         s = self.basis.shape[1]
         ridge = np.zeros(((s + 1) * k + (k + 1) * m,) * 2)
@@ -132,9 +132,7 @@ class Preconditioner(Curvature):
     def left_out_error(self, counts: float, least_left: float) -> float:
         evaluation, rows = self.evaluation, self.evaluation.problem.rows
         dtype = type_of_sums(evaluation.problem)
-        factor = jittered_cholesky(self.M, 0.0)
-        if factor.diagonal().min() > np.finfo(dtype).tiny:  # as it is not where units are dead
-            factor = factor.astype(dtype)
+        factor = jittered_cholesky(self.M, 0.0).astype(dtype)
         n, m = rows.weight_sum, rows.n_outputs
         # Of several outputs each has some of the weights: the inverse of the factor, once, is less work.
         inverse = np.tril(dtrtri(factor, lower=1)[0]) if m > 1 else None
@@ -181,7 +179,7 @@ class Preconditioner(Curvature):
 
     def _solver_across(self, damping: float) -> Callable[[Array], Array]:
         """Solver of C and the damping on weights (r, k), each direction with its own penalty."""
-        if not self.ridges.any():
+        if self.strength == 0:
             solve = jittered_solver(self.data_C, damping * self.units)
             return lambda right: solve(right.T).T
         matrix = self.data_C + np.diag(damping * self.units)

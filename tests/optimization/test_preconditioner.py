@@ -5,6 +5,7 @@ import pytest
 
 from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows, block_threads
+from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network.loss import SquaredLoss
 from sklearn_onenn._network.network import Network
 from sklearn_onenn._optimization.gauss_newton import gauss_newton
@@ -13,16 +14,18 @@ from sklearn_onenn.activations import ReLU, Square
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_dead_units_have_no_leverage(dtype):
-    """Their biases have no curvature: a pivot that is smaller than a number in single precision."""
-    X = np.random.RandomState(0).standard_normal((30, 2)).astype(dtype)
-    y = X[:, :1] ** 2
-    network = Network(np.ones((2, 1)), np.full(1, -1e3), np.ones((1, 1)), np.zeros(1))
-    problem = SquaredLoss(ArrayRows(X, y), ReLU(), identity_coordinates(2), alpha=1.0)
+def test_rows_that_do_not_vary_have_the_penalty_of_the_outputs(dtype):
+    """Of W there are no weights, and units that are zero have no derivatives."""
+    y = np.arange(6.0, dtype=dtype)[:, None]
+    rows = ArrayRows(np.zeros((6, 1), dtype), y)
+    coordinates = whitening(rows, center=False)
+    assert coordinates.rank == 0
+    network = Network(np.zeros((0, 2)), np.zeros(2), np.ones((2, 1)), np.zeros(1))
+    problem = SquaredLoss(rows, ReLU(), coordinates, fit_intercept=False, alpha=3.0)
     preconditioner = Preconditioner(problem.evaluate(network))
-    assert preconditioner.exact
-    expected = np.mean(y**2) / (1 - 1.4 / 30) ** 2  # the intercept alone has a share
-    assert preconditioner.left_out_error(1.4, 0.3) == pytest.approx(expected, rel=1e-6)
+    outputs = network.unpack(preconditioner.ridge_M.diagonal()).V
+    np.testing.assert_allclose(outputs, 3.0 / 6)
+    assert preconditioner.left_out_error(1.4, 0.3) == pytest.approx(np.mean(y**2), rel=1e-6)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
