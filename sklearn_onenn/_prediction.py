@@ -18,7 +18,6 @@ from ._inference.covariance import size_error, standard_errors, weight_covarianc
 from ._inference.predictive import Predictive, fit_predictive, reported_members
 from ._network.loss import SquaredLoss
 from ._network.network import Network, forward
-from ._network.symmetries import of_inputs
 from ._search.one_start import FitOptions, StartResult
 from ._typing import Array
 from ._validation import ROWS, refuse_beside_blocks, refuse_lazy
@@ -337,8 +336,7 @@ class PredictionMixin:
             problem = problem.replace(line.left_out(problem.array_rows))
         covariances = [weight_covariance(problem, member, targets) for member in members]
         predictive = fit_predictive(
-            fit.counted, covariances, members, shares, network, targets,
-            line=None if line is None else of_inputs(line.network, problem, targets),
+            fit.counted, covariances, members, shares, network, targets, line=line,
             held_out=None if fit.held_out is None else fit.held_out.in_memory(),
         )  # fmt: skip
         self._predictive = predictive.state()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 
 from .._typing import Array
 from .blocks import weighted
@@ -11,6 +12,9 @@ from .rows import ArrayRows
 
 # Penalties that are tried, as shares of the largest eigenvalue.
 PENALTIES = np.logspace(-9, 3, 25)
+
+# Eigenvalues below this share of the largest say nothing.
+SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,15 @@ class Ridge:
     solution : array of shape (n, m)
         S, by which the line has the weights C^T S on the columns of C: see :func:`ridge`.
     intercept : array of shape (m,)
+        Of the columns about their mean.
+    penalty : float
     """
 
     error: float
     left_out: Array
     solution: Array
     intercept: Array
+    penalty: float
 
 
 def root_shares(rows: ArrayRows) -> Array:
@@ -39,6 +46,15 @@ def root_shares(rows: ArrayRows) -> Array:
     share = weighted(np.full((rows.n_rows, 1), 1 / rows.weight_sum), rows.weight)
     root: Array = np.sqrt(share)
     return root
+
+
+def left_vectors(C: Array) -> tuple[Array, Array]:
+    """Eigenvalues (r,) and eigenvectors (n, r) of C C^T, for C (n, c), without those that vanish."""
+    n, c = C.shape
+    values, vectors = eigh(C @ C.T if n <= c else C.T @ C)
+    keep = values > SMALLEST * max(values[-1], 0.0)
+    values, vectors = values[keep], vectors[:, keep]
+    return values, vectors if n <= c else C @ vectors / np.sqrt(values)
 
 
 def ridge(rows: ArrayRows, eigenvalues: Array, U: Array, *, center: bool) -> Ridge:
@@ -56,7 +72,7 @@ def ridge(rows: ArrayRows, eigenvalues: Array, U: Array, *, center: bool) -> Rid
     mean = root.T @ (root * rows.y) if center else np.zeros((1, rows.n_outputs))
     y = root * (rows.y - mean)
     along, own = U.T @ y, root**2 if center else 0.0
-    best = Ridge(np.inf, rows.y - mean, np.zeros_like(y), mean[0])
+    best = Ridge(np.inf, rows.y - mean, np.zeros_like(y), mean[0], np.inf)
     for penalty in PENALTIES * eigenvalues.max(initial=0.0):
         kept = eigenvalues / (eigenvalues + penalty)
         left = np.maximum(1 - (U**2 @ kept)[:, None] - own, EPSILON)
@@ -64,5 +80,6 @@ def ridge(rows: ArrayRows, eigenvalues: Array, U: Array, *, center: bool) -> Rid
         error = float((errors**2).sum())
         if error < best.error:
             left_out = errors / np.where(root > 0, root, 1.0)
-            best = Ridge(error, left_out, U @ (along / (eigenvalues + penalty)[:, None]), mean[0])
+            solution = U @ (along / (eigenvalues + penalty)[:, None])
+            best = Ridge(error, left_out, solution, mean[0], float(penalty))
     return best

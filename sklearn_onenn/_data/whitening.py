@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from .._typing import Array
 from .blocks import BLOCK_BYTES, MIN_BLOCK_ROWS, Block, dense, transposed_product, weighted
 from .coordinates import Coordinates, DiagonalCoordinates, WhiteCoordinates
-from .ridge import ridge, root_shares
+from .ridge import left_vectors, ridge
 from .rows import ArrayRows, Rows
 from .rules import DATA, DataRules
 
@@ -92,7 +92,7 @@ def few_rows_components(rows: Rows, center: bool, common_scale: bool) -> Compone
 
 
 class FewRows:
-    """Fewer rows than columns, read by blocks of columns.
+    """Rows that are few for their columns, read by blocks of columns.
 
     Parameters
     ----------
@@ -139,7 +139,10 @@ class FewRows:
 
     def components(self, scale: Array) -> tuple[Array, Array]:
         """Eigenvalues (r,) and eigenvectors (n, r) of the products of the rows at these scales."""
-        product = np.zeros((self.rows.n_rows,) * 2)
+        n, d = self._X.shape
+        if n >= d:
+            return left_vectors(np.concatenate([C for _, C in self.at_scale(scale)], axis=1))
+        product = np.zeros((n, n))
         for _, C in self.at_scale(scale):
             product += C @ C.T
         eigenvalues, U = eigh(product)
@@ -163,31 +166,12 @@ def common_scale_predicts_better(rows: Rows, center: bool, rules: DataRules = DA
     few = rows.n_rows < rules.few_rows * rows.n_features
     if not few or not isinstance(rows, ArrayRows) or rows.n_rows < 3:
         return False
-    if rows.n_rows < rows.n_features:
-        columns = FewRows(rows, center)
-        scales_of = columns.scale, common(columns.scale, columns.constant)
-        at_unit, at_own = (line_error(rows, *columns.components(scale), center) for scale in scales_of)
-    else:
-        at_unit, at_own = (
-            line_error(
-                rows, *left_vectors(rows, many_rows_components(rows, center, common_scale)), center
-            )
-            for common_scale in (False, True)
-        )
+    columns = FewRows(rows, center)
+    at_unit, at_own = (
+        ridge(rows, *columns.components(scale), center=center).error
+        for scale in (columns.scale, common(columns.scale, columns.constant))
+    )
     return at_own < at_unit
-
-
-def left_vectors(rows: ArrayRows, components: Components) -> tuple[Array, Array]:
-    """Eigenvalues (r,) and eigenvectors (n, r) of the products of the rows, from the components."""
-    mean, scale, eigenvalues, vectors = components
-    W = vectors / np.sqrt(eigenvalues) / scale[:, None]
-    U = np.concatenate(rows.map(lambda block: block.X @ W)) - mean @ W
-    return eigenvalues, root_shares(rows) * U
-
-
-def line_error(rows: ArrayRows, eigenvalues: Array, U: Array, center: bool) -> float:
-    """Squared error of a line on the rows, each left out in turn: see :func:`ridge`."""
-    return ridge(rows, eigenvalues, U, center=center).error
 
 
 def vary(eigenvalues: Array, rows: Rows) -> Array:

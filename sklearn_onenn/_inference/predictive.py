@@ -17,10 +17,10 @@ import numpy as np
 from .._data.blocks import Block
 from .._data.rows import ArrayRows, Rows
 from .._data.targets import TargetScale
-from .._network.line import joined
+from .._network.line import Line, joined
 from .._network.loss import SquaredLoss
 from .._network.network import Network
-from .._network.symmetries import caller_network
+from .._network.symmetries import caller_network, of_inputs
 from .._optimization.gauss_newton import Solution
 from .._typing import Array
 from ..activations import Activation
@@ -184,7 +184,7 @@ def fit_predictive(
     network: Network,
     targets: TargetScale,
     *,
-    line: Network | None = None,
+    line: Line | None = None,
     held_out: ArrayRows | None,
     rules: PredictiveRules = PREDICTIVE,
 ) -> Predictive:
@@ -203,7 +203,7 @@ def fit_predictive(
     network : Network
         The mean of the members, as reported.
     targets : TargetScale
-    line : Network or None
+    line : Line or None
         What the network has beside the members, whose problem has errors of rows left out of the line.
     held_out : ArrayRows or None
         Rows with scaled targets that took no part in the fit: their errors count for the scores.
@@ -222,6 +222,9 @@ def fit_predictive(
     units = activation.value(np.asarray(sample.X @ network.W + network.b))
     weight = np.ones(sample.n_rows) if sample.weight is None else sample.weight[:, 0]
     errors, variances = left_out.mean * targets.scale, left_out.variance * targets.scale**2
+    if line is not None:
+        own = covariances[0].problem.array_rows.with_targets(line.variance)
+        variances = variances + own.subsample(max(rules.sample_entries // size, 2)).y * targets.scale**2
     outputs = zip(errors.T, variances.T, strict=True)
     fits = [fit_noise(*of_output, X, units, weight, rules) for of_output in outputs]
     noise, scores = [model for model, _ in fits], [found for _, found in fits]
@@ -230,10 +233,11 @@ def fit_predictive(
     networks = list(members)
     if line is not None:
         factors = [
-            beside_units(factor, member, len(line.b))
-            for factor, member in zip(factors, members, strict=True)
+            beside_line(line, covariance.problem, targets, factor, member)
+            for covariance, factor, member in zip(covariances, factors, members, strict=True)
         ]
-        networks = [joined(line, member) for member in members]
+        head = of_inputs(line.network, covariances[0].problem, targets)
+        networks = [joined(head, member) for member in members]
     bare = Predictive(
         networks, factors, shares, noise, scores, [], *np.ones((4, len(noise)))
     )  # fmt: skip
@@ -246,17 +250,40 @@ def fit_predictive(
     return replace(found, noise_std=np.sqrt(np.maximum(noise_variance, 0.0)))
 
 
-def beside_units(factor: Array, network: Network, n_units: int) -> Array:
-    """The factor F of a network that so many units, which do not vary, are put before."""
-    ends = np.cumsum([part.size for part in network])[:-1]
-    parts = np.split(factor, ends)
-    (d, k), m, size = network.W.shape, len(network.c), factor.shape[1]
-    W = np.pad(parts[0].reshape(d, k, size), ((0, 0), (n_units, 0), (0, 0)))
-    b, V = (
-        np.pad(part, ((n_units * width, 0), (0, 0)))
-        for part, width in zip(parts[1:3], (1, m), strict=True)
-    )
-    return np.concatenate([W.reshape(-1, size), b, V, parts[3]])
+def beside_line(
+    line: Line, problem: SquaredLoss, targets: TargetScale, factor: Array, member: Network
+) -> Array:
+    """The factor F of a line and a member beside it, as of :func:`joined`; their errors are not related.
+
+    Parameters
+    ----------
+    line : Line
+    problem : SquaredLoss
+        In whose coordinates the line is.
+    targets : TargetScale
+    factor : array of shape (n_weights, n_free_weights)
+        That of the member.
+    member : Network
+        As reported.
+    """
+    head, size = line.factor(), factor.shape[1]
+    n, flat = head.c.shape[1], head.W.reshape(len(head.W), -1)
+    W, b = problem.coordinates.weights_to_inputs(flat, np.zeros(flat.shape[1]))
+    c = head.c * targets.scale[:, None]
+    head = head._replace(W=W.reshape(len(W), -1, n), b=b.reshape(-1, n), c=c)
+    parts = np.split(factor, np.cumsum([part.size for part in member])[:-1])
+    own = [part.reshape(*weights.shape, size) for part, weights in zip(parts, member, strict=True)]
+
+    def side_by_side(one: Array, other: Array, axis: int) -> Array:
+        """One above the other, each with columns of its own."""
+        none = [(0, 0)] * (one.ndim - 1)
+        both = np.pad(one, [*none, (0, size)]), np.pad(other, [*none, (n, 0)])
+        return np.concatenate(both, axis=axis).reshape(-1, n + size)
+
+    stacked = [
+        side_by_side(one, other, axis) for one, other, axis in zip(head, own, (1, 0, 0), strict=False)
+    ]
+    return np.concatenate([*stacked, np.concatenate([head.c, own[3]], axis=1)])
 
 
 def with_scores(bare: Predictive, scores: Sequence[Array], weight: Array) -> Predictive:

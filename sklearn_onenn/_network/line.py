@@ -9,10 +9,10 @@ leverages of the rest alone say what is left.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 from .._activation_base import Activation
-from .._data.ridge import ridge, root_shares
+from .._data.floating_point import EPSILON, TINY
+from .._data.ridge import left_vectors, ridge, root_shares
 from .._data.rows import ArrayRows
 from .._typing import Array
 from .loss import SquaredLoss
@@ -24,13 +24,10 @@ STRAIGHT = 3e-3
 # Equations of a line are solved for so many rows or columns at most.
 MAX_SIZE = 2000
 
-# Eigenvalues below this share of the largest say nothing.
-SMALLEST = 1e-12
-
 
 @dataclass(frozen=True)
 class Line:
-    """A line as a network, and what it leaves.
+    """A line as a network, what it leaves, and how sure it is.
 
     Attributes
     ----------
@@ -38,10 +35,23 @@ class Line:
         Of two units for each output.
     rest : SquaredLoss
         The problem with the errors of the line for targets, each row left out of it.
+    weights, intercepts : arrays of shapes (r, n) and (1, n)
+        Derivatives of the weights and of the intercept of a line by its targets.
+    noise : array of shape (n, n_outputs)
+        Of each target: the error of its row, left out (HC3), so that noise may depend on the row.
+    scale : array of shape (n_outputs,)
+        What the weights of the units are of those of the line.
+    variance : array of shape (n, n_outputs)
+        Of the value that the line has for a row of the fit which is left out of it.
     """
 
     network: Network
     rest: SquaredLoss
+    weights: Array
+    intercepts: Array
+    noise: Array
+    scale: Array
+    variance: Array
 
     def joined(self, network: Network) -> Network:
         """The sum of the line and a network."""
@@ -50,6 +60,20 @@ class Line:
     def left_out(self, rows: ArrayRows) -> ArrayRows:
         """The rows of the fit with its errors for targets."""
         return rows.with_targets(self.rest.array_rows.y)
+
+    def factor(self) -> Network:
+        """F, with F F^T the covariance of its weights: a network of n columns for each output.
+
+        They are the last dimension of its arrays.
+        """
+        (r, n), m = self.weights.shape, len(self.scale)
+        W, c = np.zeros((r, 2 * m, m, n)), np.zeros((m, m, n))
+        for output in range(m):
+            W[:, output, output] = self.scale[output] * self.weights * self.noise[:, output]
+            c[output, output] = self.intercepts[0] * self.noise[:, output]
+        W[:, m:] = -W[:, :m]
+        size, none = m * n, np.zeros((2 * m, m, m * n))
+        return Network(W.reshape(r, 2 * m, size), none[:, 0], none, c.reshape(m, size))
 
 
 def joined(one: Network, other: Network) -> Network:
@@ -64,37 +88,38 @@ def joined(one: Network, other: Network) -> Network:
 
 def fit_line(problem: SquaredLoss) -> Line | None:
     """The line of a problem; None where units are not straight, or rows and columns are too many."""
-    rows = problem.array_rows
+    rows, free = problem.array_rows, problem.fit_intercept
     if not 0 < min(rows.n_rows - 1, problem.coordinates.rank) <= MAX_SIZE:
         return None
     parts = rows.map(lambda block: problem.coordinates.whiten(block.X).astype(float))
-    Z = np.concatenate(parts) / np.sqrt(problem.penalty)
-    root = root_shares(rows)
-    mean = root.T @ (root * Z) if problem.fit_intercept else np.zeros((1, Z.shape[1]))
+    lengths = np.sqrt(problem.penalty)[:, None]
+    Z, root = np.concatenate(parts) / lengths.T, root_shares(rows)
+    mean = root.T @ (root * Z) if free else np.zeros((1, Z.shape[1]))
     C = root * (Z - mean)
-    found = ridge(rows, *left_vectors(C), center=problem.fit_intercept)
+    values, U = left_vectors(C)
+    found = ridge(rows, values, U, center=free)
     w = C.T @ found.solution
-    network = straight_units(
-        problem.activation, w / np.sqrt(problem.penalty)[:, None], np.abs(Z @ w).max(axis=0),
-        fit_intercept=problem.fit_intercept,
-    )  # fmt: skip
+    furthest = np.abs(Z @ w).max(axis=0)
+    scale = STRAIGHT / np.where(furthest > 0, furthest, 1.0)
+    network = straight_units(problem.activation, w / lengths, scale, fit_intercept=free)
     if network is None:
         return None
     network = network._replace(c=found.intercept - mean[0] @ w)
-    return Line(network, problem.replace(rows.with_targets(found.left_out.astype(rows.dtype))))
-
-
-def left_vectors(C: Array) -> tuple[Array, Array]:
-    """Eigenvalues (r,) and eigenvectors (n, r) of C C^T, without those that vanish."""
-    n, r = C.shape
-    values, vectors = eigh(C @ C.T if n <= r else C.T @ C)
-    keep = values > SMALLEST * max(values[-1], 0.0)
-    values, vectors = values[keep], vectors[:, keep]
-    return values, vectors if n <= r else C @ vectors / np.sqrt(values)
+    # Derivatives of w by the targets, and of the values where the rows are.
+    by_targets = C.T @ (U / (values + found.penalty) @ U.T * root.T)
+    own = (root**2).T if free else 0.0
+    H = C / np.where(root > 0, root, 1.0) @ by_targets + own
+    errors = found.left_out
+    noise = errors if rows.weight is None else errors / np.sqrt(np.maximum(rows.weight, TINY))
+    left = np.maximum(1 - H.diagonal()[:, None], EPSILON)
+    np.fill_diagonal(H, 0.0)
+    variance = H**2 @ noise**2 / left**2
+    rest = problem.replace(rows.with_targets(errors.astype(rows.dtype)))
+    return Line(network, rest, by_targets / lengths, own - mean @ by_targets, noise, scale, variance)
 
 
 def straight_units(
-    activation: Activation, w: Array, furthest: Array, *, fit_intercept: bool
+    activation: Activation, w: Array, scale: Array, *, fit_intercept: bool
 ) -> Network | None:
     """Pairs of units, a(b + z) - a(b - z), that are the lines w . x (r, m) up to rounding.
 
@@ -102,8 +127,8 @@ def straight_units(
     ----------
     activation : Activation
     w : array of shape (r, m)
-    furthest : array of shape (m,)
-        Largest absolute values of the lines.
+    scale : array of shape (m,)
+        Of the weights of the units, by which no line is more than STRAIGHT on the rows.
     fit_intercept : bool
         Without, units have no b: even ones make no line.
 
@@ -119,7 +144,6 @@ def straight_units(
             break
     else:
         return None
-    scale = STRAIGHT / np.where(furthest > 0, furthest, 1.0)
     W, V = w * scale, np.diag(STRAIGHT / (rise * scale))
     return Network(
         np.concatenate([W, -W], axis=1), np.full(2 * len(scale), b), np.concatenate([V, -V]),

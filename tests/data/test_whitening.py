@@ -6,13 +6,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from sklearn_onenn._data.coordinates import identity_coordinates
-from sklearn_onenn._data.ridge import PENALTIES
+from sklearn_onenn._data.ridge import PENALTIES, ridge
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.rules import DataRules
 from sklearn_onenn._data.whitening import (
     common_scale_predicts_better,
     few_rows_components,
-    line_error,
     many_rows_components,
     mean_and_covariance,
     shrunk_eigenvalues,
@@ -321,7 +320,7 @@ def test_error_of_a_line_is_that_of_rows_left_out(n, center):
     C = np.sqrt(share)[:, None] * (X - mean)
     eigenvalues, U = np.linalg.eigh(C @ C.T)
     keep = eigenvalues > 1e-12
-    found = line_error(rows, eigenvalues[keep], U[:, keep], center)
+    found = ridge(rows, eigenvalues[keep], U[:, keep], center=center).error
     errors = []
     for penalty in eigenvalues[-1] * PENALTIES:
         error = 0.0

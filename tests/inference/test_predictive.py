@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from _planted import gaussian_problem, random_network
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn._data.targets import TargetScale
@@ -71,3 +71,27 @@ def test_of_many_rows_some_count():
             rules=PredictiveRules(sample_entries=entries),
         )  # fmt: skip
         assert found.n_scores == expected
+
+
+def test_values_beside_a_line_are_as_sure_as_both():
+    """40 rows of a plane with ten weights and noise of one: the line is most of the variance."""
+    covered, variances = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((240, 10))
+        y = X[:, :3].sum(axis=1) + rng.standard_normal(240)
+        model = OneHiddenLayerRegressor(52, random_state=0, keep_covariance=True).fit(X[:40], y[:40])
+        if np.abs(model.coefs_[1]).max() < 100:  # units of a line are nearly straight
+            continue
+        lower, upper = model.predict_interval(X[40:], confidence_level=0.9)
+        covered.append(np.mean((lower <= y[40:]) & (y[40:] <= upper)))
+        value, std = model.predict(X[40:], return_std="value")
+        assert_allclose(value, model.predict(X[40:]), rtol=1e-6)
+        variances.append(np.mean(std**2))
+        far = model.predict(10 * X[40:], return_std="value")[1]
+        assert np.median(far / std) > 5  # linear in the row
+        assert model.noise_std_ < np.sqrt(np.mean(model.predict(X[40:], return_std=True)[1] ** 2))
+    assert len(covered) >= 4
+    assert 0.85 < np.mean(covered) < 0.97
+    # Of least squares 11/40 of the noise; of HC3 errors, which are left out, somewhat more.
+    assert 0.15 < np.mean(variances) < 0.6

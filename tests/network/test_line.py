@@ -7,11 +7,12 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.linear_model import Ridge
 
+from sklearn_onenn._data.ridge import left_vectors, ridge, root_shares
 from sklearn_onenn._data.rows import ArrayRows
 from sklearn_onenn._data.whitening import whitening
-from sklearn_onenn._network.line import fit_line, straight_units
+from sklearn_onenn._network.line import STRAIGHT, fit_line, straight_units
 from sklearn_onenn._network.loss import SquaredLoss
-from sklearn_onenn._network.network import forward
+from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import Square, Tanh
 
 TANH = Tanh()
@@ -64,7 +65,7 @@ def test_units_are_straight(activation):
     """On the rows and somewhat beyond."""
     rng = np.random.default_rng(0)
     w, X = rng.standard_normal((4, 2)), rng.standard_normal((50, 4))
-    network = straight_units(activation, w, np.abs(X @ w).max(axis=0), fit_intercept=True)
+    network = straight_units(activation, w, STRAIGHT / np.abs(X @ w).max(axis=0), fit_intercept=True)
     assert len(network.b) == 4
     assert_allclose(forward(3 * X, network, activation), 3 * X @ w, rtol=1e-4, atol=1e-4)
 
@@ -78,3 +79,42 @@ def test_sparse_rows_and_rows_of_one_weight():
     one, other = (fit_line(problem_of(12, 5, container=c)) for c in (np.asarray, sparse.csr_array))
     assert_allclose(one.network.W, other.network.W, rtol=1e-6, atol=1e-12)
     assert fit_line(problem_of(12, 5, weighted=False)) is not None
+
+
+def response(problem, X, kept, penalty):
+    """Derivatives of the predictions on X by the targets of the rows that are kept."""
+    rows, coordinates = problem.array_rows, problem.coordinates
+    columns, new = ((some - coordinates.mean) / coordinates.scale for some in (rows.X, X))
+    weight = rows.weight[:, 0]
+    model = Ridge(penalty * weight.sum(), fit_intercept=problem.fit_intercept)
+    found = np.zeros((len(X), rows.n_rows))
+    found[:, kept] = model.fit(columns[kept], np.eye(kept.sum()), weight[kept]).predict(new)
+    return found
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(("n", "d"), [(14, 5), (7, 12)])
+def test_it_says_how_sure_it_is(n, d, fit_intercept):
+    """Derivatives by the targets times their errors, for new rows and for those left out."""
+    problem = problem_of(n, d, fit_intercept=fit_intercept)
+    rows, line = problem.array_rows, fit_line(problem)
+    root = root_shares(rows)
+    Z = problem.coordinates.whiten(rows.X) / np.sqrt(problem.penalty)
+    C = root * (Z - (root**2).T @ Z if fit_intercept else Z)
+    penalty = ridge(rows, *left_vectors(C), center=fit_intercept).penalty
+    noise = (line.rest.array_rows.y**2) / rows.weight
+    X, F, step = rows.X[:4] + 1.0, line.factor(), 1e-4
+    found = np.zeros((4, 2))
+    for column in range(F.c.shape[1]):
+        parts = list(zip(line.network, (part[..., column] for part in F), strict=True))
+        ends = [
+            forward(X, problem.to_inputs(Network(*(a + t * b for a, b in parts))), problem.activation)
+            for t in (-step, step)
+        ]
+        found += ((ends[1] - ends[0]) / (2 * step)) ** 2
+    everyone = np.ones(n, bool)
+    assert_allclose(found, response(problem, X, everyone, penalty) ** 2 @ noise, rtol=1e-3)
+    for row in range(n):
+        others = np.arange(n) != row
+        expected = response(problem, rows.X[[row]], others, penalty) ** 2 @ noise
+        assert_allclose(line.variance[row], expected[0], rtol=1e-5)
