@@ -36,9 +36,9 @@ class Coordinates(ABC):
     @property
     @abstractmethod
     def penalty(self) -> Array:
-        """Squared lengths (r,), of the weights w_x of each coordinate, with the columns at unit scale.
+        """Squared lengths (r,) of the columns of T, with the columns of the rows at unit scale.
 
-        That of any w_z is their sum with the squares of its entries, since T has orthogonal columns.
+        These being orthogonal, w_x of any w_z has there the squared length sum_j penalty_j w_z_j^2.
         """
 
     @abstractmethod
