@@ -344,5 +344,5 @@ class PredictionMixin:
         self.noise_p_value_ = np.array([model.p_value for model in predictive.noise])
         if not solution.members:
             self.covariance_factor_ = predictive.factors[0]
-            errors = standard_errors(network, self.covariance_factor_)
+            errors = standard_errors(covariances[0], targets)
             self.coefs_std_, self.intercepts_std_ = [errors.W, errors.V], [errors.b, errors.c]

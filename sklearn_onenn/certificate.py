@@ -13,12 +13,12 @@ import numpy as np
 
 from ._inference.checks import (
     Check,
-    bending_units,
     contraction,
     determined,
     enough_rows,
     hidden_curvature,
     normal_rows,
+    redundant_rows,
     usable_activation,
     visible_span,
 )
@@ -93,10 +93,16 @@ class Certificate:
 
     @property
     def reason(self) -> str:
-        """The sentences of the checks that led to the verdict."""
+        """What the first check said that led to the verdict, and the names of the others.
+
+        One advice at a time: to follow it may mend the others, too.
+        """
         failed = [check for check in self.checks if not check.passed]
-        decisive = [check for check in failed if check.decisive]
-        return " ".join(check.sentence for check in decisive or failed) or "All checks pass."
+        led = [check for check in failed if check.decisive] or failed
+        if not led:
+            return "All checks pass."
+        others = ", ".join(check.name for check in led[1:])
+        return led[0].sentence + (f" These checks fail, too: {others}." if others else "")
 
     def __str__(self) -> str:
         here = "the rows of the fit" if self.trained_here else "other rows than those of the fit"
@@ -175,9 +181,8 @@ def certify(
     condition = weight_condition(network.W)
     checks = [enough_rows(rows_per_weight)]
     if checks[0].passed:
-        checks.append(bending_units(evaluation))
         if exact:
-            checks += [determined(evaluation, free), *exact_checks(case)]
+            checks += [redundant_rows(evaluation), determined(evaluation, free), *exact_checks(case)]
         else:
             checks += noisy_checks(case, evaluation, free, rows_per_weight)
     return Certificate(

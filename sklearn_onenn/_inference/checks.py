@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import RandomState
-from scipy.linalg import eigvalsh
+from scipy.linalg import eigvalsh, solve_triangular
 
-from .._data.blocks import Block, weighted
+from .._data.blocks import Block, transposed_product, weighted
 from .._data.coordinates import Coordinates
-from .._data.floating_point import EPSILON, TINY
+from .._data.floating_point import EPSILON, TINY, jittered_cholesky
 from .._data.gaussianity import distance_from_normal
 from .._data.rows import ArrayRows, Rows
 from .._data.rules import DATA
@@ -91,31 +91,47 @@ def enough_rows(rows_per_weight: float) -> Check:
     )  # fmt: skip
 
 
-def bending_units(evaluation: Evaluation, rules: CertificateRules = RULES) -> Check:
-    """Whether every unit is bent on as many rows as determine it.
+def redundant_rows(evaluation: Evaluation, rules: CertificateRules = RULES) -> Check:
+    """Whether an exact fit is more than an interpolation, for every unit by itself.
 
-    A unit that is linear on all rows but a few can be exchanged for others with the same outputs
-    there. The rows on which a unit with slopes t is bent number (sum t^2)^2 / sum t^4, with t about
-    their mean.
+    A unit that is active on as many rows as it has weights fits any targets there. Its leverages h, in
+    the equations of its own weights, tell: where its weights hang in some direction on rows of leverage
+    one alone, nothing is left over that could have contradicted them (W. Baarda's redundancy numbers,
+    1968). The value is the smallest mean of 1 - h over directions, weighted by what rows say of them.
     """
+    units = range(len(evaluation.network.b))
+    left = min(unit_redundancy(evaluation, unit) for unit in units)
+    return answer(
+        "redundant rows", left, rules.least_redundancy, left > rules.least_redundancy,
+        f"At least {left:.0%} of what the rows say of the weights of a unit is a check of the rest.",
+        f"A unit hangs on so few rows that it fits any targets there ({left:.1%} is left as a check): "
+        f"take rows on which it is active, or use fewer units.",
+    )  # fmt: skip
+
+
+def unit_redundancy(evaluation: Evaluation, unit: int) -> float:
+    """Share of the equations for the weights of a unit that is left in the worst direction."""
     problem, input_weights = evaluation.problem, evaluation.input_weights
 
-    def sums(block: Block) -> Array:
-        slopes = problem.activation.derivative(block.X @ input_weights.W + input_weights.b)
-        powers = (slopes, slopes**2, slopes**3, slopes**4)
-        return np.array([weighted(power, block.weight).sum(axis=0) for power in powers])
+    def slopes(block: Block) -> Array:
+        """Derivative of the unit by its weights and its bias."""
+        z = problem.coordinates.whiten(block.X).astype(np.float64)
+        inputs = block.X @ input_weights.W[:, unit] + input_weights.b[unit]
+        ones = np.ones((len(z), int(problem.fit_intercept)))
+        return np.hstack([z, ones]) * problem.activation.derivative(inputs)[:, None]
 
-    n = problem.rows.weight_sum
-    a, b, c, d = problem.rows.sum(sums) / n
-    square = np.maximum(b - a**2, 0.0)
-    fourth = np.maximum(d - 4 * a * c + 6 * a**2 * b - 3 * a**4, TINY)
-    bent = (n * square**2 / fourth).min() / (problem.coordinates.rank + 1)
-    return answer(
-        "bending units", bent, rules.least_bent, bent > rules.least_bent,
-        f"Every unit bends on at least {bent:.3g} rows for each of its weights.",
-        f"A unit bends on {bent:.2g} rows only for each of its weights, and is linear on the others: "
-        f"use fewer units, or rows on which it bends.",
-    )  # fmt: skip
+    def squares(block: Block) -> Array:
+        J = slopes(block)
+        return transposed_product(J, weighted(J, block.weight))
+
+    root = jittered_cholesky(problem.rows.sum(squares))
+
+    def leverage_squares(block: Block) -> Array:
+        Q = solve_triangular(root, slopes(block).T, lower=True).T
+        h = (weighted(Q**2, block.weight)).sum(axis=1, keepdims=True)
+        return transposed_product(Q, weighted(Q * h, block.weight))
+
+    return float(1 - eigvalsh(problem.rows.sum(leverage_squares))[-1])
 
 
 def free_curvature(evaluation: Evaluation, free: TangentBasis) -> tuple[float, float]:

@@ -25,13 +25,24 @@ from .._data.targets import TargetScale
 from .._network.jacobian import chunks, gauss_newton_matrix, jacobian
 from .._network.loss import SquaredLoss
 from .._network.network import Network, count_weights
-from .._network.symmetries import TangentBasis, inner_network, min_norm_scaling
+from .._network.symmetries import (
+    TangentBasis,
+    inner_network,
+    min_norm_scaling,
+    of_inputs,
+    with_output_norm,
+)
+from .._optimization.gauss_newton import Stopping, gauss_newton
+from .._selection.criteria import CRITERIA
 from .._typing import Array
 
 MAX_WEIGHTS = 5000
 
 # Share of the mean eigenvalue that stands in for what the rows do not determine.
 RIDGE = 1e-10
+
+# Steps that show what the penalty has moved.
+WITHOUT_PENALTY = Stopping(max_iter=100, tol=1e-9)
 
 # Leverage beyond which a row says nothing of its own noise.
 MAX_LEVERAGE = 0.99
@@ -174,6 +185,35 @@ def without_own_share(residuals: Array, leverage: Array) -> Array:
     return residuals / (1 - np.minimum(leverage, MAX_LEVERAGE))
 
 
-def standard_errors(network: Network, factor: Array) -> Network:
-    """Standard errors of all weights, as a network."""
-    return network.unpack(np.sqrt((factor**2).sum(axis=1)))
+def standard_errors(covariance: WeightCovariance, targets: TargetScale) -> Network:
+    """Standard errors of all weights as they are reported, as a network.
+
+    The penalty may hold a weight more than the rows do, as the scale that steep units share with their
+    output weights; then it is elsewhere than its standard error says. So where rows are many the
+    variance is that of weights without penalty, and the square of what the penalty has moved beside it.
+
+    Parameters
+    ----------
+    covariance : WeightCovariance
+    targets : TargetScale
+
+    Returns
+    -------
+    Network
+    """
+    problem, network, free = covariance.problem, covariance.network, covariance.free
+    variances = (covariance.of_all_weights(targets) ** 2).sum(axis=1)
+    if problem.alpha > 0 and problem.n_targets >= CRITERIA.many_targets * free.size:
+        unpenalized = problem.replace(problem.rows, alpha=0.0)
+        moved = gauss_newton(unpenalized, network, WITHOUT_PENALTY).network
+        before, after = (as_reported(problem, these, targets) for these in (network, moved))
+        freely = weight_covariance(unpenalized, after, targets).of_all_weights(targets)
+        variances = (freely**2).sum(axis=1) + (after.pack() - before.pack()) ** 2
+    return network.unpack(np.sqrt(variances))
+
+
+def as_reported(problem: SquaredLoss, network: Network, targets: TargetScale) -> Network:
+    """Weights of the rows and targets as given; units keep their order and signs."""
+    network = of_inputs(network, problem, targets)
+    network = network._replace(c=network.c + targets.mean)
+    return with_output_norm(network, 1.0, problem.activation.degree)

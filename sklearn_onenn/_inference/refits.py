@@ -33,7 +33,8 @@ from .._selection.criteria import statistical_tolerance
 from .._typing import Array
 from ..activations import ACTIVATIONS
 from .checks import Check, answer, free_curvature
-from .residual_tests import explained, gained, unexplained_by_inputs, unexplained_second_moment
+from .lack_of_fit import unexplained_by_rows
+from .residual_tests import gained, unexplained_by_inputs, unexplained_second_moment
 from .rules import BUDGET, RULES, CertificateRules
 
 
@@ -70,11 +71,14 @@ class CertificateContext:
         network = min_norm_scaling(network, problem.penalty, problem.activation.degree)
         return cls(problem, network, options, np.random.RandomState(0))
 
-    def halves(self) -> list[SquaredLoss]:
-        """The problem on two random halves of the rows."""
-        rows = self.problem.array_rows
-        order = self.random_state.permutation(rows.n_rows)
-        return [self.problem.replace(rows.take(np.sort(half))) for half in np.array_split(order, 2)]
+    def parts(self) -> list[SquaredLoss]:
+        """The problem on random parts of the rows."""
+        rows, size = self.problem.array_rows, BUDGET.fresh_share
+        orders = [self.random_state.permutation(rows.n_rows) for _ in range(BUDGET.n_fresh)]
+        return [
+            self.problem.replace(rows.take(np.sort(order[: round(size * rows.n_rows)])))
+            for order in orders
+        ]
 
 
 def exact_checks(case: CertificateContext) -> list[Check]:
@@ -83,11 +87,13 @@ def exact_checks(case: CertificateContext) -> list[Check]:
     loss = min(
         problem.data_loss(without(problem, network, unit)) for unit in least_units(problem, network)
     )
+    k = len(network.b)
+    fewer = f"k={k - 1}" if k > 1 else "a constant or a line"
     return [
         answer(
             "every unit needed", loss, rules.singular, loss > rules.singular,
             f"The fit is exact, and without its least unit the loss rises to {loss:.1e} of var(y).",
-            f"The fit is exact with a unit less as well: use k={len(network.b) - 1}.",
+            f"The fit is exact with a unit less as well: use {fewer}.",
         )
     ]  # fmt: skip
 
@@ -99,12 +105,13 @@ def noisy_checks(
     found = [
         enough_signal(evaluation, rows_per_weight, case.rules),
         precise(evaluation, free),
-        every_unit(case),
         no_further_unit(case),
+        every_unit(case),
         right_activation(case, free),
         no_second_moment(case),
+        nothing_else(case, free),
     ]
-    for costly in (no_rival, same_from_halves):
+    for costly in (no_rival, same_from_parts):
         if all(check.passed for check in found):
             found.append(costly(case))
     return found
@@ -142,19 +149,17 @@ def precise(evaluation: Evaluation, free: TangentBasis) -> Check:
 def every_unit(case: CertificateContext) -> Check:
     """Whether every unit explains more than one would that fits noise."""
     problem, network, rules = case.problem, case.network, case.rules
-    gain = (
-        min(
-            gained(problem, without(problem, network, unit), network)
-            for unit in least_units(problem, network)
-        )
-        / problem.weights_of_a_unit
-    )
+    gains = [
+        gained(problem, without(problem, network, unit), network)
+        for unit in least_units(problem, network)
+    ]
+    gain, fewer = min(gains) / problem.weights_of_a_unit, len(network.b) - 1
     seen = f"twice its log-likelihood is {gain:.1f} for each of its weights"
+    advice = f"use k={fewer}, or more rows" if fewer else "take a constant or a line, or more rows"
     return answer(
-        "every unit needed", gain, rules.called_for, gain > rules.called_for,
+        "every unit needed", gain, rules.mere_noise, gain > rules.mere_noise,
         f"Every unit is needed ({seen}).",
-        f"A unit is not needed ({seen}, and noise alone gives up to {rules.called_for:g}): use "
-        f"k={len(network.b) - 1}, or more rows.",
+        f"A unit is not needed ({seen}, and noise alone gives up to {rules.mere_noise:g}): {advice}.",
     )  # fmt: skip
 
 
@@ -210,36 +215,48 @@ def no_second_moment(case: CertificateContext) -> Check:
     )  # fmt: skip
 
 
+def nothing_else(case: CertificateContext, free: TangentBasis) -> Check:
+    """Whether nothing else that the rows tell explains the residual."""
+    rules = case.rules
+    score = unexplained_by_rows(case.problem, case.network, free, case.random_state)
+    return answer(
+        "nothing else", score, rules.chance, score < rules.chance,
+        f"Rows that are alike have residuals that are not ({score:.1f} standard errors).",
+        f"Rows that are alike have residuals that are alike ({score:.1f} standard errors), so the "
+        f"targets are no network of this kind and noise: use more units, or take the fit for a "
+        f"regression.",
+    )  # fmt: skip
+
+
 def no_rival(case: CertificateContext) -> Check:
-    """Whether no other activation, fitted from the same hidden units, explains more."""
+    """Whether no other activation, fitted from the same hidden units, has the higher likelihood."""
     problem, network, rules = case.problem, case.network, case.rules
-    scores: dict[str, float] = {}
     gains: dict[str, float] = {}
     for rival in dict.fromkeys(ACTIVATIONS.values()):
         if isinstance(problem.activation, rival) or not rival().properties().rho_positive:
             continue
         other = problem.replace(problem.rows, activation=rival())
         fit = steps(other, with_fitted_outputs(other, network.W, network.b))
-        scores[rival.name] = explained(problem, network, fit, rival())
         gains[rival.name] = gained(problem, network, fit, rival())
     best = max(gains, key=lambda name: gains[name])
-    score, gain = max(scores.values()), gains[best]
-    seen = f"({score:.1f} standard errors; {best}: twice its log-likelihood is {gain:+.1f})"
+    gain = gains[best]
+    seen = f"({best}: twice its log-likelihood is {gain:+.1f})"
     return answer(
-        "no rival activation", score, rules.mere_noise, max(score, gain) < rules.mere_noise,
-        f"No other activation explains the residual {seen}.",
-        f"Another activation may be the right one {seen}: try activation={best!r}, or take more rows.",
+        "no rival activation", gain, rules.mere_noise, gain < rules.mere_noise,
+        f"No other activation explains more of the targets {seen}.",
+        f"Another activation explains more of the targets {seen}: try activation={best!r}, or take more "
+        f"rows.",
         decisive=False,
     )  # fmt: skip
 
 
-def same_from_halves(case: CertificateContext) -> Check:
-    """Whether a fresh start on half of the rows, polished on all, ends where the fit did."""
+def same_from_parts(case: CertificateContext) -> Check:
+    """Whether a fresh start on a part of the rows, polished on all, ends where the fit did."""
     evaluation = case.problem.evaluate(case.network)
     share = 2 * statistical_tolerance(case.problem, len(case.network.b))
     limit, n_same, lower = max(BUDGET.refit.tol, share), 0, -np.inf
-    for half in case.halves():
-        fit = fresh_fit(case, half)
+    for part in case.parts():
+        fit = fresh_fit(case, part)
         own = replace(fit, network=case.network)
         gain = 1 - fit.objective / evaluation.loss
         n_same += abs(gain) <= limit and same_directions(fit, own, case.options.rules.starts)
@@ -247,27 +264,27 @@ def same_from_halves(case: CertificateContext) -> Check:
         if n_same > 0 or lower > BUDGET.refit.tol:
             break
     no = (
-        "Fresh starts on two halves of the rows lead to other optima: take more rows, or fit again with "
-        "more starts (n_init)."
+        "Fresh starts on random parts of the rows lead to other optima: take more rows, or fit again "
+        "with more starts (n_init)."
     )
     if lower > BUDGET.refit.tol:
         no = (
-            f"A fresh start on half of the rows leads to a loss that is lower by {lower:.1e} of it: fit "
-            f"again with more starts (n_init) or another random_state."
+            f"A fresh start on a part of the rows leads to a loss that is lower by {lower:.1e} of it: "
+            f"fit again with more starts (n_init) or another random_state."
         )
     return answer(
         "independent starts", n_same, 1, n_same > 0 and lower <= BUDGET.refit.tol,
-        "A fresh start on half of the rows leads to the same optimum.",
+        "A fresh start on a part of the rows leads to the same optimum.",
         no,
         decisive=lower > limit,
     )  # fmt: skip
 
 
-def fresh_fit(case: CertificateContext, half: SquaredLoss) -> Solution:
-    """A fit on half of the rows from a start of its own, polished on all rows."""
-    rows, options = half.array_rows.with_own_counter(), case.options
+def fresh_fit(case: CertificateContext, part: SquaredLoss) -> Solution:
+    """A fit on a part of the rows from a start of its own, polished on all rows."""
+    rows, options = part.array_rows.with_own_counter(), case.options
     options = replace(options, moment_coordinates=whitening(rows), alpha=case.problem.alpha)
-    problem = half.replace(rows)
+    problem = part.replace(rows)
     k = len(case.network.b)
     samples = growing_samples(
         rows, k, options.rules.samples, case.random_state, fit_intercept=problem.fit_intercept

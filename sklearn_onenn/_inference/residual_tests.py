@@ -35,35 +35,6 @@ MATRIX_SIZE = 400
 SIGN_DRAWS = 16
 
 
-def explained(
-    problem: SquaredLoss, smaller: Network, larger: Network, activation: Activation | None = None
-) -> float:
-    """Standard errors by which what ``larger`` adds to ``smaller`` explains the residual of ``smaller``.
-
-    Parameters
-    ----------
-    problem : SquaredLoss
-    smaller, larger : Network
-    activation : Activation or None
-        Of the second network, where it has another.
-
-    Returns
-    -------
-    float
-    """
-    predictions = predictions_of_both(problem, smaller, larger, activation)
-
-    def sums(block: Block) -> Array:
-        F, G = predictions(block)
-        product = ((block.y - F) * (G - F)).sum(axis=1, keepdims=True, dtype=np.float64)
-        both = np.concatenate([product, product**2], axis=1)
-        score: Array = weighted(both, block.weight).sum(axis=0)
-        return score
-
-    total, square = problem.rows.sum(sums)
-    return float(total / np.sqrt(max(square, TINY)))
-
-
 def gained(
     problem: SquaredLoss, smaller: Network, larger: Network, activation: Activation | None = None
 ) -> float:
@@ -188,7 +159,13 @@ def chi_square_score(score: Array, covariance: Array) -> float:
     keep = values > 1e-8 * max(values[-1], TINY)
     n = np.count_nonzero(keep)
     square = ((vectors[:, keep].T @ score) ** 2 / values[keep]).sum()
-    return float((np.cbrt(square / n) - 1 + 2 / (9 * n)) * np.sqrt(9 * n / 2))
+    return gamma_score(square, n, 2 * n)
+
+
+def gamma_score(value: float, mean: float, variance: float) -> float:
+    """Standard normal equivalent of a gamma variable (E. B. Wilson, M. M. Hilferty, 1931)."""
+    n = 2 * mean**2 / max(variance, TINY)
+    return float((np.cbrt(value / max(mean, TINY)) - 1 + 2 / (9 * n)) * np.sqrt(9 * n / 2))
 
 
 def spectrum_against_signs(

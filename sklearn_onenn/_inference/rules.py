@@ -11,8 +11,8 @@ class CertificateRules:
 
     Attributes
     ----------
-    least_bent : float
-        Rows on which a unit bends, for each of its weights.
+    least_redundancy : float
+        Share of the equations for a unit's weights that is left to contradict them, in an exact fit.
     singular : float
         Smallest over largest eigenvalue of the Gauss-Newton matrix below which weights are not
         determined; and loss, over the variance of y, below which a network with a unit less fits exactly
@@ -27,10 +27,10 @@ class CertificateRules:
         more than 3. So much of it, or so many standard errors, another activation may have by chance.
     """
 
-    least_bent: float = 0.5
+    least_redundancy: float = 0.02
     singular: float = 1e-9
     least_signal: float = 40.0
-    chance: float = 3.5
+    chance: float = 3.0
     called_for: float = 4.0
     mere_noise: float = 3.0
 
@@ -41,6 +41,9 @@ class CertificateBudget:
 
     Attributes
     ----------
+    n_fresh, fresh_share : int, float
+        Fresh starts at most, and the share of the rows, drawn at random, that they begin with. From half
+        of the rows one fit in five that is right is not found again, from three quarters one in eight.
     n_left_out : int
         Units that are tried for being left out: those whose output weights alone matter least.
     refit : Stopping
@@ -49,6 +52,8 @@ class CertificateBudget:
         Share of the largest eigenvalue up to which Lanczos steps find the smallest.
     """
 
+    n_fresh: int = 2
+    fresh_share: float = 0.75
     n_left_out: int = 3
     refit: Stopping = Stopping(max_iter=30, tol=1e-4)
     lanczos_tol: float = 1e-6
