@@ -1,4 +1,4 @@
-"""Problems that no limit of the package was tuned on: other weights, rows and noise, and no network at all.
+"""Problems that no limit of the package was tuned on: other weights, rows, noise, and no network at all.
 
 A problem is drawn from its number alone. Its rows have one of eight distributions, its network weights
 of one of eight kinds, its noise one of five laws and four sizes; a third of the problems has a truth
@@ -13,7 +13,10 @@ from scipy.special import ndtr, stdtrit
 from sklearn_onenn.activations import get_activation
 
 ACTIVATIONS = "relu", "tanh", "squared_relu", "softplus", "gelu", "sigmoid", "leaky_relu"
-KINDS = "gaussian", "sparse", "parallel", "rare", "steep", "near-linear", "more units than columns", "plain"
+KINDS = (
+    *("gaussian", "sparse", "parallel", "rare", "steep", "near-linear"),
+    *("more units than columns", "plain"),
+)
 ROWS = "normal", "copula", "t(5)", "one-hot", "autoregressive", "quantized", "manifold", "uniform"
 NOISES = "normal", "normal", "by row", "t(3)", "skewed", "dependent"
 LEVELS = 0.0, 0.05, 0.2, 0.5

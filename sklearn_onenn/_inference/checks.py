@@ -21,9 +21,10 @@ from .._data.rules import DATA
 from .._network.jacobian import gauss_newton_matrix
 from .._network.loss import Evaluation
 from .._network.symmetries import TangentBasis
+from .._selection.lack_of_fit import MATRIX_SIZE
 from .._typing import Array
 from ..theory import extreme_eigenvalues
-from .residual_tests import MATRIX_SIZE, spectrum_against_signs
+from .residual_tests import spectrum_against_signs
 from .rules import BUDGET, RULES, CertificateRules
 
 

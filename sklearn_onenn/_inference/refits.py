@@ -30,10 +30,10 @@ from .._search.progress import Trace
 from .._search.stages import exact_loss
 from .._search.starts import residual_directions_start
 from .._selection.criteria import statistical_tolerance
+from .._selection.lack_of_fit import unexplained_by_rows
 from .._typing import Array
 from ..activations import ACTIVATIONS
 from .checks import Check, answer, free_curvature
-from .lack_of_fit import unexplained_by_rows
 from .residual_tests import gained, unexplained_by_inputs, unexplained_second_moment
 from .rules import BUDGET, RULES, CertificateRules
 

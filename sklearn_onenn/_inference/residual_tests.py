@@ -20,6 +20,7 @@ from .._network.jacobian import chunks, jacobian
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network, forward
 from .._network.symmetries import TangentBasis
+from .._selection.lack_of_fit import MATRIX_SIZE, gamma_score
 from .._tensor.hermite import second_moment
 from .._tensor.span import AffineFit
 from .._typing import Array
@@ -27,9 +28,6 @@ from ..activations import Activation
 
 # Functions of each unit's input against which the residual is held.
 HERMITE_ORDERS = 6
-
-# Up to so many free weights the derivatives by them are taken as a matrix.
-MATRIX_SIZE = 400
 
 # Random signs from which the null distribution of a spectrum is estimated.
 SIGN_DRAWS = 16
@@ -160,12 +158,6 @@ def chi_square_score(score: Array, covariance: Array) -> float:
     n = np.count_nonzero(keep)
     square = ((vectors[:, keep].T @ score) ** 2 / values[keep]).sum()
     return gamma_score(square, n, 2 * n)
-
-
-def gamma_score(value: float, mean: float, variance: float) -> float:
-    """Standard normal equivalent of a gamma variable (E. B. Wilson, M. M. Hilferty, 1931)."""
-    n = 2 * mean**2 / max(variance, TINY)
-    return float((np.cbrt(value / max(mean, TINY)) - 1 + 2 / (9 * n)) * np.sqrt(9 * n / 2))
 
 
 def spectrum_against_signs(

@@ -138,11 +138,14 @@ class WidthRules:
         Folds that are held out in turn.
     patience : int
         Doublings of the width without a gain after which wider ones are not tried.
+    unexplained : float
+        Score of what the rows tell of a residual from which it is not noise.
     """
 
     max_width: int = 64
     n_folds: int = 3
     patience: int = 1
+    unexplained: float = 2.0
 
     @property
     def typical_width(self) -> int:

@@ -4,9 +4,9 @@
    the Bayesian information criterion (G. Schwarz, 1978, doi:10.1214/aos/1176344136). The first width
    from which a unit goes, or whose residual is mere noise, is the last. A unit that is eliminated may be
    the wrong one: so a unit less than are left is fitted anew, as long as that lowers the criterion.
-2. On rows that a network generated the width left is the network's. Other rows, whose residual never is
-   mere noise, may deserve a wider network than the criterion allows: the widest, if it predicts better
-   in cross-validation.
+2. On rows that a network generated the width left is the network's: nothing that the rows tell explains
+   its residual. Other rows may deserve a wider network than the criterion allows: the widest, if it
+   predicts better in cross-validation.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,9 @@ from numpy.random import RandomState
 from .._data.gaussianity import rows_are_normal
 from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
+from .._network.symmetries import TangentBasis
 from .._optimization.elimination import backward_elimination
+from .._selection.lack_of_fit import unexplained_by_rows
 from .._selection.missing_units import residual_is_noise
 from .._typing import Array
 from .one_start import FitOptions, one_start
@@ -86,7 +88,7 @@ def choose_width(
     best = None
     try:
         best = narrowed(problem, widened(problem, options, seed), options, seed)
-        if best.leaves_noise:
+        if best.leaves_noise or nothing_is_left(problem, best.network, options):
             return best.k, None
         return cross_validated_width(problem, best.k, options, random_state), None
     except SearchStopped as stopped:
@@ -175,6 +177,13 @@ def is_noise(problem: SquaredLoss, network: Network, options: FitOptions) -> boo
     if not rows_are_normal(problem.rows, problem.coordinates, options.rules.data):
         return False
     return residual_is_noise(problem, network, options.criteria)
+
+
+def nothing_is_left(problem: SquaredLoss, network: Network, options: FitOptions) -> bool:
+    """Whether nothing that the rows tell, of whatever distribution they are, explains the residual."""
+    free = TangentBasis(network, degree=problem.activation.degree, fit_intercept=problem.fit_intercept)
+    score = unexplained_by_rows(problem, network, free, RandomState(0))
+    return score < options.rules.width.unexplained
 
 
 def criterion(problem: SquaredLoss, network: Network, loss: float) -> float:

@@ -2,5 +2,6 @@
 
 ``evidence`` finds the penalty of largest evidence along with the weights. ``criteria`` has the
 estimates that it rests on: effective degrees of freedom, the variance of the noise, generalized
-cross-validation, BIC. ``missing_units`` asks whether a residual is noise, or hides a unit.
+cross-validation, BIC. ``missing_units`` asks whether a residual is noise, or hides a unit, and
+``lack_of_fit`` whether anything else that the rows tell explains it.
 """

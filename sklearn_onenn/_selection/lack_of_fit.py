@@ -23,7 +23,9 @@ from .._network.loss import SquaredLoss, residuals
 from .._network.network import Network
 from .._network.symmetries import TangentBasis
 from .._typing import Array
-from .residual_tests import MATRIX_SIZE, gamma_score
+
+# Up to so many free weights the derivatives by them are taken as a matrix.
+MATRIX_SIZE = 400
 
 # Rows whose pairs are looked at, and columns that are looked at one by one; of more, some at random.
 PAIRED_ROWS = 3000
@@ -37,6 +39,9 @@ NEIGHBOURHOODS = 1.0, 0.3
 
 # Share of a residual that its row's leverage leaves at least, where the noise is estimated from it.
 LEAST_LEFT = 0.05
+
+# Share of a kernel that is left across the derivatives, at least, where it tells anything.
+LEAST_ACROSS = 1e-8
 
 
 def unexplained_by_rows(
@@ -60,11 +65,11 @@ def unexplained_by_rows(
     """
     rows = some_rows(problem.array_rows, random_state)
     problem = problem.replace(rows)
+    weight = np.ones(rows.n_rows) if rows.weight is None else rows.weight[:, 0].astype(np.float64)
     R, bases = residuals_and_tangents(problem, network, free)
-    root = np.ones(rows.n_rows) if rows.weight is None else np.sqrt(rows.weight[:, 0])
     scores = [
-        kernel_score(root * r, root[:, None] * K * root, Q)
-        for K in kernels(problem, random_state)
+        kernel_score(r, K, Q, weight)
+        for K in kernels(problem, weight, random_state)
         for r, Q in zip(R.T, bases, strict=True)
     ]
     return corrected(max(scores), len(scores))
@@ -104,18 +109,19 @@ def column_space(J: Array) -> Array:
     return Q[:, sizes > 1e-8 * max(sizes.max(initial=0.0), TINY)]
 
 
-def kernels(problem: SquaredLoss, random_state: RandomState) -> Iterator[Array]:
+def kernels(problem: SquaredLoss, weight: Array, random_state: RandomState) -> Iterator[Array]:
     """How alike every two rows are (n, n): by columns, by direction, by distance."""
     X = problem.array_rows.X
     columns = np.arange(X.shape[1])
     if len(columns) > SINGLE_COLUMNS:
         columns = np.sort(random_state.choice(columns, SINGLE_COLUMNS, replace=False))
     u = dense(X[:, columns]).astype(np.float64)
-    scale = u.std(axis=0)
-    u = (u - u.mean(axis=0)) / np.where(scale > 0, scale, np.inf)
+    u -= np.average(u, axis=0, weights=weight)
+    scale = np.sqrt(np.average(u**2, axis=0, weights=weight))
+    u /= np.where(scale > 0, scale, 1.0)
     angles = (u[:, :, None] * np.arange(1, FREQUENCIES + 1)).reshape(len(u), -1)
     waves = np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
-    waves -= waves.mean(axis=0)
+    waves -= np.average(waves, axis=0, weights=weight)
     yield waves @ waves.T
 
     z = problem.coordinates.whiten(X).astype(np.float64)
@@ -130,39 +136,58 @@ def kernels(problem: SquaredLoss, random_state: RandomState) -> Iterator[Array]:
         yield np.exp(-distances / (width * max(r, 1)))
 
 
-def kernel_score(residual: Array, kernel: Array, tangent: Array) -> float:
+def kernel_score(residual: Array, kernel: Array, tangent: Array, weight: Array) -> float:
     """Score of r^T K r against what it is with random signs of r.
 
     The part of the kernel along the derivatives by the weights is taken off, since r has none there; the
     variance of the noise in a row is that of r, over what the row's leverage leaves of it
-    (J. G. MacKinnon, H. White, 1985, doi:10.1016/0304-4076(85)90158-7, HC2).
+    (J. G. MacKinnon, H. White, 1985, doi:10.1016/0304-4076(85)90158-7, HC2). A row of weight w counts
+    like w rows.
 
     Parameters
     ----------
     residual : array of shape (n,)
     kernel : array of shape (n, n)
-        Positive semidefinite. Changed in place.
+        Positive semidefinite.
     tangent : array of shape (n, r)
-        Orthonormal columns.
+        Orthonormal columns, of derivatives times the root of the weights.
+    weight : array of shape (n,)
 
     Returns
     -------
     float
+        Minus infinity where the derivatives span all that the kernel sees.
     """
-    along = kernel @ tangent
+    root = np.sqrt(weight)
+    K = root[:, None] * kernel * root
+    whole = residual**2 @ np.diag(K)
+    along = K @ tangent
     along -= 0.5 * tangent @ (tangent.T @ along)
     change = tangent @ along.T
-    kernel -= change
-    kernel -= change.T
-    square = residual @ kernel @ residual
-    variances = residual**2 / np.maximum(1 - (tangent**2).sum(axis=1), LEAST_LEFT)
-    diagonal = np.diag(kernel)
+    K -= change
+    K -= change.T
+    leverage = (tangent**2).sum(axis=1) / np.maximum(weight, 1.0)
+    variances = residual**2 / np.maximum(1 - leverage, LEAST_LEFT)
+    diagonal = np.diag(K)
+    scaled = root * residual
     mean = variances @ diagonal
-    spread = 2 * (variances @ kernel**2 @ variances - variances**2 @ diagonal**2)
-    return gamma_score(square, mean, spread)
+    if not mean > LEAST_ACROSS * whole:  # the derivatives span all that the kernel sees
+        return -np.inf
+    own = variances**2 @ (diagonal**2 / np.maximum(weight, 1.0))
+    spread = 2 * (variances @ K**2 @ variances - own)
+    return gamma_score(scaled @ K @ scaled, mean, spread)
 
 
 def corrected(score: float, number: int) -> float:
     """The largest of so many normal scores as one: by the sum of their probabilities (Bonferroni)."""
     probability = log_ndtr(-score) + np.log(number)
     return float(max(-ndtri_exp(min(probability, np.log(0.5))), 0.0))
+
+
+def gamma_score(value: float, mean: float, variance: float) -> float:
+    """Standard normal equivalent of a gamma variable, by its cube root.
+
+    E. B. Wilson, M. M. Hilferty, 1931, doi:10.1073/pnas.17.12.684.
+    """
+    n = 2 * mean**2 / max(variance, TINY)
+    return float((np.cbrt(value / max(mean, TINY)) - 1 + 2 / (9 * n)) * np.sqrt(9 * n / 2))
