@@ -82,6 +82,7 @@ sphinx_gallery_conf = {
     "doc_module": ("sklearn_onenn",),
     "reference_url": {"sklearn_onenn": None},
     "image_srcset": ["2x"],
+    "thumbnail_size": (800, 560),
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,

@@ -39,6 +39,7 @@ plt.show()
 model = OneHiddenLayerRegressor(k=k, activation="relu", random_state=0).fit(X, y)
 RecoveryDisplay.from_estimator(model, *teacher.coefs_)
 plt.show()
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # Step by step, the error against the passes over the rows, without noise: the tensor initialization
