@@ -72,11 +72,12 @@ class OneHiddenLayerRegressor(
     """Regressor with one hidden layer whose settings choose themselves.
 
     The network is ``y = sum_i v_i phi(w_i . x + b_i) + c``. The defaults are meant for any table of
-    numbers. Where such a network generated the rows, the fit recovers it, by tensor initialization,
-    descent and Gauss-Newton steps [1]_.
+    numbers: Gauss-Newton steps with a penalty that is chosen by Bayesian evidence [2]_. Where such a
+    network, of this activation and ``k`` units, generated enough rows, the fit recovers it, by tensor
+    initialization, descent and Gauss-Newton steps [1]_.
 
-    Most users need ``k``, ``activation``, ``keep_covariance`` and ``random_state`` alone. The rest is
-    for experts; the user guide has the details.
+    Most users need the first four parameters alone. Those from ``fit_intercept`` on are for experts; the
+    user guide has the details.
 
     Parameters
     ----------
@@ -89,14 +90,45 @@ class OneHiddenLayerRegressor(
         "softplus", "identity", "square", or an instance of
         :class:`sklearn_onenn.activations.Activation`.
 
+    keep_covariance : bool, default=False
+        Keep what :meth:`predict_interval`, :meth:`predict_quantiles`, :meth:`predict_distribution` and
+        ``return_std`` of :meth:`predict` need: a square matrix for each averaged network, of at most
+        5000 weights.
+
+    random_state : int, RandomState instance or None, default=None
+        An integer makes a fit repeatable.
+
+    n_jobs : int or None, default=None
+        Starts side by side, as threads. The result does not depend on it.
+
+    verbose : int, default=0
+        1 prints a line for every stage and start, 2 for every step.
+
     loss : {"squared_error", "student_t"}, default="squared_error"
         "student_t", in three fits, is for targets of which a few are grossly wrong [5]_.
+
+    alpha : "auto" or float, default="auto"
+        Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights of the rows, and columns
+        and y at unit scale. "auto" is estimated [2]_, [3]_, and zero where the fit is exact.
+
+    max_iter : int, default=100
+        Most iterations of a stage. Raise it where a fit warns.
+
+    tol : float, default=1e-6
+        A stage ends when a further step would lower the loss by less than this share of it, or, where
+        there is no network to recover, by much less than the noise.
+
+    warm_start : bool, default=False
+        Start from the weights of the last fit.
 
     fit_intercept : bool, default=True
         Whether there are biases b and c. The model of the paper has none.
 
     init : {"tensor", "random"} or tuple of arrays, default="tensor"
         The start, or arrays (W, b, v) of shapes (n_features, k), (k,), (k,) or (k, n_outputs).
+
+    n_init : "auto" or int, default="auto"
+        Number of starts; "auto": up to six, while there may be a network to recover.
 
     moments : {"residual", "raw"}, default="residual"
         Whether the tensor is that of a residual, with less noise, or of y as in the paper.
@@ -114,39 +146,8 @@ class OneHiddenLayerRegressor(
     learning_rate : "auto" or float, default="auto"
         Step of descent, in units of y; "auto" follows from the curvature at the start.
 
-    max_iter : int, default=100
-        Most iterations of a stage. Raise it where a fit warns.
-
-    tol : float, default=1e-6
-        A stage ends when a further step would lower the loss by less than this share of it, or, where
-        there is no network to recover, by much less than the noise.
-
-    n_init : "auto" or int, default="auto"
-        Number of starts; "auto": up to six, while there may be a network to recover.
-
-    alpha : "auto" or float, default="auto"
-        Penalty ``alpha / (2 n) (|W|^2 + |V|^2)``, with n the sum of the weights of the rows, and columns
-        and y at unit scale. "auto" is estimated [2]_, [3]_, and zero where the fit is exact.
-
     whiten : bool, default=True
         Center and whiten the rows inside. Weights are those for the rows as given.
-
-    warm_start : bool, default=False
-        Start from the weights of the last fit.
-
-    keep_covariance : bool, default=False
-        Keep what :meth:`predict_interval`, :meth:`predict_quantiles`, :meth:`predict_distribution` and
-        ``return_std`` of :meth:`predict` need: a square matrix for each averaged network, of at most
-        5000 weights.
-
-    n_jobs : int or None, default=None
-        Starts side by side, as threads. The result does not depend on it.
-
-    verbose : int, default=0
-        1 prints a line for every stage and start, 2 for every step.
-
-    random_state : int, RandomState instance or None, default=None
-        An integer makes a fit repeatable.
 
     Attributes
     ----------
@@ -245,24 +246,24 @@ class OneHiddenLayerRegressor(
     _parameter_constraints = {
         "k": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "activation": "no_validation",  # get_activation does, and says more
+        "keep_covariance": ["boolean"],
+        "random_state": ["random_state"],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
         "loss": [StrOptions({"squared_error", "student_t"})],
+        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
         "fit_intercept": ["boolean"],
         "init": [StrOptions({"tensor", "random"}), tuple, list],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "moments": [StrOptions({"residual", "raw"})],
         "score_function": [None, HasMethods(["__call__", "contract"])],
         "resample": ["boolean"],
         "polish": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
         "whiten": ["boolean"],
-        "warm_start": ["boolean"],
-        "keep_covariance": ["boolean"],
-        "n_jobs": [None, Integral],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -270,45 +271,45 @@ class OneHiddenLayerRegressor(
         k: int | Literal["auto"] = 100,
         *,
         activation: str | Activation = "tanh",
+        keep_covariance: bool = False,
+        random_state: int | RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
         loss: Literal["squared_error", "student_t"] = "squared_error",
+        alpha: float | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        warm_start: bool = False,
         fit_intercept: bool = True,
         init: str | Sequence[Any] = "tensor",
+        n_init: int | Literal["auto"] = "auto",
         moments: str = "residual",
         score_function: Any = None,
         resample: bool = True,
         polish: bool = True,
         learning_rate: float | Literal["auto"] = "auto",
-        max_iter: int = 100,
-        tol: float = 1e-6,
-        n_init: int | Literal["auto"] = "auto",
-        alpha: float | Literal["auto"] = "auto",
         whiten: bool = True,
-        warm_start: bool = False,
-        keep_covariance: bool = False,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | RandomState | None = None,
     ) -> None:
         self.k = k
         self.activation = activation
+        self.keep_covariance = keep_covariance
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
         self.loss = loss
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
         self.fit_intercept = fit_intercept
         self.init = init
+        self.n_init = n_init
         self.moments = moments
         self.score_function = score_function
         self.resample = resample
         self.polish = polish
         self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_init = n_init
-        self.alpha = alpha
         self.whiten = whiten
-        self.warm_start = warm_start
-        self.keep_covariance = keep_covariance
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

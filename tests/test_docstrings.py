@@ -94,6 +94,14 @@ def test_public_names_are_documented(name):
     assert problems(member, member.__doc__, required) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["OneHiddenLayerRegressor", "sklearn_onenn.dask.DaskOneHiddenLayerRegressor"]
+)
+def test_what_most_users_need_comes_first(name):
+    parameters = list(inspect.signature(public_objects()[name]).parameters)
+    assert parameters[:4] == ["k", "activation", "keep_covariance", "random_state"]
+
+
 @pytest.mark.parametrize("name", public_methods())
 def test_public_methods_are_documented(name):
     method = public_methods()[name]

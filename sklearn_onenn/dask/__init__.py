@@ -35,15 +35,16 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
 
     Parameters
     ----------
-    k, activation : as there
+    k, activation, keep_covariance : as there
+    random_state : int, RandomState instance or None, default=None
+    n_jobs, verbose : as there
     loss : "squared_error", default="squared_error"
         The other one weights every row by what a fit leaves of it, and needs rows in memory.
-    fit_intercept, init, moments, score_function, resample : as there
+    alpha, max_iter, tol, warm_start : as there
+    fit_intercept, init, n_init, moments, score_function, resample : as there
     polish : bool, default=True
         Must be True.
-    learning_rate, max_iter, tol, n_init, alpha, whiten, warm_start : as there
-    keep_covariance, n_jobs, verbose : as there
-    random_state : int, RandomState instance or None, default=None
+    learning_rate, whiten : as there
     client : distributed.Client or None, default=None
         None takes the client made last. It is left out when the estimator is pickled.
 
@@ -89,47 +90,47 @@ class DaskOneHiddenLayerRegressor(OneHiddenLayerRegressor):
         k: int | Literal["auto"] = 100,
         *,
         activation: str | Activation = "tanh",
+        keep_covariance: bool = False,
+        random_state: int | RandomState | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
         loss: Literal["squared_error", "student_t"] = "squared_error",
+        alpha: float | Literal["auto"] = "auto",
+        max_iter: int = 100,
+        tol: float = 1e-6,
+        warm_start: bool = False,
         fit_intercept: bool = True,
         init: Any = "tensor",
+        n_init: int | Literal["auto"] = "auto",
         moments: Literal["residual", "raw"] = "residual",
         score_function: Any = None,
         resample: bool = True,
         polish: bool = True,
         learning_rate: float | Literal["auto"] = "auto",
-        max_iter: int = 100,
-        tol: float = 1e-6,
-        n_init: int | Literal["auto"] = "auto",
-        alpha: float | Literal["auto"] = "auto",
         whiten: bool = True,
-        warm_start: bool = False,
-        keep_covariance: bool = False,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-        random_state: int | RandomState | None = None,
         client: Any = None,
     ) -> None:
         super().__init__(
             k,
             activation=activation,
+            keep_covariance=keep_covariance,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            verbose=verbose,
             loss=loss,
+            alpha=alpha,
+            max_iter=max_iter,
+            tol=tol,
+            warm_start=warm_start,
             fit_intercept=fit_intercept,
             init=init,
+            n_init=n_init,
             moments=moments,
             score_function=score_function,
             resample=resample,
             polish=polish,
             learning_rate=learning_rate,
-            max_iter=max_iter,
-            tol=tol,
-            n_init=n_init,
-            alpha=alpha,
             whiten=whiten,
-            warm_start=warm_start,
-            keep_covariance=keep_covariance,
-            n_jobs=n_jobs,
-            verbose=verbose,
-            random_state=random_state,
         )
         self.client = client
 
