@@ -60,6 +60,7 @@ ax.set(xlabel="units k", ylabel="1 - R2 on held-out folds", yscale="log")
 ax.set_title("The error falls up to the planted number of units")
 ax.legend()
 plt.show()
+# sphinx_gallery_thumbnail_number = 2
 
 # %%
 # Real data
