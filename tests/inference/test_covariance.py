@@ -7,8 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_onenn import OneHiddenLayerRegressor, RowBlocks
 from sklearn_onenn._data.targets import TargetScale
-from sklearn_onenn._inference import covariance as covariance_module
-from sklearn_onenn._inference.covariance import size_error, weight_covariance
+from sklearn_onenn._inference.covariance import size_error, standard_errors, weight_covariance
 from sklearn_onenn._network.network import Network, forward
 from sklearn_onenn.activations import Identity, ReLU, Tanh, get_activation
 from sklearn_onenn.datasets import make_one_hidden_layer
@@ -55,6 +54,33 @@ def test_least_squares_has_the_sandwich_of_mackinnon_and_white():
     expected = inverse @ meat @ inverse
     assert_allclose((F @ F.T)[:3, :3], expected, rtol=1e-6)
     assert_array_equal(F[3:], 0)  # v is held, b and c are not there
+
+
+def test_what_the_penalty_moves_is_part_of_a_standard_error():
+    """Ridge regression: the variance of least squares, and the squared distance to it."""
+    problem, network, X, r = linear_problem(20.0)
+    plain = problem.replace(problem.rows, alpha=0.0)
+    variance = standard_errors(weight_covariance(plain, network, UNSCALED), UNSCALED).W[:, 0] ** 2
+    ridge = np.linalg.solve(X.T @ X + 20.0 * np.eye(3), X.T @ (X @ network.W[:, 0]))
+    moved = network._replace(W=ridge[:, None])
+    errors = standard_errors(weight_covariance(problem, moved, UNSCALED), UNSCALED)
+    expected = variance + (ridge - network.W[:, 0]) ** 2
+    assert_allclose(errors.W[:, 0] ** 2, expected, rtol=1e-4)
+
+
+def test_intervals_of_steep_units_hold_though_the_penalty_moves_their_scale():
+    """Steep gelu units are nearly homogeneous: rows tell little of |w| and |v| but of their product."""
+    inside = []
+    for seed in range(6):
+        rng = np.random.RandomState(seed)
+        X = rng.standard_normal((1500, 5))
+        W = np.linalg.qr(rng.standard_normal((5, 2)))[0] * 4
+        signal = get_activation("gelu").value(X @ W).sum(axis=1)
+        y = signal + 0.2 * signal.std() * rng.standard_normal(1500)
+        model = fitted(X, y, activation="gelu")
+        order, _ = match_units(model.coefs_[0], W)
+        inside.append(np.abs(model.coefs_[0][:, order] - W) < 1.96 * model.coefs_std_[0][:, order])
+    assert np.mean(inside) > 0.8
 
 
 def test_a_strong_penalty_leaves_the_variance_of_the_prior():
@@ -148,7 +174,9 @@ def test_several_outputs():
     assert [e.shape for e in model.coefs_std_] == [w.shape for w in model.coefs_]
     assert [e.shape for e in model.intercepts_std_] == [w.shape for w in model.intercepts_]
     # |v_i| = 1 is held, so that a change of v_i is across v_i: in the plane its parts are in proportion.
-    ratio = model.coefs_std_[1][:, 0] / model.coefs_std_[1][:, 1]
+    changes = np.sqrt((model.covariance_factor_**2).sum(axis=1))
+    V = changes[5 * 2 + 2 :][: 2 * 2].reshape(2, 2)
+    ratio = V[:, 0] / V[:, 1]
     assert_allclose(ratio, np.abs(model.coefs_[1][:, 1] / model.coefs_[1][:, 0]), rtol=1e-6)
 
 
@@ -163,8 +191,7 @@ def test_what_the_rows_do_not_determine_has_a_large_error():
     X, y, _ = noisy_data(200)
     problem = gaussian_problem(random_network(5, 2), 200, ReLU(), noise=0.1)
     dead = random_network(5, 2)._replace(b=np.array([0.0, -100.0]))
-    F = all_weights(problem, dead)
-    errors = covariance_module.standard_errors(dead, F)
+    errors = standard_errors(weight_covariance(problem, dead, UNSCALED), UNSCALED)
     assert errors.W[:, 1].min() > 100 * errors.W[:, 0].max()
 
 
