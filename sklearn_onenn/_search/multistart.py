@@ -17,9 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._data.floating_point import TINY
 from .._data.gaussianity import rows_are_normal
 from .._network.loss import SquaredLoss
-from .._optimization.elimination import OVERPARAMETERIZED, fit_overparameterized
 from .._optimization.gauss_newton import Solution
-from .._optimization.single_precision import in_single_precision
 from .._selection.criteria import can_interpolate
 from .._selection.missing_units import residual_is_noise, residual_test_has_no_power
 from .._typing import Array
@@ -78,8 +76,6 @@ def with_further_starts(
     fits = [first]
     if len(seeds) == 0 or finished(fits, problem, options):
         return fits
-    if cannot_improve(first.solution, problem, k, options):
-        return [replace(first, is_final=True)]
     paths = further_paths(first, problem, k, options)
     starts = [
         delayed(one_start)(
@@ -155,8 +151,6 @@ def finalize(
     trace = Trace("best start", problem, options.observers, before=fit.trace)
 
     def follow() -> Solution:
-        if fit.is_final:
-            return fit.solution
         return minimize_to_tol(
             problem, fit.solution, trace, options.stopping, options.rules.polish, keep_alpha=keep_alpha
         )
@@ -210,7 +204,8 @@ def finished(fits: list[StartResult], problem: SquaredLoss, options: FitOptions)
     best = best_of(fits)
     if is_exact(best.solution.data_loss, problem.rows.dtype) or not best.solution.may_be_identified:
         return True
-    if residual_is_noise(problem, best.solution.network, options.criteria):
+    is_normal = rows_are_normal(problem.rows, problem.coordinates, options.rules.data)
+    if is_normal and residual_is_noise(problem, best.solution.network, options.criteria):
         return True
     others = [fit for fit in fits if fit is not best]
     if best.path in DEPENDENT:
@@ -231,21 +226,6 @@ def same_directions(one: Solution, other: Solution, rules: StartRules) -> bool:
     A, B = (W / np.maximum(np.linalg.norm(W, axis=0), TINY) for W in (one.network.W, other.network.W))
     cosines = np.abs(A.T @ B)
     return bool(cosines[linear_sum_assignment(-cosines)].min() > rules.same_cosine)
-
-
-def cannot_improve(first: Solution, problem: SquaredLoss, k: int, options: FitOptions) -> bool:
-    """Whether not even twice as many units come to the data loss that a further start must have.
-
-    It is asked on rows that are not normal, where many optima are nearly as good as the first.
-    """
-    if options.n_init != "auto" or rows_are_normal(
-        problem.rows, problem.coordinates, options.rules.data
-    ):
-        return False
-    target = options.rules.polish.required_ratio * first.data_loss
-    penalized = problem.replace(problem.rows, alpha=first.alpha or 0.0)
-    penalized = in_single_precision(penalized, OVERPARAMETERIZED.tol, target)
-    return not fit_overparameterized(penalized, k, np.random.RandomState(0))[0] < target
 
 
 def best_of(fits: list[StartResult]) -> StartResult:

@@ -114,8 +114,6 @@ class StartResult:
     rows_read : int
     n_starts : int
         Starts that were tried in all.
-    is_final : bool
-        Whether neither a further start nor a further step would pay.
     missed : float
         Mean squared error of a scaled output beyond that of :func:`reference_error`.
     """
@@ -126,7 +124,6 @@ class StartResult:
     path: str
     rows_read: int
     n_starts: int = 1
-    is_final: bool = False
     missed: float = 0.0
 
 
@@ -219,14 +216,17 @@ def penalty_of_noise(
 
 
 def loss_target(problem: SquaredLoss, first: Solution | None, options: FitOptions) -> float:
-    """The data loss of scaled targets below which a further start is worth its polish."""
+    """The data loss of scaled targets below which a further start is worth its polish.
+
+    It is that of the first, with its penalty: without one the further start has less where it is better.
+    """
     if (
         first is None
         or options.n_init != "auto"
         or rows_are_normal(problem.rows, problem.coordinates, options.rules.data)
     ):
         return np.inf
-    return options.rules.polish.required_ratio * first.data_loss
+    return first.data_loss
 
 
 def initialize(

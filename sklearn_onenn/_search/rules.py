@@ -23,9 +23,7 @@ class PolishRules:
         With fewer targets for each weight a fit without penalty is mostly one of the noise, and a search
         for the penalty that begins there ends near it: as of :class:`DataRules`.
     required_ratio : float
-        A loss that smoothing brings to this share is that of another optimum, with another penalty; and
-        on rows that are not normal, where many optima are nearly as good as the first, a further start
-        must lower the loss to this share of it.
+        A loss that smoothing brings to this share is that of another optimum, with another penalty.
     loose_tol : float
         Tolerance of the first fit: steps towards an exact fit lower the loss by far more.
     screening_tol : float

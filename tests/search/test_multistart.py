@@ -12,20 +12,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sklearn_onenn import OneHiddenLayerRegressor
-from sklearn_onenn._data.coordinates import identity_coordinates
 from sklearn_onenn._data.rows import ArrayRows, block_threads
 from sklearn_onenn._data.whitening import whitening
 from sklearn_onenn._network import loss as loss_module
 from sklearn_onenn._network.loss import SquaredLoss
-from sklearn_onenn._network.network import Network, forward, linearize
-from sklearn_onenn._optimization.elimination import fit_overparameterized
+from sklearn_onenn._network.network import linearize
 from sklearn_onenn._optimization.gauss_newton import Solution, Stopping, gauss_newton
 from sklearn_onenn._search import multistart as multistart_module
 from sklearn_onenn._search import one_start as one_start_module
 from sklearn_onenn._search.multistart import (
     allowed_starts,
     best_of,
-    cannot_improve,
     finished,
     further_paths,
     same_optimum,
@@ -111,20 +108,18 @@ def test_each_path_recovers_where_the_first_start_is_stuck(monkeypatch, path, ac
     assert errors[1] < 1e-6
 
 
-def test_no_further_start_where_more_units_would_not_do():
-    """Uniform rows. Noise: four units leave nearly as much as two. A merged pair: they do not."""
-    X = np.random.RandomState(0).uniform(-np.sqrt(3), np.sqrt(3), (1000, 4))
-    network = separated_network(4, 2)
-    y = forward(X, network, ReLU())
-    noise = 0.1 * np.random.RandomState(1).standard_normal(y.shape)
-    merged = Network(network.W.mean(axis=1, keepdims=True), np.zeros(1), np.ones((1, 1)), np.zeros(1))
-    for targets, fitted, expected in [(y + noise, network, True), (y, merged, False)]:
-        problem = SquaredLoss(ArrayRows(X, targets), ReLU(), identity_coordinates(4))
-        first = fit_of(fitted, problem.data_loss(fitted))
-        assert cannot_improve(first.solution, problem, fitted.W.shape[1], plan_of(problem)) == expected
-    # Normal rows are asked by their residual.
-    normal = planted()
-    assert not cannot_improve(fit_of(separated_network(4, 2), 1e-9).solution, normal, 2, plan_of(normal))
+@pytest.mark.parametrize(
+    ("activation", "seed"), [("relu", 3), ("relu", 4), ("relu", 6), ("softplus", 6), ("tanh", 1)]
+)
+def test_the_first_start_on_skewed_rows_is_not_taken_for_the_best(activation, seed):
+    """A tenth of the signal is noise: the network's error is a thousandth, at the first optimum five."""
+    teacher = make_one_hidden_layer(10, 10, 5, activation=activation, random_state=seed)[2]
+    rng = np.random.RandomState(seed)
+    X = rng.exponential(size=(1000, 10))
+    signal = teacher.predict(X)
+    y = signal + 0.1 * signal.std() * rng.standard_normal(1000)
+    model = OneHiddenLayerRegressor(5, activation=activation, random_state=0).fit(X, y)
+    assert np.mean((model.predict(X) - signal) ** 2) < 0.002 * signal.var()
 
 
 # Which starts
@@ -442,8 +437,7 @@ def test_the_best_fit_has_the_lowest_penalized_loss():
 @pytest.mark.parametrize("number", [1, 2, 4])
 def test_no_more_starts_than_the_rules_allow(monkeypatch, number):
     """As many as that are made where none of them is ever good enough."""
-    for name in ("finished", "cannot_improve"):
-        monkeypatch.setattr(multistart_module, name, lambda *arguments: False)
+    monkeypatch.setattr(multistart_module, "finished", lambda *arguments: False)
     problem = planted(60, noise=0.3, activation=Tanh())
     plan = plan_of(problem, rules=SearchRules(starts=StartRules(max_starts=number)))
     assert allowed_starts(problem, 2, plan) == number
@@ -469,20 +463,13 @@ def test_same_optimum_by_the_rules(angle, share):
         assert same_optimum(one, other, rules) == (loss_factor == cosine_factor)
 
 
-@pytest.mark.parametrize("ratio", [0.2, 0.8])
-def test_further_starts_must_lower_the_loss_to_the_required_ratio(ratio):
+def test_further_starts_must_fit_better_than_the_first():
     """On rows that are not normal; on normal ones any is polished to its end."""
-    rules = SearchRules(polish=PolishRules(required_ratio=ratio))
     normal = planted()
     X = np.random.default_rng(0).exponential(size=(400, 4))
     rows = ArrayRows(X, normal.rows.y)
     skewed = SquaredLoss(rows, ReLU(), whitening(rows))
     first = fit_of(separated_network(4, 2), 0.3).solution
-    assert loss_target(skewed, first, plan_of(skewed, rules=rules)) == pytest.approx(0.3 * ratio)
-    assert loss_target(skewed, first, plan_of(skewed, rules=rules, n_init=3)) == np.inf
-    assert loss_target(normal, first, plan_of(normal, rules=rules)) == np.inf
-    # A first fit that even four units lower to no less than the ratio.
-    larger = fit_overparameterized(skewed, 2, np.random.RandomState(0))[0]
-    for factor, expected in [(0.99, True), (1.01, False)]:
-        first = fit_of(separated_network(4, 2), factor * larger / ratio).solution
-        assert cannot_improve(first, skewed, 2, plan_of(skewed, rules=rules)) == expected
+    assert loss_target(skewed, first, plan_of(skewed)) == pytest.approx(0.3)
+    assert loss_target(skewed, first, plan_of(skewed, n_init=3)) == np.inf
+    assert loss_target(normal, first, plan_of(normal)) == np.inf
