@@ -36,7 +36,7 @@ __all__ = ["Certificate", "Check"]
 Check.__module__ = __name__  # it is known by its public path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Certificate:
     """Whether the network that generated the rows was recovered, with the evidence.
 
@@ -103,6 +103,10 @@ class Certificate:
             return "All checks pass."
         others = ", ".join(check.name for check in led[1:])
         return led[0].sentence + (f" These checks fail, too: {others}." if others else "")
+
+    def __repr__(self) -> str:
+        failed = ", ".join(check.name for check in self.checks if not check.passed)
+        return f"<Certificate: {self.verdict}{f'; fails: {failed}' if failed else ''}>"
 
     def __str__(self) -> str:
         here = "the rows of the fit" if self.trained_here else "other rows than those of the fit"

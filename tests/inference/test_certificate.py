@@ -314,6 +314,12 @@ def test_text_holds_every_check_and_what_to_do():
     assert all(": " in check.sentence for check in certificate.checks if not check.passed)
 
 
+def test_a_line_says_the_verdict_and_what_failed():
+    assert repr(certified(*planted())) == "<Certificate: recovered>"
+    certificate = certified(*planted(12))
+    assert repr(certificate) == "<Certificate: not recovered; fails: rows>"
+
+
 def test_verdict_follows_from_the_checks():
     def verdict(*checks):
         records = [Check("", 0.0, 0.0, passed, decisive, "") for passed, decisive in checks]
