@@ -27,8 +27,8 @@ class CertificateRules:
         more than 3. So much of it, or so many standard errors, another activation may have by chance.
     """
 
-    least_redundancy: float = 0.02
-    singular: float = 1e-9
+    least_redundancy: float = 1e-6
+    singular: float = 1e-10
     least_signal: float = 40.0
     chance: float = 3.0
     called_for: float = 4.0
