@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_onenn import OneHiddenLayerRegressor
 from sklearn_onenn.datasets import make_one_hidden_layer
 
-OTHERS = """k="auto" on problems of _truths.py: other weights, rows and noise, and truths of another kind.
+OTHERS = """k="auto" on problems of _truths.py: other weights, rows, noise, and truths of another kind.
 
 Networks: those of 20 rows or more for each product of columns and units, noise of at most .2, up to 10
 columns. Exact: share of the fits whose k_ is the planted one; "over twice": of those whose k_ is more

@@ -155,7 +155,7 @@ def chi_square_score(score: Array, covariance: Array) -> float:
     """Standard normal equivalent of s^T C^+ s, for a score s (n,) of covariance C (n, n)."""
     values, vectors = eigh(covariance)
     keep = values > 1e-8 * max(values[-1], TINY)
-    n = np.count_nonzero(keep)
+    n = float(np.count_nonzero(keep))
     square = ((vectors[:, keep].T @ score) ** 2 / values[keep]).sum()
     return gamma_score(square, n, 2 * n)
 
