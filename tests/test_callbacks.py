@@ -9,6 +9,7 @@ from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_onenn import OneHiddenLayerRegressor
+from sklearn_onenn._search import width as width_module
 from sklearn_onenn._search.rules import SampleRules, SearchRules
 from sklearn_onenn.datasets import make_one_hidden_layer
 
@@ -191,8 +192,9 @@ def test_a_callback_ends_the_last_polish(start, monkeypatch):
 
 
 @pytest.mark.parametrize("start", ["width 2", "without fold 1"])
-def test_a_callback_ends_the_search_for_a_width(start):
-    """What has been fitted until then is kept."""
+def test_a_callback_ends_the_search_for_a_width(start, monkeypatch):
+    """What has been fitted until then is kept, also where a wider network would be asked for."""
+    monkeypatch.setattr(width_module, "nothing_is_left", lambda *arguments: False)
     X, _ = planted(400)
     y = X[:, 0] * X[:, 1] + X[:, 2] * X[:, 3]  # of no such network
     recorder = Recorder("polish", start)
