@@ -170,7 +170,7 @@ def penalized_loss(model, X, y):
 
 def one_of_others(number):
     """What was drawn and found for a problem of _truths.py, as a dict."""
-    warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.simplefilter("ignore", UserWarning)
     problem, rng = draw(number), np.random.default_rng([number, 27])
     k, name, fit = problem.k, problem.activation, "right"
     if problem.network is not None:

@@ -24,6 +24,7 @@ from .._network.symmetries import TangentBasis
 from .._selection.lack_of_fit import MATRIX_SIZE
 from .._typing import Array
 from ..theory import extreme_eigenvalues
+from .covariance import leverages
 from .residual_tests import spectrum_against_signs
 from .rules import BUDGET, RULES, CertificateRules
 
@@ -126,11 +127,12 @@ def unit_redundancy(evaluation: Evaluation, unit: int) -> float:
         return transposed_product(J, weighted(J, block.weight))
 
     root = jittered_cholesky(problem.rows.sum(squares))
+    inverse_root = solve_triangular(root, np.eye(len(root)), lower=True).T
 
     def leverage_squares(block: Block) -> Array:
-        Q = solve_triangular(root, slopes(block).T, lower=True).T
-        h = (weighted(Q**2, block.weight)).sum(axis=1, keepdims=True)
-        return transposed_product(Q, weighted(Q * h, block.weight))
+        J = slopes(block)
+        h, Q = leverages(J, inverse_root, 1.0, block.weight), J @ inverse_root
+        return transposed_product(Q, weighted(Q * h[:, None], block.weight))
 
     return float(1 - eigvalsh(problem.rows.sum(leverage_squares))[-1])
 

@@ -42,9 +42,8 @@ class CertificateBudget:
     Attributes
     ----------
     n_fresh, fresh_share : int, float
-        Fresh starts at most, and the share of the rows, drawn at random, that they begin with. Of 131
-        right fits 25 were not found again from half of the rows or from nine tenths, 22 from three
-        quarters; of wrong ones two were found again from nine tenths.
+        Fresh starts at most, and the share of the rows, drawn at random, that they begin with: a share
+        from which right fits are found again more often than from half, and wrong ones no more often.
     n_left_out : int
         Units that are tried for being left out: those whose output weights alone matter least.
     refit : Stopping

@@ -176,8 +176,8 @@ def is_noise(problem: SquaredLoss, network: Network, options: FitOptions) -> boo
         return True
     if not rows_are_normal(problem.rows, problem.coordinates, options.rules.data):
         return False
-    is_noise = residual_is_noise(problem, network, options.criteria)
-    return is_noise and nothing_is_left(problem, network, options)
+    seems_noise = residual_is_noise(problem, network, options.criteria)
+    return seems_noise and nothing_is_left(problem, network, options)
 
 
 def nothing_is_left(problem: SquaredLoss, network: Network, options: FitOptions) -> bool:

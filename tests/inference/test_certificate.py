@@ -172,6 +172,12 @@ def test_redundancy_is_that_of_the_equations_of_a_unit():
     h = (Q**2).sum(axis=1)
     expected = 1 - np.linalg.eigvalsh(Q.T @ (h[:, None] * Q))[-1]
     assert_allclose(unit_redundancy(problem.evaluate(network), 1), expected, rtol=1e-10)
+    # A row of weight three is three rows.
+    weight = np.tile([1, 3], 30)
+    repeated = problem.replace(ArrayRows(*(np.repeat(a, weight, axis=0) for a in (X, problem.rows.y))))
+    weighted = problem.replace(ArrayRows(X, problem.rows.y, weight.astype(float)))
+    one, other = (unit_redundancy(these.evaluate(network), 1) for these in (repeated, weighted))
+    assert_allclose(one, other, rtol=1e-10)
 
 
 REMAINDERS = {
